@@ -1,0 +1,46 @@
+// The manifest beside exported ONNX files: what they are, how large, their sha256, and what the worker must know to use them.
+
+import { z } from "zod";
+import { ArtifactError } from "./errors.ts";
+import { DTYPES } from "./onnx-names.ts";
+
+export const MANIFEST_FILE = "stepwise_manifest.json";
+
+const file = z.object({
+  /** Path inside the model folder, with `/`. */
+  path: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/),
+  role: z.enum(["config", "generation_config", "tokenizer", "tokenizer_config", "encoder", "decoder"]),
+  /** Only for encoder and decoder. */
+  dtype: z.enum(DTYPES).optional(),
+  bytes: z.number().int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+const manifestSchema = z.object({
+  format: z.literal(1),
+  /** Name shown by /info and in responses, e.g. the folder name. */
+  model: z.string().min(1),
+  created: z.iso.datetime(),
+  template_version: z.string(),
+  /** First token ids of "yes" and "no" in this tokenizer. */
+  judge: z.object({ yes_token_id: z.number().int().nonnegative(), no_token_id: z.number().int().nonnegative() }),
+  limits: z.object({ max_source_tokens: z.number().int().positive(), max_target_tokens: z.number().int().positive() }),
+  files: z.array(file).min(1),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type ManifestFile = z.infer<typeof file>;
+
+/** Parses stepwise_manifest.json. Throws ArtifactError naming the field. */
+export function parseManifest(json: unknown, where = MANIFEST_FILE): Manifest {
+  const parsed = manifestSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new ArtifactError({
+    code: "bad_manifest",
+    what: `field "${issue?.path.join(".") ?? ""}": ${issue?.message ?? "invalid"}`,
+    where,
+    fix: "Export the model again: npm run export -- --model DIR.",
+    cause: parsed.error,
+  });
+}
