@@ -9,11 +9,19 @@ export type Aggregation = (typeof AGGREGATIONS)[number];
 export function aggregateScores(stepScores: readonly number[], aggregation: Aggregation = "mean"): number {
   const last = stepScores.at(-1);
   if (last === undefined) {
-    throw new InputError({ code: "no_steps", what: "a completion without steps has no score", fix: "Write at least one line." });
+    throw new InputError({
+      code: "no_steps",
+      what: "a completion without steps has no score",
+      fix: "Write at least one line.",
+    });
   }
   const bad = stepScores.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0) {
-    throw new InputError({ code: "bad_step_score", what: `step score ${stepScores[bad]} is not finite`, where: `step ${bad}` });
+    throw new InputError({
+      code: "bad_step_score",
+      what: `step score ${stepScores[bad]} is not finite`,
+      where: `step ${bad}`,
+    });
   }
   const sum = stepScores.reduce((total, score) => total + score, 0);
   switch (aggregation) {

@@ -22,12 +22,21 @@ interface TokenizerJson {
 }
 
 function isTokenizerJson(value: unknown): value is TokenizerJson {
-  return typeof value === "object" && value !== null && "added_tokens" in value && Array.isArray(value.added_tokens) && "model" in value;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "added_tokens" in value &&
+    Array.isArray(value.added_tokens) &&
+    "model" in value
+  );
 }
 
 /** Decoder that undoes Metaspace and drops the space after a newline. */
 export function newlineDecoder(metaspace: object): { type: string; [key: string]: unknown } {
-  return { type: "Sequence", decoders: [metaspace, { type: "Fuse" }, { type: "Replace", pattern: { String: "\n " }, content: "\n" }] };
+  return {
+    type: "Sequence",
+    decoders: [metaspace, { type: "Fuse" }, { type: "Replace", pattern: { String: "\n " }, content: "\n" }],
+  };
 }
 
 /**
@@ -36,7 +45,12 @@ export function newlineDecoder(metaspace: object): { type: string; [key: string]
  */
 export function withNewlineToken(tokenizerJson: unknown, vocabSize: number, where = "tokenizer.json"): unknown {
   if (!isTokenizerJson(tokenizerJson)) {
-    throw new ArtifactError({ code: "bad_tokenizer", what: "no added_tokens and model", where, fix: "Use a Hugging Face tokenizer.json." });
+    throw new ArtifactError({
+      code: "bad_tokenizer",
+      what: "no added_tokens and model",
+      where,
+      fix: "Use a Hugging Face tokenizer.json.",
+    });
   }
   if (tokenizerJson.added_tokens.some((token) => token.content === "\n")) return tokenizerJson;
   const { vocab } = tokenizerJson.model;
@@ -50,7 +64,19 @@ export function withNewlineToken(tokenizerJson: unknown, vocabSize: number, wher
       fix: "Use a checkpoint whose vocab_size is above its tokenizer's size, as all stock T5 checkpoints have.",
     });
   }
-  const newline: AddedToken = { id, content: "\n", single_word: false, lstrip: false, rstrip: false, normalized: false, special: false };
+  const newline: AddedToken = {
+    id,
+    content: "\n",
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: false,
+  };
   const metaspace = tokenizerJson.decoder ?? { type: "Metaspace", replacement: "▁", add_prefix_space: true };
-  return { ...tokenizerJson, added_tokens: [...tokenizerJson.added_tokens, newline], decoder: newlineDecoder(metaspace) };
+  return {
+    ...tokenizerJson,
+    added_tokens: [...tokenizerJson.added_tokens, newline],
+    decoder: newlineDecoder(metaspace),
+  };
 }

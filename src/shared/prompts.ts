@@ -16,7 +16,12 @@ export function policyPrompt(prompt: string): string {
 }
 
 /** The judge's question about step `index` of a solution; it is answered by "yes" or "no" at the first decoder position. */
-export function judgePrompt(prompt: string, steps: readonly Pick<Step, "text">[], index: number, context: JudgeContext = "prefix"): string {
+export function judgePrompt(
+  prompt: string,
+  steps: readonly Pick<Step, "text">[],
+  index: number,
+  context: JudgeContext = "prefix",
+): string {
   const step = steps[index];
   if (step === undefined) throw new RangeError(`judgePrompt: step ${index} of ${steps.length}`);
   const parts: string[] = [];

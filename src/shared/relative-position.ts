@@ -2,7 +2,12 @@
 // transformers modeling_t5.py `_relative_position_bucket`).
 
 /** Bucket of key position minus query position; the decoder looks back only (`bidirectional` false). */
-export function relativePositionBucket(relativePosition: number, bidirectional: boolean, numBuckets: number, maxDistance: number): number {
+export function relativePositionBucket(
+  relativePosition: number,
+  bidirectional: boolean,
+  numBuckets: number,
+  maxDistance: number,
+): number {
   let bucket = 0;
   let buckets = numBuckets;
   let distance: number;

@@ -53,7 +53,7 @@ export function parseT5Config(json: unknown, where = "config.json"): T5Config {
       code: "unsupported_model",
       what: `model_type "${String(modelType)}" is not supported`,
       where,
-      fix: "Use a T5, T5 v1.1 or FLAN-T5 model (model_type \"t5\").",
+      fix: 'Use a T5, T5 v1.1 or FLAN-T5 model (model_type "t5").',
     });
   }
   const parsed = rawConfig.safeParse(json);

@@ -21,15 +21,30 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** Builds a tokenizer from the parsed tokenizer.json and tokenizer_config.json. Throws ArtifactError when they are not usable. */
-export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, where = "tokenizer.json"): TextTokenizer {
+export function createTokenizer(
+  tokenizerJson: unknown,
+  tokenizerConfig: unknown,
+  where = "tokenizer.json",
+): TextTokenizer {
   if (!isObject(tokenizerJson) || !isObject(tokenizerConfig)) {
-    throw new ArtifactError({ code: "bad_tokenizer", what: "not a JSON object", where, fix: "Use the model's own tokenizer files." });
+    throw new ArtifactError({
+      code: "bad_tokenizer",
+      what: "not a JSON object",
+      where,
+      fix: "Use the model's own tokenizer files.",
+    });
   }
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
   } catch (cause) {
-    throw new ArtifactError({ code: "bad_tokenizer", what: "not a usable tokenizer", where, fix: "Use the model's own tokenizer files.", cause });
+    throw new ArtifactError({
+      code: "bad_tokenizer",
+      what: "not a usable tokenizer",
+      where,
+      fix: "Use the model's own tokenizer files.",
+      cause,
+    });
   }
   const firstId = (word: string): number => {
     const id = tokenizer.encode(word, { add_special_tokens: false }).ids[0];
