@@ -1,0 +1,85 @@
+// Writes a safetensors file tensor by tensor: shapes first (they make the header), values when their turn comes.
+
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { ShapeError } from "../shared/errors.ts";
+
+/** A float32 tensor to write; a function as `data` is called (and awaited) only when its bytes are due. */
+export interface TensorToWrite {
+  name: string;
+  shape: readonly number[];
+  data: Float32Array | (() => Float32Array | Promise<Float32Array>);
+}
+
+/**
+ * Writes float32 tensors in the given order under a temporary name, then renames; on failure nothing is left at `path`.
+ * `metadata` are strings for the header; transformers expects `format: "pt"`, the default.
+ * Throws ShapeError for a repeated name or values that do not fill their shape.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<TensorToWrite>,
+  metadata: Readonly<Record<string, string>> = { format: "pt" },
+): Promise<void> {
+  const list = [...tensors];
+  const header = encodeHeader(list, metadata, path);
+  const temporary = `${path}.${process.pid}.tmp`;
+  const file = await open(temporary, "w");
+  try {
+    try {
+      await writeAll(file, header);
+      for (const tensor of list) await writeAll(file, await tensorBytes(tensor, path));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+const elements = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
+
+function encodeHeader(
+  tensors: readonly TensorToWrite[],
+  metadata: Readonly<Record<string, string>>,
+  path: string,
+): Uint8Array {
+  // a null prototype, so that no tensor name can collide with Object's own
+  const header: Record<string, unknown> = Object.assign(Object.create(null), { __metadata__: metadata });
+  let offset = 0;
+  for (const { name, shape } of tensors) {
+    if (name in header)
+      throw new ShapeError({ code: "repeated_tensor", what: `tensor "${name}" is given twice`, where: path });
+    const end = offset + 4 * elements(shape);
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  // spaces to a multiple of 8, so that the data is aligned
+  const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
+  padded.set(json, 8);
+  return padded;
+}
+
+async function tensorBytes(tensor: TensorToWrite, path: string): Promise<Uint8Array> {
+  const data = typeof tensor.data === "function" ? await tensor.data() : tensor.data;
+  if (data.length !== elements(tensor.shape)) {
+    throw new ShapeError({
+      code: "wrong_shape",
+      what: `${data.length} values do not fill [${tensor.shape.join(", ")}]`,
+      where: `${path}, tensor "${tensor.name}"`,
+    });
+  }
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, 1 << 30));
+    done += bytesWritten;
+  }
+}
