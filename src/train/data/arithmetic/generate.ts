@@ -1,0 +1,77 @@
+// Multi-step arithmetic word problems from a seed: a chain of events that change an amount, and its worked solution.
+
+import { InputError } from "../../../shared/errors.ts";
+import type { Rng } from "../rng.ts";
+import { addSentence, type Draft, given } from "./draft.ts";
+import { LAST_EVENTS, MIDDLE_EVENTS, startProblem } from "./events.ts";
+import { type ArithmeticProblem, answerLine, stepLine } from "./problem.ts";
+import { BOYS, CONTAINERS, FOODS, fillTemplate, GIRLS, THINGS } from "./wording.ts";
+
+/** Number of solution steps (the answer line not counted), both ends included; `maxValue` caps every number and result. */
+export interface ProblemRange {
+  minSteps: number;
+  maxSteps: number;
+  /** Default 99; at least 30. */
+  maxValue?: number;
+}
+
+export const DEFAULT_RANGE = { minSteps: 2, maxSteps: 6, maxValue: 99 } as const satisfies ProblemRange;
+
+/** One problem; its number of steps is uniform over the range. Throws InputError for a range outside 1 to 12 steps. */
+export function generateProblem(rng: Rng, range: ProblemRange = DEFAULT_RANGE): ArithmeticProblem {
+  const { minSteps, maxSteps, maxValue = DEFAULT_RANGE.maxValue } = range;
+  const whole = Number.isInteger(minSteps) && Number.isInteger(maxSteps) && Number.isInteger(maxValue);
+  if (!whole || minSteps < 1 || maxSteps < minSteps || maxSteps > 12 || maxValue < 30 || maxValue > 99) {
+    throw new InputError({
+      code: "bad_problem_range",
+      what: `no problems with ${minSteps} to ${maxSteps} steps and numbers up to ${maxValue}`,
+      fix: "Use 1 <= minSteps <= maxSteps <= 12 and 30 <= maxValue <= 99.",
+    });
+  }
+  const steps = rng.int(minSteps, maxSteps + 1);
+  for (;;) {
+    const draft = drawDraft(rng, steps, maxValue);
+    if (draft !== undefined) return finishProblem(draft);
+  }
+}
+
+/** Tries once; undefined when the numbers drawn do not fit together. */
+function drawDraft(rng: Rng, steps: number, maxValue: number): Draft | undefined {
+  const girlFirst = rng.next() < 0.5;
+  const isFood = rng.next() < 0.5;
+  const [girl, boy] = [rng.pick(GIRLS), rng.pick(BOYS)];
+  const draft: Draft = {
+    cast: {
+      name: girlFirst ? girl : boy,
+      pronoun: girlFirst ? "She" : "He",
+      other: girlFirst ? boy : girl,
+      items: rng.pick(isFood ? FOODS : THINGS),
+      containers: rng.pick(CONTAINERS),
+    },
+    isFood,
+    maxValue,
+    amount: given(0),
+    sentences: [],
+    equations: [],
+    taken: new Set(),
+  };
+  startProblem(draft, rng);
+  const lastSteps = rng.next() < 0.25 ? rng.int(1, 3) : 0;
+  const last = lastSteps === 1 ? LAST_EVENTS[1] : LAST_EVENTS[2];
+  for (;;) {
+    const left = steps - draft.equations.length;
+    if (left < 0) return undefined;
+    if (lastSteps > 0 && left <= lastSteps) return left === lastSteps && rng.pick(last)(draft, rng) ? draft : undefined;
+    if (left === 0) break;
+    const size = left >= 2 && rng.next() < 0.25 ? 2 : 1;
+    if (!rng.pick(MIDDLE_EVENTS[size])(draft, rng)) return undefined;
+  }
+  addSentence(draft, rng, ["askOwn"]);
+  return draft;
+}
+
+function finishProblem({ cast, sentences, equations }: Draft): ArithmeticProblem {
+  const answer = equations.at(-1)?.result ?? 0; // a range has at least one step
+  const prompt = sentences.map(({ template, slots }) => fillTemplate(template, cast, slots)).join(" ");
+  return { prompt, steps: [...equations.map(stepLine), answerLine(answer)], answer, equations };
+}
