@@ -1,0 +1,79 @@
+// The parameters of a T5 under their Hugging Face names, with the shapes that the config promises.
+// Projections are [out, in] in the file and [in, out] in memory, so that the forward product needs no transposed operand.
+
+import type { T5Config } from "../../shared/t5-config.ts";
+import type { Tensor, Tensor1D, Tensor2D } from "../tensorflow.ts";
+
+/** Name -> tensor, in memory layout. */
+export type Parameters = Readonly<Record<string, Tensor>>;
+
+export interface ParameterSpec {
+  name: string;
+  /** Shape in the file. */
+  shape: number[];
+  /** true: in memory the transpose of the file's matrix. */
+  transposed: boolean;
+}
+
+function attentionSpecs(prefix: string, config: T5Config, relativeBias: boolean): ParameterSpec[] {
+  const inner = config.numHeads * config.dKv;
+  const specs = ["q", "k", "v"].map((p) => ({ name: `${prefix}.${p}.weight`, shape: [inner, config.dModel], transposed: true }));
+  specs.push({ name: `${prefix}.o.weight`, shape: [config.dModel, inner], transposed: true });
+  if (relativeBias) {
+    specs.push({
+      name: `${prefix}.relative_attention_bias.weight`,
+      shape: [config.relativeAttentionNumBuckets, config.numHeads],
+      transposed: false,
+    });
+  }
+  return specs;
+}
+
+function feedForwardSpecs(prefix: string, config: T5Config): ParameterSpec[] {
+  const inputs = config.gatedGelu ? ["wi_0", "wi_1"] : ["wi"];
+  return [
+    ...inputs.map((p) => ({ name: `${prefix}.${p}.weight`, shape: [config.dFf, config.dModel], transposed: true })),
+    { name: `${prefix}.wo.weight`, shape: [config.dModel, config.dFf], transposed: true },
+  ];
+}
+
+/**
+ * Every parameter of the model, in the order of the forward pass. `ownHead`: the checkpoint has an `lm_head.weight` of its own;
+ * without one the head is the embedding (scaled only when the config ties them, see `headInput` in t5.ts).
+ */
+export function parameterSpecs(config: T5Config, ownHead: boolean): ParameterSpec[] {
+  const norm = (name: string): ParameterSpec => ({ name: `${name}.weight`, shape: [config.dModel], transposed: false });
+  const specs: ParameterSpec[] = [{ name: "shared.weight", shape: [config.vocabSize, config.dModel], transposed: false }];
+  for (let i = 0; i < config.numLayers; i++) {
+    const block = `encoder.block.${i}.layer`;
+    specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, i === 0), norm(`${block}.0.layer_norm`));
+    specs.push(...feedForwardSpecs(`${block}.1.DenseReluDense`, config), norm(`${block}.1.layer_norm`));
+  }
+  specs.push(norm("encoder.final_layer_norm"));
+  for (let i = 0; i < config.numDecoderLayers; i++) {
+    const block = `decoder.block.${i}.layer`;
+    specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, i === 0), norm(`${block}.0.layer_norm`));
+    specs.push(...attentionSpecs(`${block}.1.EncDecAttention`, config, false), norm(`${block}.1.layer_norm`));
+    specs.push(...feedForwardSpecs(`${block}.2.DenseReluDense`, config), norm(`${block}.2.layer_norm`));
+  }
+  specs.push(norm("decoder.final_layer_norm"));
+  if (ownHead) specs.push({ name: "lm_head.weight", shape: [config.vocabSize, config.dModel], transposed: false });
+  return specs;
+}
+
+/** Names under which some checkpoints repeat `shared.weight`. */
+export const SHARED_ALIASES = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"] as const;
+
+/** A matrix by name; throws when the set has none. */
+export function matrix(parameters: Parameters, name: string): Tensor2D {
+  const tensor = parameters[name];
+  if (tensor?.rank !== 2) throw new Error(`no matrix ${name}`);
+  return tensor as Tensor2D;
+}
+
+/** A vector by name; throws when the set has none. */
+export function vector(parameters: Parameters, name: string): Tensor1D {
+  const tensor = parameters[name];
+  if (tensor?.rank !== 1) throw new Error(`no vector ${name}`);
+  return tensor as Tensor1D;
+}

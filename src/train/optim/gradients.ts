@@ -1,0 +1,60 @@
+// Value and gradients of a scalar loss by parameter name, their global norm, clipping and accumulation.
+
+import type { Parameters } from "../model/parameters.ts";
+import { type Tensor, tf } from "../tensorflow.ts";
+
+/** Differentiates a scalar `loss` by every parameter. The caller disposes both results. */
+export function valueAndGradients(loss: (p: Parameters) => Tensor, parameters: Parameters): { value: Tensor; gradients: Record<string, Tensor> } {
+  const names = Object.keys(parameters);
+  const withGradients = tf.valueAndGrads((...tensors: Tensor[]) => {
+    const byName: Record<string, Tensor> = {};
+    names.forEach((name, i) => {
+      const tensor = tensors[i];
+      if (tensor !== undefined) byName[name] = tensor;
+    });
+    return loss(byName);
+  });
+  const { value, grads } = withGradients(Object.values(parameters));
+  const gradients: Record<string, Tensor> = {};
+  names.forEach((name, i) => {
+    const grad = grads[i];
+    if (grad !== undefined) gradients[name] = grad;
+  });
+  return { value, gradients };
+}
+
+/** L2 norm over all gradients together. */
+export function globalNorm(gradients: Parameters): number {
+  return tf.tidy(() => {
+    const squares = Object.values(gradients).map((gradient) => tf.sum(tf.square(gradient)));
+    return Math.sqrt(tf.addN(squares).dataSync()[0] ?? Number.NaN);
+  });
+}
+
+/** Scales gradients in place (the old tensors are disposed). */
+export function scaleGradients(gradients: Record<string, Tensor>, factor: number): void {
+  if (factor === 1) return;
+  for (const [name, gradient] of Object.entries(gradients)) {
+    gradients[name] = tf.mul(gradient, factor);
+    gradient.dispose();
+  }
+}
+
+/** Clips to a global norm as torch.nn.utils.clip_grad_norm_ does; returns the norm before clipping. */
+export function clipByGlobalNorm(gradients: Record<string, Tensor>, maxNorm: number): number {
+  const norm = globalNorm(gradients);
+  if (maxNorm > 0 && norm > maxNorm) scaleGradients(gradients, maxNorm / (norm + 1e-6));
+  return norm;
+}
+
+/** Adds `more` into `total` (both consumed); the sum of micro-batches. */
+export function addGradients(total: Record<string, Tensor> | undefined, more: Record<string, Tensor>): Record<string, Tensor> {
+  if (total === undefined) return more;
+  const sum: Record<string, Tensor> = {};
+  for (const [name, gradient] of Object.entries(more)) {
+    const before = total[name];
+    sum[name] = before === undefined ? tf.clone(gradient) : tf.add(before, gradient);
+  }
+  tf.dispose([total, more]);
+  return sum;
+}
