@@ -1,0 +1,24 @@
+// What the engine needs from an ONNX runtime, so that the same engine runs on onnxruntime-web in workerd and, in tests,
+// on onnxruntime-node. Values are opaque: only the runtime that made one can read it.
+
+/** A tensor of some runtime. */
+export interface Value {
+  readonly dims: readonly number[];
+}
+
+export interface Session {
+  /** Runs the graph and returns the outputs named in `fetches`, in that order. */
+  run(feeds: Readonly<Record<string, Value>>, fetches: readonly string[]): Promise<Value[]>;
+  release(): Promise<void>;
+}
+
+export interface Runtime {
+  /** Opens a session on the bytes of an .onnx file. Throws ArtifactError when they are not a usable graph. */
+  createSession(bytes: Uint8Array, where: string): Promise<Session>;
+  /** An int64 tensor, row-major. */
+  int64(values: readonly number[], dims: readonly number[]): Value;
+  /** A float32 tensor, row-major. */
+  float32(values: Float32Array, dims: readonly number[]): Value;
+  /** The elements of a float32 tensor. */
+  readFloat32(value: Value): Float32Array;
+}

@@ -1,0 +1,91 @@
+// The only file that imports onnxruntime-web, and what it takes to run it in workerd: no WebAssembly compiled from bytes at run
+// time, no threads, no dynamic import. The wasm comes as a compiled module (the shipped one with its memory made unshared, see
+// src/infer/edge-wasm.ts); WebAssembly.instantiate, WebAssembly.Memory and Atomics.waitAsync are swapped while the runtime's
+// glue code starts, then put back.
+
+import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import wasmModule from "../../outputs/edge_build/ort-wasm-simd.wasm";
+import { ArtifactError } from "../shared/errors.ts";
+import type { Runtime, Session, Value } from "./engine/runtime.ts";
+
+async function withStartupGlobals<T>(start: () => Promise<T>): Promise<T> {
+  const { instantiate, Memory } = WebAssembly;
+  const waitAsync = Object.getOwnPropertyDescriptor(Atomics, "waitAsync");
+  Object.assign(WebAssembly, {
+    instantiate: async (_bytes: unknown, imports: WebAssembly.Imports) => ({
+      module: wasmModule,
+      instance: new WebAssembly.Instance(wasmModule, imports),
+    }),
+    // Called with `new`; drops `shared`, which the module no longer asks for.
+    Memory: function plainMemory({ initial, maximum = 65536 }: WebAssembly.MemoryDescriptor) {
+      return new Memory({ initial, maximum });
+    },
+  });
+  Object.defineProperty(Atomics, "waitAsync", { value: undefined, configurable: true, writable: true });
+  try {
+    return await start();
+  } finally {
+    Object.assign(WebAssembly, { instantiate, Memory });
+    if (waitAsync === undefined) Reflect.deleteProperty(Atomics, "waitAsync");
+    else Object.defineProperty(Atomics, "waitAsync", waitAsync);
+  }
+}
+
+let startedRuntime = false;
+
+async function openSession(bytes: Uint8Array): Promise<InferenceSession> {
+  const create = () =>
+    InferenceSession.create(bytes, {
+      executionProviders: ["wasm"],
+      graphOptimizationLevel: "all",
+      // Both trade memory for speed; an isolate has 128 MB for everything.
+      enableCpuMemArena: false,
+      enableMemPattern: false,
+    });
+  if (startedRuntime) return create();
+  env.wasm.numThreads = 1;
+  // Never read: its presence makes the library use its embedded glue code.
+  env.wasm.wasmBinary = new ArrayBuffer(8);
+  env.logLevel = "error";
+  const session = await withStartupGlobals(create);
+  startedRuntime = true;
+  return session;
+}
+
+function ortTensor(value: Value): Tensor {
+  if (value instanceof Tensor) return value;
+  throw new TypeError("a value of another runtime");
+}
+
+/** onnxruntime-web's WebAssembly backend, single-threaded. */
+export const ortRuntime: Runtime = {
+  async createSession(bytes, where): Promise<Session> {
+    let session: InferenceSession;
+    try {
+      session = await openSession(bytes);
+    } catch (cause) {
+      throw new ArtifactError({
+        code: "bad_graph",
+        what: "the ONNX graph could not be opened",
+        where,
+        fix: "Export the model again: npm run export -- --model DIR.",
+        cause,
+      });
+    }
+    return {
+      async run(feeds, fetches) {
+        const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, ortTensor(value)]));
+        const outputs = await session.run(inputs, [...fetches]);
+        return fetches.map((name) => ortTensor(outputs[name] ?? { dims: [] }));
+      },
+      release: () => session.release(),
+    };
+  },
+  int64: (values, dims) => new Tensor("int64", BigInt64Array.from(values, BigInt), dims),
+  float32: (values, dims) => new Tensor("float32", values, dims),
+  readFloat32(value) {
+    const { data } = ortTensor(value);
+    if (data instanceof Float32Array) return data;
+    throw new TypeError("not a float32 tensor");
+  },
+};
