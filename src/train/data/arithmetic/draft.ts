@@ -39,6 +39,11 @@ export function given(value: number): Operand {
   return { value, from: FROM_QUESTION };
 }
 
+function fits({ equations, maxValue }: Draft, { value, from }: Operand): boolean {
+  if (value < 2 || value > maxValue) return false;
+  return from !== FROM_QUESTION || !equations.some((step) => step.result === value);
+}
+
 /** Writes one step and returns its result as an operand; undefined, with the draft unchanged, when a rule forbids it. */
 export function addStep(
   draft: Draft,
@@ -50,10 +55,7 @@ export function addStep(
   const { cast, taken, equations, maxValue } = draft;
   const result = applyOperator(left.value, op, right.value);
   if (result === undefined || result < 2 || result > maxValue || taken.has(result)) return undefined;
-  for (const operand of [left, right]) {
-    if (operand.value < 2 || operand.value > maxValue) return undefined;
-    if (operand.from === FROM_QUESTION && equations.some((step) => step.result === operand.value)) return undefined;
-  }
+  if (!fits(draft, left) || !fits(draft, right)) return undefined;
   const before = fillTemplate(STEP_STARTS[wording.start ?? "own"], cast);
   const after = fillTemplate(STEP_ENDS[wording.end ?? "plain"], cast);
   const numbers = { left: left.value, op, right: right.value, result };
@@ -62,8 +64,8 @@ export function addStep(
   return { value: result, from: equations.length - 1 };
 }
 
-/** Writes one sentence; a sentence about the subject may start with a pronoun, the name, or "Then she". */
-export function addSentence(draft: Draft, rng: Rng, kinds: readonly SentenceKind[], a?: number, b?: number): void {
+/** Writes one sentence (true, for chaining); a sentence about the subject may start with a pronoun, the name, or "Then she". */
+export function addSentence(draft: Draft, rng: Rng, kinds: readonly SentenceKind[], a?: number, b?: number): true {
   const { cast } = draft;
   const template = rng.pick(kinds.flatMap<string>((kind) => SENTENCES[kind]));
   let subject: string = cast.pronoun;
@@ -73,4 +75,10 @@ export function addSentence(draft: Draft, rng: Rng, kinds: readonly SentenceKind
     else if (draw < 0.5) subject = `${rng.pick(LEADS)} ${cast.pronoun.toLowerCase()}`;
   }
   draft.sentences.push({ template, slots: { subject, a, b } });
+  return true;
+}
+
+/** Takes back all steps from index `length` on. */
+export function dropSteps(draft: Draft, length: number): void {
+  for (const step of draft.equations.splice(length)) draft.taken.delete(step.result);
 }

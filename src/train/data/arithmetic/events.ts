@@ -1,12 +1,12 @@
-// The events a problem is made of. Each draws its numbers, writes its sentence and its one or two steps, and returns false (with the
-// draft possibly changed: the caller starts over) when the numbers do not fit.
+// The events a problem is made of. Each draws its numbers, writes its one or two steps and its sentence, and returns true; false when the
+// numbers do not fit: no sentence is written then, but a first step may stand (the caller takes it back).
 
 import type { Rng } from "../rng.ts";
 import { addSentence, addStep, type Draft, given } from "./draft.ts";
 import type { Operator } from "./problem.ts";
 import type { SentenceKind } from "./wording.ts";
 
-type Event = (draft: Draft, rng: Rng) => boolean;
+export type Event = (draft: Draft, rng: Rng) => boolean;
 
 /** A number in [2, top], often below 10; 0 when there is none. */
 function drawNumber(rng: Rng, top: number): number {
@@ -43,77 +43,70 @@ const byItem = (draft: Draft, base: "add" | "subtract"): SentenceKind[] => [
 
 const add: Event = (draft, rng) => {
   const n = drawNumber(rng, draft.maxValue - draft.amount.value);
-  addSentence(draft, rng, byItem(draft, "add"), n);
-  return change(draft, "+", n);
+  return change(draft, "+", n) && addSentence(draft, rng, byItem(draft, "add"), n);
 };
 
 const subtract: Event = (draft, rng) => {
   const n = drawNumber(rng, draft.amount.value - 2);
-  addSentence(draft, rng, byItem(draft, "subtract"), n);
-  return change(draft, "-", n);
+  return change(draft, "-", n) && addSentence(draft, rng, byItem(draft, "subtract"), n);
 };
 
 const multiply: Event = (draft, rng) => {
   const n = rng.int(2, Math.max(2, Math.min(9, Math.floor(draft.maxValue / draft.amount.value))) + 1);
-  addSentence(draft, rng, n === 2 ? ["double"] : ["multiply"], n);
-  return change(draft, "*", n);
+  return change(draft, "*", n) && addSentence(draft, rng, n === 2 ? ["double"] : ["multiply"], n);
 };
 
 const divide: Event = (draft, rng) => {
   const divisors = [2, 3, 4, 5, 6, 7, 8, 9].filter((n) => draft.amount.value % n === 0);
   if (divisors.length === 0) return false;
   const n = rng.pick(divisors);
-  addSentence(draft, rng, n === 2 ? ["halve"] : ["divide"], n);
-  return change(draft, "/", n);
+  return change(draft, "/", n) && addSentence(draft, rng, n === 2 ? ["halve"] : ["divide"], n);
 };
 
 const addProduct: Event = (draft, rng) => {
   const [a, b] = drawFactors(rng, draft.maxValue - draft.amount.value);
-  addSentence(draft, rng, ["addProduct"], a, b);
-  return changeByPart(draft, "+", a, "*", b);
+  return changeByPart(draft, "+", a, "*", b) && addSentence(draft, rng, ["addProduct"], a, b);
 };
 
 const subtractProduct: Event = (draft, rng) => {
   const [a, b] = drawFactors(rng, draft.amount.value - 2);
-  addSentence(draft, rng, ["subtractProduct"], a, b);
-  return changeByPart(draft, "-", a, "*", b);
+  return changeByPart(draft, "-", a, "*", b) && addSentence(draft, rng, ["subtractProduct"], a, b);
 };
 
 const addSum: Event = (draft, rng) => {
   const a = drawNumber(rng, draft.maxValue - draft.amount.value - 2);
   const b = drawNumber(rng, draft.maxValue - draft.amount.value - a);
-  addSentence(draft, rng, ["addSum"], a, b);
-  return changeByPart(draft, "+", a, "+", b);
+  return changeByPart(draft, "+", a, "+", b) && addSentence(draft, rng, ["addSum"], a, b);
 };
 
 const subtractSum: Event = (draft, rng) => {
   const a = drawNumber(rng, draft.amount.value - 4);
   const b = drawNumber(rng, draft.amount.value - 2 - a);
-  addSentence(draft, rng, ["subtractSum"], a, b);
-  return changeByPart(draft, "-", a, "+", b);
+  return changeByPart(draft, "-", a, "+", b) && addSentence(draft, rng, ["subtractSum"], a, b);
 };
 
 const addDifference: Event = (draft, rng) => {
   const a = drawNumber(rng, draft.maxValue);
   const b = drawNumber(rng, a - 2);
-  addSentence(draft, rng, ["addDifference"], a, b);
-  return changeByPart(draft, "+", a, "-", b);
+  return changeByPart(draft, "+", a, "-", b) && addSentence(draft, rng, ["addDifference"], a, b);
 };
 
 const addQuotient: Event = (draft, rng) => {
   const [quotient, b] = [rng.int(2, 20), rng.int(2, 10)];
-  addSentence(draft, rng, b === 2 ? ["addHalf"] : ["addQuotient"], quotient * b, b);
-  return changeByPart(draft, "+", quotient * b, "/", b);
+  return (
+    changeByPart(draft, "+", quotient * b, "/", b) &&
+    addSentence(draft, rng, b === 2 ? ["addHalf"] : ["addQuotient"], quotient * b, b)
+  );
 };
 
 /** Another person has so many; the question is about the sum or the difference. */
 const askWithOther: Event = (draft, rng) => {
   const together = rng.next() < 0.5;
   const n = drawNumber(rng, together ? draft.maxValue - draft.amount.value : draft.amount.value - 2);
-  addSentence(draft, rng, ["otherHas"], n);
-  addSentence(draft, rng, [together ? "askTogether" : "askDifference"]);
   const wording = together ? ({ start: "together" } as const) : ({ start: "difference", end: "more" } as const);
-  return addStep(draft, draft.amount, together ? "+" : "-", given(n), wording) !== undefined;
+  if (addStep(draft, draft.amount, together ? "+" : "-", given(n), wording) === undefined) return false;
+  addSentence(draft, rng, ["otherHas"], n);
+  return addSentence(draft, rng, [together ? "askTogether" : "askDifference"]);
 };
 
 /** Another person's number follows from this one's; the question is about the sum. */
@@ -133,10 +126,10 @@ const askWithCompared: Event = (draft, rng) => {
     "*": n === 2 ? "otherTwice" : "otherTimes",
     "/": "otherHalf",
   } as const;
-  addSentence(draft, rng, [kinds[op]], n);
-  addSentence(draft, rng, ["askTogether"]);
   const other = addStep(draft, draft.amount, op, given(n), { start: "other" });
-  return other !== undefined && addStep(draft, draft.amount, "+", other, { start: "together" }) !== undefined;
+  if (other === undefined || !addStep(draft, draft.amount, "+", other, { start: "together" })) return false;
+  addSentence(draft, rng, [kinds[op]], n);
+  return addSentence(draft, rng, ["askTogether"]);
 };
 
 /** Events in the middle, by their number of steps; an event stands twice where it should come twice as often. */
@@ -148,20 +141,18 @@ export const MIDDLE_EVENTS = {
 /** Events that end a problem with a question of their own. */
 export const LAST_EVENTS = { 1: [askWithOther], 2: [askWithCompared] } as const;
 
-/** Writes the first sentence; true when it took a step (containers with so many each). */
-export function startProblem(draft: Draft, rng: Rng): boolean {
+/** Writes the first sentence: an amount, or containers with so many each (which takes a step). */
+export function startProblem(draft: Draft, rng: Rng): void {
   if (rng.next() < 0.2) {
     const [a, b] = drawFactors(rng, draft.maxValue);
-    addSentence(draft, rng, ["startProduct"], a, b);
     const product = addStep(draft, given(a), "*", given(b));
     if (product !== undefined) {
       draft.amount = product;
-      return true;
+      addSentence(draft, rng, ["startProduct"], a, b);
+      return;
     }
-    draft.sentences.pop();
   }
   draft.amount = given(rng.int(3, draft.maxValue + 1));
   draft.taken.add(draft.amount.value);
   addSentence(draft, rng, ["start"], draft.amount.value);
-  return false;
 }

@@ -2,8 +2,8 @@
 
 import { InputError } from "../../../shared/errors.ts";
 import type { Rng } from "../rng.ts";
-import { addSentence, type Draft, given } from "./draft.ts";
-import { LAST_EVENTS, MIDDLE_EVENTS, startProblem } from "./events.ts";
+import { addSentence, type Draft, dropSteps, given } from "./draft.ts";
+import { type Event, LAST_EVENTS, MIDDLE_EVENTS, startProblem } from "./events.ts";
 import { type ArithmeticProblem, answerLine, stepLine } from "./problem.ts";
 import { BOYS, CONTAINERS, FOODS, fillTemplate, GIRLS, THINGS } from "./wording.ts";
 
@@ -57,17 +57,26 @@ function drawDraft(rng: Rng, steps: number, maxValue: number): Draft | undefined
   };
   startProblem(draft, rng);
   const lastSteps = rng.next() < 0.25 ? rng.int(1, 3) : 0;
-  const last = lastSteps === 1 ? LAST_EVENTS[1] : LAST_EVENTS[2];
   for (;;) {
-    const left = steps - draft.equations.length;
+    const left = steps - draft.equations.length - lastSteps;
     if (left < 0) return undefined;
-    if (lastSteps > 0 && left <= lastSteps) return left === lastSteps && rng.pick(last)(draft, rng) ? draft : undefined;
     if (left === 0) break;
     const size = left >= 2 && rng.next() < 0.25 ? 2 : 1;
-    if (!rng.pick(MIDDLE_EVENTS[size])(draft, rng)) return undefined;
+    if (!tryEvents(draft, rng, MIDDLE_EVENTS[size])) return undefined;
   }
-  addSentence(draft, rng, ["askOwn"]);
+  if (lastSteps === 0) addSentence(draft, rng, ["askOwn"]);
+  else if (!tryEvents(draft, rng, lastSteps === 1 ? LAST_EVENTS[1] : LAST_EVENTS[2])) return undefined;
   return draft;
+}
+
+/** Draws events until the numbers of one fit; false after a few. */
+function tryEvents(draft: Draft, rng: Rng, events: readonly Event[]): boolean {
+  const length = draft.equations.length;
+  for (let tries = 0; tries < 4; tries++) {
+    if (rng.pick(events)(draft, rng)) return true;
+    dropSteps(draft, length);
+  }
+  return false;
 }
 
 function finishProblem({ cast, sentences, equations }: Draft): ArithmeticProblem {
