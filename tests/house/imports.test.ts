@@ -1,0 +1,88 @@
+// The import directions of biome.json, proved to bite: Biome lints small files laid out as in src/, under the project's own rules.
+
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+const biome = join(root, "node_modules/@biomejs/biome/bin/biome");
+
+const forbidden: [file: string, imported: string][] = [
+  ["src/shared/a.ts", "node:fs"],
+  ["src/shared/a.ts", "../train/loss.ts"],
+  ["src/shared/a.ts", "@huggingface/transformers"],
+  ["src/edge/a.ts", "node:fs"],
+  ["src/edge/a.ts", "fs"],
+  ["src/edge/a.ts", "onnxruntime-web"],
+  ["src/edge/routes/a.ts", "../../train/loss.ts"],
+  ["src/edge/a.ts", "../infer/run.ts"],
+  ["src/edge/ort.ts", "hono"],
+  ["src/edge/ort.ts", "../train/loss.ts"],
+  ["src/train/a.ts", "@tensorflow/tfjs"],
+  ["src/train/model/a.ts", "@tensorflow/tfjs-node"],
+  ["src/train/a.ts", "../edge/app.ts"],
+  ["src/train/export/a.ts", "../../infer/run.ts"],
+  ["src/train/a.ts", "onnxruntime-web"],
+  ["src/train/tensorflow.ts", "../edge/app.ts"],
+  ["src/infer/a.ts", "../train/loss.ts"],
+  ["src/infer/a.ts", "../edge/app.ts"],
+  ["src/infer/a.ts", "@tensorflow/tfjs"],
+  ["scripts/a.ts", "@tensorflow/tfjs"],
+];
+
+const allowed: [file: string, imported: string][] = [
+  ["src/shared/a.ts", "zod"],
+  ["src/shared/a.ts", "@huggingface/tokenizers"],
+  ["src/shared/a.ts", "./errors.ts"],
+  ["src/edge/a.ts", "hono/bearer-auth"],
+  ["src/edge/routes/a.ts", "../../shared/errors.ts"],
+  ["src/edge/ort.ts", "onnxruntime-web/wasm"],
+  ["src/edge/ort.ts", "../shared/errors.ts"],
+  ["src/train/tensorflow.ts", "@tensorflow/tfjs"],
+  ["src/train/model/a.ts", "../tensorflow.ts"],
+  ["src/train/a.ts", "onnxruntime-node"],
+  ["src/infer/a.ts", "../shared/errors.ts"],
+  ["scripts/a.ts", "../src/train/loss.ts"],
+];
+
+const key = (file: string, imported: string): string => `${file} imports ${imported}`;
+let dir: string;
+let refused: Set<string>;
+
+/** One run of Biome over all cases; a file holds one import a line. */
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "imports-"));
+  await cp(join(root, "biome.json"), join(dir, "biome.json"));
+  const lines = new Map<string, string[]>();
+  for (const [file, imported] of [...forbidden, ...allowed]) {
+    const imports = lines.get(file) ?? [];
+    imports.push(imported);
+    lines.set(file, imports);
+  }
+  for (const [file, imports] of lines) {
+    await mkdir(dirname(join(dir, file)), { recursive: true });
+    await writeFile(join(dir, file), imports.map((name) => `import "${name}";\n`).join(""));
+  }
+  const args = [biome, "lint", "--only=style/noRestrictedImports", "--max-diagnostics=none", "--reporter=json", "."];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: dir }).catch(
+    (error: { stdout: string }) => error,
+  );
+  refused = new Set<string>();
+  const report: { diagnostics: { location: { path: string; start: { line: number } } }[] } = JSON.parse(stdout);
+  for (const { location } of report.diagnostics) {
+    const imported = lines.get(location.path)?.[location.start.line - 1];
+    if (imported !== undefined) refused.add(key(location.path, imported));
+  }
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+test.each(forbidden)("%s may not import %s", (file, imported) => {
+  expect(refused).toContain(key(file, imported));
+});
+
+test.each(allowed)("%s may import %s", (file, imported) => {
+  expect(refused).not.toContain(key(file, imported));
+});
