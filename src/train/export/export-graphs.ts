@@ -1,0 +1,127 @@
+// From a model folder's weights to .onnx files: check all first, write under temporary names, then rename.
+
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ArtifactError } from "../../shared/errors.ts";
+import type { ManifestFile } from "../../shared/manifest.ts";
+import { type Dtype, onnxFile } from "../../shared/onnx-names.ts";
+import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
+import { openModelTensors, type TensorReader } from "../safetensors.ts";
+import { createFloatLayers } from "./float-layers.ts";
+import { type Graph, GraphBuilder } from "./graph-builder.ts";
+import { createInt8Layers } from "./int8-layers.ts";
+import type { Layers, WeightSource } from "./layers.ts";
+import { rawBytes, writeModel } from "./model-file.ts";
+import { createOps } from "./ops.ts";
+import { buildDecoderGraph } from "./t5-decoder-graph.ts";
+import { buildEncoderGraph } from "./t5-encoder-graph.ts";
+import { checkT5Tensors, headTensor } from "./t5-weights.ts";
+
+export interface ExportGraphsOptions {
+  /** Folder in Hugging Face layout: config.json, model.safetensors (or shards and their index). */
+  modelDir: string;
+  /** Files go to its `onnx/`. */
+  outputDir: string;
+  dtypes: readonly Dtype[];
+  /** Bytes of weights written so far, of all that will be written. */
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** One .onnx file to come. */
+interface Plan {
+  role: "encoder" | "decoder";
+  dtype: Dtype;
+  path: string;
+  graph: Graph;
+}
+
+/**
+ * Writes encoder and decoder in every dtype and returns their manifest entries. All are written before any takes its name.
+ * Throws ArtifactError or ShapeError for a model that is not the T5 its config describes, before anything is written.
+ */
+export async function exportGraphs(options: ExportGraphsOptions): Promise<ManifestFile[]> {
+  const { modelDir, outputDir, dtypes, onProgress } = options;
+  const config = await readT5Config(modelDir);
+  const reader = await openModelTensors(modelDir);
+  try {
+    checkT5Tensors(config, reader, modelDir);
+    const plans = dtypes.flatMap((dtype) => planGraphs(config, reader, dtype));
+    return await writeAll(plans, outputDir, onProgress);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** config.json of a model folder. Throws ArtifactError. */
+export async function readT5Config(modelDir: string): Promise<T5Config> {
+  const path = join(modelDir, "config.json");
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    const fix = "Give a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.json.";
+    throw new ArtifactError({ code: "bad_config", what: "no readable config.json", where: path, fix, cause });
+  }
+  return parseT5Config(json, path);
+}
+
+function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[] {
+  const weights = weightSource(reader);
+  const plan = (role: Plan["role"]): Plan => {
+    const graph = new GraphBuilder(role);
+    const context = { config, graph, ops: createOps(graph), weights };
+    const build = <A>(layers: Layers<A>): Graph =>
+      role === "encoder"
+        ? buildEncoderGraph({ ...context, layers })
+        : buildDecoderGraph({ ...context, layers }, headTensor(config, reader));
+    return {
+      role,
+      dtype,
+      path: onnxFile(role === "encoder" ? "encoder_model" : "decoder_model_merged", dtype),
+      graph: dtype === "fp32" ? build(createFloatLayers(graph, weights)) : build(createInt8Layers(graph, weights)),
+    };
+  };
+  return [plan("encoder"), plan("decoder")];
+}
+
+/** Reads through to the file; the last tensor is kept, since an int8 weight and its scales ask for it in turn. */
+function weightSource(reader: TensorReader): WeightSource {
+  let last: { name: string; values: Float32Array<ArrayBuffer> } | undefined;
+  return {
+    shape(name) {
+      const [rows, columns] = reader.info(name).shape;
+      if (rows === undefined || columns === undefined) throw new RangeError(`${name} is not a matrix`);
+      return [rows, columns];
+    },
+    async read(name) {
+      if (last?.name !== name) last = { name, values: await reader.readFloat32(name) };
+      return last.values;
+    },
+  };
+}
+
+async function writeAll(
+  plans: readonly Plan[],
+  outputDir: string,
+  onProgress: ExportGraphsOptions["onProgress"],
+): Promise<ManifestFile[]> {
+  const totalBytes = plans.reduce((sum, { graph }) => sum + graph.initializers.reduce((s, w) => s + rawBytes(w), 0), 0);
+  let doneBytes = 0;
+  const temporary = (plan: Plan): string => `${join(outputDir, plan.path)}.${process.pid}.tmp`;
+  const files: ManifestFile[] = [];
+  try {
+    for (const plan of plans) {
+      await mkdir(dirname(temporary(plan)), { recursive: true });
+      const written = await writeModel(temporary(plan), plan.graph, (bytes) => {
+        doneBytes += bytes;
+        onProgress?.(doneBytes, totalBytes);
+      });
+      files.push({ path: plan.path, role: plan.role, dtype: plan.dtype, ...written });
+    }
+    for (const plan of plans) await rename(temporary(plan), join(outputDir, plan.path));
+    return files;
+  } catch (error) {
+    for (const plan of plans) await rm(temporary(plan), { force: true });
+    throw error;
+  }
+}
