@@ -49,7 +49,9 @@ export async function readFile(store: ModelStore, path: string): Promise<Uint8Ar
     code: "model_absent",
     what: "the model file is not there",
     where: path,
-    fix: path.endsWith(MANIFEST_FILE) ? "Put the exported model folder among the worker's models (npm run dev, npm run deploy)." : "Export the model again.",
+    fix: path.endsWith(MANIFEST_FILE)
+      ? "Put the exported model folder among the worker's models (npm run dev, npm run deploy)."
+      : "Export the model again.",
   });
 }
 
@@ -60,7 +62,10 @@ export async function readVerified(store: ModelStore, folder: string, file: Mani
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (bytes.length === file.bytes && sha256 === file.sha256) return bytes;
-  const what = bytes.length === file.bytes ? "sha256 differs from the manifest's" : `${bytes.length} bytes, the manifest says ${file.bytes}`;
+  const what =
+    bytes.length === file.bytes
+      ? "sha256 differs from the manifest's"
+      : `${bytes.length} bytes, the manifest says ${file.bytes}`;
   throw new ArtifactError({ code: "model_damaged", what, where, fix: "Copy or export the model again." });
 }
 

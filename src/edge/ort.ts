@@ -4,6 +4,7 @@
 // glue code starts, then put back.
 
 import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
+// biome-ignore lint/style/noRestrictedImports: the runtime's own wasm, prepared for workers
 import wasmModule from "../../outputs/edge_build/ort-wasm-simd.wasm";
 import { ArtifactError } from "../shared/errors.ts";
 import type { Runtime, Session, Value } from "./engine/runtime.ts";

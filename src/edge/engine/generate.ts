@@ -3,13 +3,14 @@
 import { InputError } from "../../shared/errors.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
 import type { Model } from "./model.ts";
-import { argmax, createRandom, penalizeRepetition, sampleToken, type SamplingOptions, tokenLogp } from "./sampling.ts";
+import { argmax, createRandom, penalizeRepetition, type SamplingOptions, sampleToken, tokenLogp } from "./sampling.ts";
 import { endOfStop } from "./stop.ts";
 import { type Cache, decodeStep, encodeSources, repeatSource } from "./t5.ts";
 
 export interface GenerateOptions {
   prompt: string;
-  maxNewTokens: number;
+  /** At most the model's max_target_tokens, which is also the default. */
+  maxNewTokens?: number | undefined;
   /** undefined: greedy. */
   sampling?: SamplingOptions | undefined;
   seed: number;
@@ -17,6 +18,8 @@ export interface GenerateOptions {
   repetitionPenalty: number;
   /** Candidates drawn in one batch; each row has its own random sequence. */
   candidates: number;
+  /** Also tell the text of each token. */
+  tokenTexts?: boolean | undefined;
   /** Called between tokens: lets other requests in, throws to stop early. */
   pause?: (() => Promise<void>) | undefined;
 }
@@ -28,12 +31,16 @@ export interface Candidate {
   ids: number[];
   /** Natural-log probability of each id under the model, before temperature and the other settings. */
   tokenLogps: number[];
+  /** What each id added to the text ("" for a special token); empty unless asked for. */
+  tokenTexts: string[];
   /** Text without special tokens; it ends with the stop string when one was met. */
   text: string;
   finishReason: FinishReason;
 }
 
 export interface Generation {
+  /** The policy's name. */
+  model: string;
   promptTokens: number;
   /** In the order of their rows. */
   candidates: Candidate[];
@@ -54,14 +61,15 @@ export function encodeWithinLimit(model: Model, text: string, field: string): nu
   });
 }
 
-/** Generates `options.candidates` continuations. Throws InputError when the prompt is too long. */
+/** Generates `options.candidates` continuations. Throws InputError when the prompt or maxNewTokens is over the model's limit. */
 export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
   const source = encodeWithinLimit(model, policyPrompt(options.prompt), "prompt");
+  const maxNewTokens = targetLimit(model, options.maxNewTokens);
   const encoded = repeatSource(model, await encodeSources(model, [source]), options.candidates);
   const rows = Array.from({ length: options.candidates }, (_, row) => newRow(options.seed + row));
-  const { vocabSize, decoderStartTokenId, padTokenId } = model.config;
+  const { vocabSize, decoderStartTokenId } = model.config;
   let cache: Cache | undefined;
-  for (let step = 0; step < options.maxNewTokens && rows.some((row) => row.finishReason === undefined); step++) {
+  for (let step = 0; step < maxNewTokens && rows.some((row) => row.finishReason === undefined); step++) {
     if (step > 0 && step % TOKENS_BETWEEN_PAUSES === 0) await options.pause?.();
     const inputIds = rows.map((row) => row.ids.at(-1) ?? decoderStartTokenId);
     const decoded = await decodeStep(model, encoded, inputIds, cache);
@@ -71,7 +79,11 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
       advance(model, row, decoded.logits.subarray(index * vocabSize, (index + 1) * vocabSize), options);
     }
   }
-  return { promptTokens: source.length, candidates: rows.map((row) => finish(model, row, padTokenId)) };
+  return {
+    model: model.manifest.model,
+    promptTokens: source.length,
+    candidates: rows.map((row) => finish(model, row, options.tokenTexts ?? false)),
+  };
 }
 
 interface Row {
@@ -90,7 +102,8 @@ function newRow(seed: number): Row {
 
 function advance(model: Model, row: Row, logits: Float32Array, options: GenerateOptions): void {
   const scores = options.repetitionPenalty === 1 ? logits : logits.slice();
-  if (scores !== logits) penalizeRepetition(scores, [model.config.decoderStartTokenId, ...row.ids], options.repetitionPenalty);
+  if (scores !== logits)
+    penalizeRepetition(scores, [model.config.decoderStartTokenId, ...row.ids], options.repetitionPenalty);
   const id = options.sampling === undefined ? argmax(scores) : sampleToken(scores, options.sampling, row.random);
   row.ids.push(id);
   row.tokenLogps.push(tokenLogp(logits, id));
@@ -104,4 +117,26 @@ function advance(model: Model, row: Row, logits: Float32Array, options: Generate
   if (end === undefined) return;
   row.finishReason = "stop_sequence";
   row.stoppedText = text.slice(0, end);
+}
+
+function finish(model: Model, row: Row, withTokenTexts: boolean): Candidate {
+  const { ids, tokenLogps, stoppedText, finishReason = "length" } = row;
+  const tokenTexts = withTokenTexts ? textsOfTokens(model, ids) : [];
+  return { ids, tokenLogps, tokenTexts, text: stoppedText ?? model.tokenizer.decode(ids), finishReason };
+}
+
+function textsOfTokens(model: Model, ids: readonly number[]): string[] {
+  const prefixes = ids.map((_, index) => model.tokenizer.decode(ids.slice(0, index + 1)));
+  return prefixes.map((prefix, index) => prefix.slice(prefixes[index - 1]?.length ?? 0));
+}
+
+function targetLimit(model: Model, asked: number | undefined): number {
+  const limit = model.manifest.limits.max_target_tokens;
+  if (asked === undefined || asked <= limit) return asked ?? limit;
+  throw new InputError({
+    code: "too_long",
+    what: `${asked} new tokens are asked for, the limit of model "${model.manifest.model}" is ${limit}`,
+    where: 'field "max_new_tokens"',
+    fix: "Ask for fewer.",
+  });
 }

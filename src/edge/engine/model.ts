@@ -1,7 +1,7 @@
 // A model opened for inference: the parsed files of one exported folder and the sessions of its two graphs.
 
 import { ArtifactError } from "../../shared/errors.ts";
-import { type Manifest, type ManifestFile, MANIFEST_FILE, parseManifest } from "../../shared/manifest.ts";
+import { MANIFEST_FILE, type Manifest, type ManifestFile, parseManifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
@@ -40,7 +40,12 @@ function checkContract(manifest: Manifest, config: T5Config, tokenizer: TextToke
           ? 'the ids of "yes" and "no" are not those of the tokenizer'
           : undefined;
   if (problem === undefined) return;
-  throw new ArtifactError({ code: "bad_manifest", what: problem, where, fix: "Export the model again: npm run export -- --model DIR." });
+  throw new ArtifactError({
+    code: "bad_manifest",
+    what: problem,
+    where,
+    fix: "Export the model again: npm run export -- --model DIR.",
+  });
 }
 
 /** Opens the model in `folder` of the store, one file at a time. Throws ArtifactError when it is absent, damaged or unfit. */
@@ -56,9 +61,24 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
     return runtime.createSession(await readVerified(store, folder, file), `${folder}/${file.path}`);
   };
   const config = parseT5Config(await json("config"), `${folder}/config.json`);
-  const tokenizer = createTokenizer(await json("tokenizer"), await json("tokenizer_config"), `${folder}/tokenizer.json`);
+  const tokenizer = createTokenizer(
+    await json("tokenizer"),
+    await json("tokenizer_config"),
+    `${folder}/tokenizer.json`,
+  );
   checkContract(manifest, config, tokenizer, where);
   const encoder = await open("encoder");
-  const decoder = await open("decoder");
-  return { manifest, dtype, config, tokenizer, runtime, encoder, decoder };
+  try {
+    const decoder = await open("decoder");
+    return { manifest, dtype, config, tokenizer, runtime, encoder, decoder };
+  } catch (error) {
+    await encoder.release();
+    throw error;
+  }
+}
+
+/** Gives the sessions' memory back. */
+export async function closeModel(model: Model): Promise<void> {
+  await model.encoder.release();
+  await model.decoder.release();
 }

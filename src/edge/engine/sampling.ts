@@ -35,7 +35,11 @@ export function argmax(logits: Float32Array): number {
     }
   }
   if (best >= 0) return best;
-  throw new ArtifactError({ code: "bad_logits", what: "the model returned no finite logit", fix: "Export the model again." });
+  throw new ArtifactError({
+    code: "bad_logits",
+    what: "the model returned no finite logit",
+    fix: "Export the model again.",
+  });
 }
 
 /** Natural-log probability of `id` under softmax(logits). */

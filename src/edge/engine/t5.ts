@@ -3,13 +3,13 @@
 // Shape letters: B batch, S source length, H heads, K dKv, V vocabulary.
 
 import {
+  type CacheSide,
   DECODER_INPUTS,
   ENCODER_INPUTS,
   ENCODER_OUTPUT,
   LOGITS,
   pastName,
   presentName,
-  type CacheSide,
 } from "../../shared/onnx-names.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { Model } from "./model.ts";
@@ -36,7 +36,10 @@ export async function encodeSources(model: Model, sources: readonly (readonly nu
   const ids = sources.flatMap((source) => position.map((at) => source[at] ?? padTokenId));
   const mask = sources.flatMap((source) => position.map((at) => (at < source.length ? 1 : 0)));
   const maskValue = model.runtime.int64(mask, [batch, length]);
-  const feeds = { [ENCODER_INPUTS.inputIds]: model.runtime.int64(ids, [batch, length]), [ENCODER_INPUTS.attentionMask]: maskValue };
+  const feeds = {
+    [ENCODER_INPUTS.inputIds]: model.runtime.int64(ids, [batch, length]),
+    [ENCODER_INPUTS.attentionMask]: maskValue,
+  };
   const [hidden] = await model.encoder.run(feeds, [ENCODER_OUTPUT]);
   if (hidden === undefined) throw new TypeError("the encoder returned nothing");
   return { batch, hidden, mask: maskValue };
@@ -60,7 +63,9 @@ function cacheNames(config: T5Config, sides: readonly CacheSide[]): { past: stri
   const layers = Array.from({ length: config.numDecoderLayers }, (_, layer) => layer);
   const parts = ["key", "value"] as const;
   return layers.flatMap((layer) =>
-    sides.flatMap((side) => parts.map((part) => ({ past: pastName(layer, side, part), present: presentName(layer, side, part) }))),
+    sides.flatMap((side) =>
+      parts.map((part) => ({ past: pastName(layer, side, part), present: presentName(layer, side, part) })),
+    ),
   );
 }
 
@@ -70,7 +75,12 @@ function emptyCache(model: Model, batch: number): Cache {
   return new Map(cacheNames(model.config, ["decoder", "encoder"]).map(({ past }) => [past, empty]));
 }
 
-function decoderFeeds(model: Model, encoded: Encoded, inputIds: readonly number[], cache: Cache): Record<string, Value> {
+function decoderFeeds(
+  model: Model,
+  encoded: Encoded,
+  inputIds: readonly number[],
+  cache: Cache,
+): Record<string, Value> {
   return {
     [DECODER_INPUTS.inputIds]: model.runtime.int64(inputIds, [encoded.batch, 1]),
     [DECODER_INPUTS.encoderAttentionMask]: encoded.mask,

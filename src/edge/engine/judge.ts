@@ -1,0 +1,127 @@
+// Step scores from the reward model: P(yes) / (P(yes) + P(no)) at the first decoder position of each step's judge prompt,
+// several prompts in one run, grouped by length so that little is padding.
+// Equal prompts are judged once: the steps that two completions share get the same score, to the last bit.
+
+import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
+import { InputError } from "../../shared/errors.ts";
+import { type JudgeContext, judgePrompt, policyPrompt, yesScore } from "../../shared/prompts.ts";
+import type { Step } from "../../shared/steps.ts";
+import type { Model } from "./model.ts";
+import { encodeSources, firstLogits } from "./t5.ts";
+
+export interface ScoreOptions {
+  prompt: string;
+  completions: readonly { field: string; steps: readonly Pick<Step, "text">[] }[];
+  aggregation: Aggregation;
+  context: JudgeContext;
+  /** Called between batches: lets other requests in, throws to stop early. */
+  pause?: (() => Promise<void>) | undefined;
+}
+
+export interface CompletionScore {
+  score: number;
+  steps: { text: string; score: number }[];
+}
+
+export interface Scoring {
+  /** The reward model's name. */
+  model: string;
+  completions: CompletionScore[];
+  /** Tokens read by the model, each judge prompt once. */
+  promptTokens: number;
+}
+
+const MAX_BATCH_ROWS = 16;
+const MAX_BATCH_TOKENS = 2048;
+
+interface Question {
+  text: string;
+  ids: number[];
+}
+
+/** Scores every step of every completion. Throws InputError for a completion without steps or a judge prompt that is too long. */
+export async function score(model: Model, options: ScoreOptions): Promise<Scoring> {
+  const questions = new Map<string, Question>();
+  const asked = options.completions.map(({ field, steps }) => {
+    if (steps.length === 0) throw noSteps(field);
+    return steps.map((_, index) => {
+      const text = judgePrompt(policyPrompt(options.prompt), steps, index, options.context);
+      const question = questions.get(text) ?? { text, ids: encodeQuestion(model, text, field, index) };
+      questions.set(text, question);
+      return question;
+    });
+  });
+  const answers = new Map<Question, number>();
+  for (const batch of batchesByLength([...questions.values()])) {
+    if (answers.size > 0) await options.pause?.();
+    const scores = await judge(model, batch);
+    for (const [row, question] of batch.entries()) answers.set(question, scores[row] ?? Number.NaN);
+  }
+  const completions = options.completions.map(({ steps }, at) => {
+    const scored = steps.map((step, index) => {
+      const question = asked[at]?.[index];
+      return { text: step.text, score: (question && answers.get(question)) ?? Number.NaN };
+    });
+    return {
+      score: aggregateScores(
+        scored.map((step) => step.score),
+        options.aggregation,
+      ),
+      steps: scored,
+    };
+  });
+  return {
+    model: model.manifest.model,
+    completions,
+    promptTokens: [...questions.values()].reduce((sum, { ids }) => sum + ids.length, 0),
+  };
+}
+
+async function judge(model: Model, batch: readonly Question[]): Promise<number[]> {
+  const encoded = await encodeSources(
+    model,
+    batch.map((question) => question.ids),
+  );
+  const logits = await firstLogits(model, encoded);
+  const { yes_token_id: yes, no_token_id: no } = model.manifest.judge;
+  const { vocabSize } = model.config;
+  return batch.map((_, row) =>
+    yesScore(logits[row * vocabSize + yes] ?? Number.NaN, logits[row * vocabSize + no] ?? Number.NaN),
+  );
+}
+
+/** Batches of questions of like length: at most 16 rows and 2048 tokens, padding included; one row may be longer. */
+export function batchesByLength<T extends { ids: readonly number[] }>(questions: readonly T[]): T[][] {
+  const batches: T[][] = [];
+  for (const question of [...questions].sort((a, b) => a.ids.length - b.ids.length)) {
+    const batch = batches.at(-1);
+    const fits =
+      batch !== undefined &&
+      batch.length < MAX_BATCH_ROWS &&
+      (batch.length + 1) * question.ids.length <= MAX_BATCH_TOKENS;
+    if (fits) batch.push(question);
+    else batches.push([question]);
+  }
+  return batches;
+}
+
+function noSteps(field: string): InputError {
+  return new InputError({
+    code: "no_steps",
+    what: `${field} has no steps`,
+    where: `field "${field}"`,
+    fix: "Write at least one line.",
+  });
+}
+
+function encodeQuestion(model: Model, text: string, field: string, index: number): number[] {
+  const ids = model.tokenizer.encode(text);
+  const limit = model.manifest.limits.max_source_tokens;
+  if (ids.length <= limit) return ids;
+  throw new InputError({
+    code: "too_long",
+    what: `step ${index} of ${field}, with its prompt and earlier steps, has ${ids.length} tokens, the limit of model "${model.manifest.model}" is ${limit}`,
+    where: `field "${field}"`,
+    fix: 'Shorten it, or send "context": "prompt" to leave the earlier steps out.',
+  });
+}

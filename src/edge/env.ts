@@ -1,0 +1,58 @@
+// The worker's bindings and variables, parsed once into settings. Names are those of wrangler.toml.
+
+import { z } from "zod";
+import { AGGREGATIONS } from "../shared/aggregate.ts";
+import { InputError } from "../shared/errors.ts";
+import { DTYPES } from "../shared/onnx-names.ts";
+import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
+import type { AssetsBinding, BucketBinding } from "./model-store.ts";
+
+/** The part of a rate-limit binding that is used. */
+export interface RateLimitBinding {
+  limit(options: { key: string }): Promise<{ success: boolean }>;
+}
+
+/** What workerd passes to fetch(); every variable is a string. */
+export interface Env {
+  ASSETS?: AssetsBinding;
+  MODELS?: BucketBinding;
+  RATE_LIMITER?: RateLimitBinding;
+  POLICY_MODEL?: string;
+  REWARD_MODEL?: string;
+  DTYPE?: string;
+  JUDGE_CONTEXT?: string;
+  AGGREGATION?: string;
+  CORS_ORIGIN?: string;
+  MAX_BODY_BYTES?: string;
+  MAX_WAITING?: string;
+  STEPWISE_API_KEY?: string;
+}
+
+const folder = z.string().regex(/^[\w.-]+$/, "must be the name of a model folder");
+const settingsSchema = z.object({
+  POLICY_MODEL: folder.default("policy"),
+  REWARD_MODEL: folder.default("reward"),
+  DTYPE: z.enum(DTYPES).default("int8"),
+  JUDGE_CONTEXT: z.enum(JUDGE_CONTEXTS).default("prefix"),
+  AGGREGATION: z.enum(AGGREGATIONS).default("mean"),
+  /** Empty: no CORS headers. `*`, or origins separated by commas. */
+  CORS_ORIGIN: z.string().default(""),
+  MAX_BODY_BYTES: z.coerce.number().int().positive().default(1_048_576),
+  MAX_WAITING: z.coerce.number().int().nonnegative().default(16),
+  STEPWISE_API_KEY: z.string().min(8, "needs at least 8 characters").optional(),
+});
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+/** Parses the variables. Throws InputError naming the first wrong one. */
+export function parseSettings(env: Env): Settings {
+  const parsed = settingsSchema.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new InputError({
+    code: "bad_variable",
+    what: `${issue?.path.join(".") ?? "a variable"}: ${issue?.message ?? "invalid"}`,
+    where: "worker variables",
+    fix: "Mend it in wrangler.toml, or with wrangler secret put.",
+  });
+}

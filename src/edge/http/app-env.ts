@@ -1,0 +1,19 @@
+// What the app is made of, and what its middleware leaves for the handlers.
+
+import type { Engine } from "../engine/engine.ts";
+import type { RateLimitBinding, Settings } from "../env.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface AppDeps {
+  engine: Engine;
+  settings: Settings;
+  metrics: Metrics;
+  rateLimiter?: RateLimitBinding | undefined;
+  /** One JSON line a request; no user's text in it. */
+  log: (line: string) => void;
+}
+
+/** Hono's type of this app. */
+export interface AppEnv {
+  Variables: { requestId: string };
+}

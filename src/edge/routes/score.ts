@@ -1,0 +1,99 @@
+// POST /score: the reward model's scores of one or several completions of a prompt, or of a pair.
+
+import type { Context } from "hono";
+import { z } from "zod";
+import { AGGREGATIONS } from "../../shared/aggregate.ts";
+import { JUDGE_CONTEXTS } from "../../shared/prompts.ts";
+import { type Step, splitSteps } from "../../shared/steps.ts";
+import type { AppDeps, AppEnv } from "../http/app-env.ts";
+import { readJson } from "../http/read-json.ts";
+import { pauseFor } from "./pause.ts";
+
+const MAX_COMPLETIONS = 64;
+const MAX_STEPS = 256;
+
+const text = z.string().refine((value) => value.trim().length > 0, "must not be empty");
+const FORMS = ["completion", "completions", "steps", "chosen", "rejected"] as const;
+
+export const scoreSchema = z
+  .strictObject({
+    prompt: text,
+    completion: text.optional().describe("Steps, one a line."),
+    completions: z.array(text).min(1).max(MAX_COMPLETIONS).optional(),
+    steps: z.array(text).min(1).max(MAX_STEPS).optional().describe("One completion, cut into steps already."),
+    chosen: text.optional().describe("With `rejected`: a pair."),
+    rejected: text.optional(),
+    aggregation: z.enum(AGGREGATIONS).nullish(),
+    context: z.enum(JUDGE_CONTEXTS).nullish().describe("What of the solution the judge sees beside the step."),
+  })
+  .superRefine((body, ctx) => {
+    const given = FORMS.filter((form) => body[form] !== undefined);
+    const isPair = given.length === 2 && body.chosen !== undefined && body.rejected !== undefined;
+    if (isPair || (given.length === 1 && body.chosen === undefined && body.rejected === undefined)) return;
+    ctx.addIssue({
+      code: "custom",
+      path: [given[0] ?? "completion"],
+      message: "send one of `completion`, `completions`, `steps`, or both `chosen` and `rejected`",
+    });
+  });
+
+type ScoreBody = z.output<typeof scoreSchema>;
+interface Asked {
+  field: string;
+  steps: Pick<Step, "text">[];
+}
+
+function askedOf(body: ScoreBody): Asked[] {
+  const cut = (field: string, completion: string): Asked => ({ field, steps: splitSteps(completion) });
+  if (body.chosen !== undefined && body.rejected !== undefined) {
+    return [cut("chosen", body.chosen), cut("rejected", body.rejected)];
+  }
+  if (body.steps !== undefined) return [{ field: "steps", steps: body.steps.map((step) => ({ text: step.trim() })) }];
+  if (body.completion !== undefined) return [cut("completion", body.completion)];
+  return (body.completions ?? []).map((completion, index) => cut(`completions[${index}]`, completion));
+}
+
+/** The pair's part of the answer; equal scores prefer the rejected one: a preference must be earned. */
+function preference([chosen, rejected]: readonly { score: number }[]) {
+  if (chosen === undefined || rejected === undefined) throw new TypeError("a pair has two scores");
+  return {
+    chosen_score: chosen.score,
+    rejected_score: rejected.score,
+    margin: chosen.score - rejected.score,
+    preferred: chosen.score > rejected.score ? "chosen" : "rejected",
+  };
+}
+
+/** The handler of POST /score. */
+export function handleScore({ engine, settings, metrics }: AppDeps) {
+  return async (c: Context<AppEnv>): Promise<Response> => {
+    const body = await readJson(c, scoreSchema, settings.MAX_BODY_BYTES);
+    const aggregation = body.aggregation ?? settings.AGGREGATION;
+    const completions = askedOf(body);
+    const scoring = await engine.score({
+      prompt: body.prompt,
+      completions,
+      aggregation,
+      context: body.context ?? settings.JUDGE_CONTEXT,
+      pause: pauseFor(c),
+    });
+    metrics.add("stepwise_prompt_tokens_total", scoring.promptTokens);
+    metrics.add(
+      "stepwise_scored_steps_total",
+      completions.reduce((sum, { steps }) => sum + steps.length, 0),
+    );
+    return c.json({
+      object: "list",
+      model: scoring.model,
+      aggregation,
+      data: scoring.completions.map(({ score, steps }, index) => ({
+        index,
+        object: "score",
+        score,
+        steps: steps.map((step, at) => ({ index: at, text: step.text, score: step.score })),
+      })),
+      usage: { prompt_tokens: scoring.promptTokens, total_tokens: scoring.promptTokens },
+      ...(body.chosen !== undefined && preference(scoring.completions)),
+    });
+  };
+}
