@@ -1,6 +1,6 @@
 // The import directions of biome.json, proved to bite: Biome lints small files laid out as in src/, under the project's own rules.
 
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,6 +9,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
 const biome = join(root, "node_modules/@biomejs/biome/bin/biome");
+
+/** Biome comes as a binary a platform; where npm has none installed there is nothing to prove. */
+const hasBiome = spawnSync(process.execPath, [biome, "--version"], { timeout: 30_000 }).status === 0;
+if (!hasBiome) console.warn("skipped: Biome has no binary for this platform in node_modules");
 
 const forbidden: [file: string, imported: string][] = [
   ["src/shared/a.ts", "node:fs"],
@@ -54,6 +58,7 @@ let refused: Set<string>;
 
 /** One run of Biome over all cases; a file holds one import a line. */
 beforeAll(async () => {
+  if (!hasBiome) return;
   dir = await mkdtemp(join(tmpdir(), "imports-"));
   await cp(join(root, "biome.json"), join(dir, "biome.json"));
   const lines = new Map<string, string[]>();
@@ -77,12 +82,14 @@ beforeAll(async () => {
     if (imported !== undefined) refused.add(key(location.path, imported));
   }
 });
-afterAll(() => rm(dir, { recursive: true }));
+afterAll(async () => {
+  if (hasBiome) await rm(dir, { recursive: true });
+});
 
-test.each(forbidden)("%s may not import %s", (file, imported) => {
+test.runIf(hasBiome).each(forbidden)("%s may not import %s", (file, imported) => {
   expect(refused).toContain(key(file, imported));
 });
 
-test.each(allowed)("%s may import %s", (file, imported) => {
+test.runIf(hasBiome).each(allowed)("%s may import %s", (file, imported) => {
   expect(refused).not.toContain(key(file, imported));
 });

@@ -1,0 +1,108 @@
+// The flags of `npm run train`: one for every setting of run-config.ts, under its name in kebab-case, three of them shorter
+// (--epochs, --batch-size, --output). Flags carry no defaults of their own, so that the config file stays below them.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { AGGREGATIONS } from "../shared/aggregate.ts";
+import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
+import {
+  BACKENDS,
+  MARGIN_MODES,
+  settingName,
+  TRAIN_DEFAULTS,
+  type TrainConfig,
+  type TrainSettings,
+} from "./run-config.ts";
+
+type Key = keyof TrainConfig;
+
+const SHORT_NAMES: Partial<Record<Key, string>> = {
+  numTrainEpochs: "epochs",
+  perDeviceTrainBatchSize: "batch-size",
+  outputDir: "output",
+};
+
+const CHOICES: Partial<Record<Key, readonly string[]>> = {
+  backend: BACKENDS,
+  aggregation: AGGREGATIONS,
+  judgeContext: JUDGE_CONTEXTS,
+  marginMode: MARGIN_MODES,
+};
+
+const TEXTS: Partial<Record<Key, string>> = {
+  model: "dir|hub-id",
+  rewardModel: "dir|hub-id",
+  data: "dir|file",
+  outputDir: "dir",
+};
+
+const DESCRIPTIONS: Readonly<Record<Key, string>> = {
+  model: "base model: a folder in Hugging Face layout or a Hub id",
+  rewardModel: "frozen model that scores the steps (default: the base model)",
+  data: "folder with train.jsonl and eval.jsonl, or one JSONL file of pairs",
+  outputDir: "where the trained model goes",
+  backend: "what computes",
+  seed: "seed of everything random",
+  numTrainEpochs: "passes over the data",
+  maxSteps: "optimizer steps; -1: as many as the epochs have",
+  perDeviceTrainBatchSize: "pairs a forward pass",
+  gradientAccumulationSteps: "forward passes an optimizer step",
+  learningRate: "peak learning rate; decays linearly to 0",
+  warmupRatio: "share of the steps that warm up, where --warmup-steps is 0",
+  warmupSteps: "steps that warm up",
+  weightDecay: "decoupled weight decay",
+  maxGradNorm: "gradient norm clipped to; 0: no clipping",
+  adamBeta1: "AdamW beta1",
+  adamBeta2: "AdamW beta2",
+  adamEpsilon: "AdamW epsilon",
+  beta: "factor on margin x log-ratio; 1 is the published loss",
+  aggregation: "step scores to one score",
+  judgeContext: "what the judge sees beside the step",
+  marginMode: "what becomes of a margin of the wrong sign",
+  maxPromptLength: "longest prompt, in tokens",
+  maxCompletionLength: "longest completion, in tokens",
+  loggingSteps: "steps between log entries",
+  saveSteps: "steps between checkpoints",
+  saveTotalLimit: "checkpoints kept (default: all)",
+  evalSteps: "steps between evaluations (default: at the end only)",
+  samplePrompts: "prompts completed before and after training",
+};
+
+const KEYS = Object.keys(DESCRIPTIONS).filter((key): key is Key => key in DESCRIPTIONS);
+
+function flagName(key: Key): string {
+  return SHORT_NAMES[key] ?? settingName(key).replaceAll("_", "-");
+}
+
+function parseNumber(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!Number.isFinite(value)) throw new InvalidArgumentError("Not a number.");
+  return value;
+}
+
+function option(key: Key): Option {
+  const shown = TRAIN_DEFAULTS[key] === null ? "" : ` (default: ${TRAIN_DEFAULTS[key]})`;
+  const text = TEXTS[key];
+  const choices = CHOICES[key];
+  const placeholder = text ?? (choices === undefined ? "number" : "choice");
+  const made = new Option(`--${flagName(key)} <${placeholder}>`, `${DESCRIPTIONS[key]}${shown}`);
+  if (choices !== undefined) return made.choices(choices);
+  return text === undefined ? made.argParser(parseNumber) : made;
+}
+
+/** Adds the training flags to a command, and `--config <file>`, `--resume`. */
+export function addTrainFlags(command: Command): Command {
+  command.addOption(new Option("--config <file>", "JSON file of settings; flags beat it"));
+  for (const key of KEYS) command.addOption(option(key));
+  return command.addOption(new Option("--resume", "continue from the newest checkpoint in --output").default(false));
+}
+
+/** The parsed command's training flags, for `resolveTrainConfig`, which checks them. */
+export function trainFlags(command: Command): TrainSettings {
+  const options: Record<string, unknown> = command.opts();
+  const settings: Record<string, unknown> = {};
+  for (const key of KEYS) {
+    const value = options[new Option(`--${flagName(key)}`).attributeName()];
+    if (value !== undefined) settings[key] = value;
+  }
+  return settings;
+}
