@@ -1,0 +1,53 @@
+// The batch's two result files, in input order: JSONL, exact, for programs; CSV (RFC 4180, UTF-8, CRLF) for spreadsheets.
+// A spreadsheet runs a cell that begins with = + - or @ as a formula, and these texts come from users and a model: in the CSV
+// such a text gets a leading apostrophe. The JSONL keeps every text as it is.
+
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "csv-stringify/sync";
+import writeFileAtomic from "write-file-atomic";
+import { RESULT_COLUMNS, type ResultRecord } from "../shared/records.ts";
+import type { RecordFailure } from "./read-pairs.ts";
+
+export const JSONL_FILE = "inference_results.jsonl";
+export const CSV_FILE = "inference_results.csv";
+export const ERRORS_FILE = "inference_errors.jsonl";
+export const PARTIAL_FILE = "inference_results.partial.jsonl";
+
+/** One line a record, columns in the order of RESULT_COLUMNS. */
+export function encodeJsonl(results: readonly ResultRecord[]): string {
+  return results.map((result) => `${JSON.stringify(pick(result))}\n`).join("");
+}
+
+/** Header and rows; fields with commas, quotes or line breaks are quoted. */
+export function encodeCsv(results: readonly ResultRecord[]): string {
+  return stringify(results.map(pick), {
+    header: true,
+    columns: [...RESULT_COLUMNS],
+    record_delimiter: "\r\n",
+    // line breaks of any kind are quoted, not only the record delimiter
+    quoted_match: /[\r\n]/,
+    escape_formulas: true,
+  });
+}
+
+/** Writes results and errors, each by a temporary file; without failures an older errors file is removed. */
+export async function writeResults(
+  folder: string,
+  results: readonly ResultRecord[],
+  failures: readonly RecordFailure[],
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFileAtomic(join(folder, JSONL_FILE), encodeJsonl(results));
+  await writeFileAtomic(join(folder, CSV_FILE), encodeCsv(results));
+  if (failures.length === 0) await rm(join(folder, ERRORS_FILE), { force: true });
+  else
+    await writeFileAtomic(
+      join(folder, ERRORS_FILE),
+      failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""),
+    );
+}
+
+function pick({ prompt, model_output, chosen_score, rejected_score, preferred }: ResultRecord): ResultRecord {
+  return { prompt, model_output, chosen_score, rejected_score, preferred };
+}

@@ -1,0 +1,100 @@
+// From flags to files: which worker is asked, and that the one it started is stopped.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type InferOptions, infer } from "../../src/infer/infer.ts";
+import { send, startWorkerServer, type WorkerServer } from "./worker-server.ts";
+
+let worker: WorkerServer;
+let folder: string;
+let started: { policyDir: string; rewardDir: string }[];
+let stops: number;
+
+const startWorker = async (dirs: { policyDir: string; rewardDir: string }) => {
+  started.push(dirs);
+  return { url: worker.url, stop: async () => void stops++ };
+};
+
+function model(name: string): string {
+  const dir = join(folder, name);
+  mkdirSync(dir);
+  writeFileSync(join(dir, "stepwise_manifest.json"), JSON.stringify({ model: name }));
+  return dir;
+}
+
+const options = (more: Partial<InferOptions> = {}): InferOptions => ({
+  input: join(folder, "pairs.jsonl"),
+  outputDir: join(folder, "out"),
+  concurrency: 2,
+  maxNewTokens: 8,
+  resume: false,
+  ...more,
+});
+
+beforeEach(async () => {
+  worker = await startWorkerServer();
+  folder = mkdtempSync(join(tmpdir(), "infer-"));
+  started = [];
+  stops = 0;
+  writeFileSync(join(folder, "pairs.jsonl"), `${JSON.stringify({ prompt: "p", chosen: "ab", rejected: "a" })}\n`);
+});
+
+afterEach(async () => {
+  await worker.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("the worker is started with policy and reward model, and stopped after the run", async () => {
+  const [policy, reward] = [model("policy"), model("reward")];
+  const summary = await infer(options({ model: policy, rewardModel: reward }), { startWorker });
+  expect(summary.succeeded).toBe(1);
+  expect(started).toEqual([{ policyDir: policy, rewardDir: reward }]);
+  expect(stops).toBe(1);
+  expect(readFileSync(join(folder, "out/inference_results.csv"), "utf8")).toContain("p,p,0.02,0.01,chosen");
+});
+
+test("the worker is stopped when the run fails", async () => {
+  worker.health = 400; // there, but of no use: every record fails
+  worker.fault = (_call, _request, response) => send(response, 401, { error: "no key" });
+  const [policy, reward] = [model("policy"), model("reward")];
+  const summary = await infer(options({ model: policy, rewardModel: reward }), { startWorker });
+  expect(summary.succeeded).toBe(0);
+  expect(stops).toBe(1);
+});
+
+test("--resume with a model that was exported anew is refused", async () => {
+  const [policy, reward] = [model("policy"), model("reward")];
+  await infer(options({ model: policy, rewardModel: reward }), { startWorker });
+  writeFileSync(join(policy, "stepwise_manifest.json"), JSON.stringify({ model: "trained on" }));
+  const again = infer(options({ model: policy, rewardModel: reward, resume: true }), { startWorker });
+  await expect(again).rejects.toThrow("a different model");
+  expect(stops).toBe(2);
+});
+
+test("a folder without an export, a missing folder and a missing input are said before a worker starts", async () => {
+  const reward = model("reward");
+  mkdirSync(join(folder, "bare"));
+  const bare = infer(options({ model: join(folder, "bare"), rewardModel: reward }), { startWorker });
+  await expect(bare).rejects.toThrow("npm run export -- --model");
+  const missing = infer(options({ model: join(folder, "none"), rewardModel: reward }), { startWorker });
+  await expect(missing).rejects.toThrow("the model folder does not exist");
+  const noInput = infer(options({ model: reward, rewardModel: reward, input: join(folder, "none.jsonl") }), {
+    startWorker,
+  });
+  await expect(noInput).rejects.toThrow("the input file does not exist");
+  expect(started).toEqual([]);
+});
+
+test("an endpoint is asked with its key, no worker is started, and --model beside it is refused", async () => {
+  await infer(options({ endpoint: `${worker.url}/`, apiKey: "secret" }), { startWorker });
+  expect(started).toEqual([]);
+  expect(worker.calls.map(({ path, authorization }) => `${path} ${authorization}`)).toEqual([
+    "/generate Bearer secret",
+    "/score Bearer secret",
+  ]);
+  await expect(infer(options({ endpoint: worker.url, model: "x" }), { startWorker })).rejects.toThrow(
+    "an endpoint has its own models",
+  );
+});
