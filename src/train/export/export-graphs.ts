@@ -3,8 +3,8 @@
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ArtifactError } from "../../shared/errors.ts";
-import type { ManifestFile } from "../../shared/manifest.ts";
-import { type Dtype, onnxFile } from "../../shared/onnx-names.ts";
+import { MANIFEST_FILE, type ManifestFile } from "../../shared/manifest.ts";
+import { DTYPES, type Dtype, onnxFile } from "../../shared/onnx-names.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { openModelTensors, type TensorReader } from "../safetensors.ts";
 import { createFloatLayers } from "./float-layers.ts";
@@ -36,7 +36,8 @@ interface Plan {
 }
 
 /**
- * Writes encoder and decoder in every dtype and returns their manifest entries. All are written before any takes its name.
+ * Writes encoder and decoder in every dtype and returns their manifest entries. All are written before any takes its name;
+ * then graphs of other dtypes and the manifest of an earlier export are removed from the folder.
  * Throws ArtifactError or ShapeError for a model that is not the T5 its config describes, before anything is written.
  */
 export async function exportGraphs(options: ExportGraphsOptions): Promise<ManifestFile[]> {
@@ -94,10 +95,25 @@ function weightSource(reader: TensorReader): WeightSource {
       return [rows, columns];
     },
     async read(name) {
-      if (last?.name !== name) last = { name, values: await reader.readFloat32(name) };
+      if (last?.name !== name) last = { name, values: await readFinite(reader, name) };
       return last.values;
     },
   };
+}
+
+async function readFinite(reader: TensorReader, name: string): Promise<Float32Array<ArrayBuffer>> {
+  const values = await reader.readFloat32(name);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    const fix = "The training diverged or the file is damaged; export an earlier checkpoint.";
+    throw new ArtifactError({
+      code: "not_finite",
+      what: `value ${bad} is ${values[bad]}`,
+      where: `tensor "${name}"`,
+      fix,
+    });
+  }
+  return values;
 }
 
 async function writeAll(
@@ -118,10 +134,23 @@ async function writeAll(
       });
       files.push({ path: plan.path, role: plan.role, dtype: plan.dtype, ...written });
     }
+    await removeEarlierExport(outputDir, plans);
     for (const plan of plans) await rename(temporary(plan), join(outputDir, plan.path));
     return files;
   } catch (error) {
     for (const plan of plans) await rm(temporary(plan), { force: true });
     throw error;
+  }
+}
+
+/** An earlier manifest no longer holds, and graphs of other dtypes would be of other weights: neither may stay. */
+async function removeEarlierExport(outputDir: string, plans: readonly Plan[]): Promise<void> {
+  await rm(join(outputDir, MANIFEST_FILE), { force: true });
+  const kept = new Set(plans.map((plan) => plan.path));
+  for (const dtype of DTYPES) {
+    for (const graph of ["encoder_model", "decoder_model_merged"] as const) {
+      const path = onnxFile(graph, dtype);
+      if (!kept.has(path)) await rm(join(outputDir, path), { force: true });
+    }
   }
 }

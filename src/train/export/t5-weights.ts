@@ -15,6 +15,8 @@ const IGNORED = new Set([
   "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
 ]);
 
+const FLOAT_DTYPES = new Set(["F32", "F16", "BF16"]);
+
 /** Every tensor that the model needs, with its shape (linear weights are `[out, in]`), the head excepted. */
 export function t5TensorShapes(config: T5Config): Map<string, readonly number[]> {
   const { vocabSize, dModel, dFf, numHeads, relativeAttentionNumBuckets } = config;
@@ -81,7 +83,15 @@ export function checkT5Tensors(config: T5Config, reader: TensorReader, where: st
   }
   shapes.set(headTensor(config, reader), [config.vocabSize, config.dModel]);
   for (const [name, expected] of shapes) {
-    const { shape } = reader.info(name);
+    const { dtype, shape } = reader.info(name);
+    if (!FLOAT_DTYPES.has(dtype)) {
+      throw new ArtifactError({
+        code: "unsupported_dtype",
+        what: `type ${dtype} is not supported`,
+        where: `${where}, tensor "${name}"`,
+        fix: "Save the weights as float32, float16 or bfloat16.",
+      });
+    }
     if (shape.join() !== expected.join()) {
       throw new ShapeError({
         code: "wrong_shape",

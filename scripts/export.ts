@@ -1,0 +1,64 @@
+// npm run export: a trained (or stock) T5 folder to ONNX files, checked on a probe. Exit 1 when the folder cannot be exported.
+
+import { join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { StepwiseError } from "../src/shared/errors.ts";
+import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
+import { wholeNumber } from "../src/train/data/flags.ts";
+import { checkExport } from "../src/train/export/check-export.ts";
+import { exportOnnx } from "../src/train/export/export-onnx.ts";
+import { readSideFiles } from "../src/train/export/side-files.ts";
+import { createProgress, type Progress } from "../src/train/progress.ts";
+
+interface Flags {
+  model: string;
+  output?: string;
+  dtype: Dtype[];
+  maxSourceTokens: number;
+  maxTargetTokens: number;
+}
+
+const dtypeList = (text: string): Dtype[] => {
+  const names = new Set(text.split(",").map((name) => name.trim()));
+  const dtypes = DTYPES.filter((dtype) => names.delete(dtype));
+  if (names.size > 0 || dtypes.length === 0) throw new InvalidArgumentError(`Give a list of ${DTYPES.join(", ")}.`);
+  return dtypes;
+};
+
+const program = new Command("export")
+  .description("Export a T5 in Hugging Face layout to ONNX, for the worker, transformers.js and onnxruntime.")
+  .requiredOption("--model <dir>", "folder with config.json, model.safetensors and tokenizer files")
+  .option("--output <dir>", "where the export goes (default: the model folder, whose onnx/ it fills)")
+  .option("--dtype <list>", "weight types, separated by commas; graphs of others are removed", dtypeList, [...DTYPES])
+  .option("--max-source-tokens <n>", "longest prompt the worker takes", wholeNumber(1), 512)
+  .option("--max-target-tokens <n>", "longest completion the worker takes", wholeNumber(1), 512)
+  .allowExcessArguments(false)
+  .parse();
+const { model, output = model, dtype, ...limits } = program.opts<Flags>();
+
+const MEGABYTE = 1e6;
+let progress: Progress | undefined;
+try {
+  const onProgress = (doneBytes: number, totalBytes: number): void => {
+    progress ??= createProgress({ title: "export (MB)", total: Math.ceil(totalBytes / MEGABYTE) });
+    progress.update(doneBytes === totalBytes ? Math.ceil(totalBytes / MEGABYTE) : Math.floor(doneBytes / MEGABYTE));
+  };
+  const manifest = await exportOnnx({ modelDir: model, outputDir: output, dtypes: dtype, ...limits, onProgress });
+  progress?.stop();
+  for (const file of manifest.files) {
+    console.log(`${join(output, file.path)}  ${(file.bytes / MEGABYTE).toFixed(2)} MB`);
+  }
+  const { config, tokenizer } = await readSideFiles(output);
+  const prompts = ["Tom has 3 apples and buys 4 more. How many apples has he?", "2 + 2 = 4. Is it so?"];
+  const check = await checkExport(output, config, prompts.map(tokenizer.encode), dtype);
+  console.log(
+    `check: the files load; cached steps differ from one pass by at most ${check.cacheError.toExponential(1)}`,
+  );
+  if (check.int8Cosine !== undefined)
+    console.log(`check: cosine of int8 to fp32 logits ${check.int8Cosine.toFixed(5)}`);
+} catch (error) {
+  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
+  process.exitCode = 1;
+} finally {
+  progress?.stop();
+}
