@@ -1,0 +1,50 @@
+// The two tasks of the small base model, made without end from a seed: solve (write the steps) and judge (yes or no to the next step).
+// Examples are drawn in pools, sorted by length inside a pool, and cut into batches, so that little padding is computed.
+
+import { judgePrompt, policyPrompt } from "../../shared/prompts.ts";
+import type { TextTokenizer } from "../../shared/tokenizer.ts";
+import { corruptSolution } from "../data/arithmetic/corrupt.ts";
+import { generateSplitProblem } from "../data/arithmetic/split.ts";
+import type { Rng } from "../data/rng.ts";
+
+/** One training example as token ids, both ending in EOS. */
+export interface Example {
+  input: number[];
+  labels: number[];
+}
+
+/** Share of judged steps taken from wrong solutions, and of those, how often the first wrong step itself. */
+const FROM_WRONG = 0.6;
+const AT_FIRST_ERROR = 0.6;
+
+function solveExample(rng: Rng, tokenizer: TextTokenizer): Example {
+  const problem = generateSplitProblem(rng, "pretrain");
+  return { input: tokenizer.encode(policyPrompt(problem.prompt)), labels: tokenizer.encode(problem.steps.join("\n")) };
+}
+
+function judgeExample(rng: Rng, tokenizer: TextTokenizer): Example {
+  const problem = generateSplitProblem(rng, "pretrain");
+  let { steps } = problem;
+  let correct = true;
+  let index: number;
+  if (rng.next() < FROM_WRONG) {
+    const wrong = corruptSolution(problem, rng);
+    steps = wrong.steps;
+    index = rng.next() < AT_FIRST_ERROR ? wrong.firstWrong : rng.int(0, steps.length);
+    correct = wrong.labels[index] ?? false;
+  } else {
+    index = rng.int(0, steps.length);
+  }
+  const prompt = judgePrompt(problem.prompt, steps.map((text) => ({ text })), index);
+  return { input: tokenizer.encode(prompt), labels: tokenizer.encode(correct ? "yes" : "no") };
+}
+
+export type Task = "solve" | "judge";
+
+/** `batches` batches of `size` examples of one task, of similar length within a batch, in random order. */
+export function drawBatches(rng: Rng, tokenizer: TextTokenizer, task: Task, options: { batches: number; size: number }): Example[][] {
+  const make = task === "solve" ? solveExample : judgeExample;
+  const pool = Array.from({ length: options.batches * options.size }, () => make(rng, tokenizer));
+  pool.sort((a, b) => a.labels.length - b.labels.length || a.input.length - b.input.length);
+  return rng.shuffle(Array.from({ length: options.batches }, (_, i) => pool.slice(i * options.size, (i + 1) * options.size)));
+}

@@ -1,0 +1,105 @@
+// Pretraining of the small base model, top to bottom: endless problems, two tasks a step, AdamW with warm-up, a constant rate, and a
+// linear decay to zero over the last part. Resumable; evaluation by greedy solving and step judging on held-out problems.
+
+import { appendFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { T5Config } from "../../shared/t5-config.ts";
+import { checkpointDir, listCheckpoints, loadCheckpointState, pruneCheckpoints, saveCheckpoint } from "../checkpoint.ts";
+import { createRng, restoreRng, type Rng } from "../data/rng.ts";
+import { padRows } from "../model/batch.ts";
+import { completionLogps } from "../model/logps.ts";
+import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
+import type { Parameters } from "../model/parameters.ts";
+import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
+import { clipByGlobalNorm, valueAndGradients } from "../optim/gradients.ts";
+import { drawBatches, type Example } from "../pretrain/examples.ts";
+import { withWordCache } from "../pretrain/word-cache.ts";
+import { createProgress } from "../progress.ts";
+import { type Tensor, tf } from "../tensorflow.ts";
+
+export interface PretrainOptions {
+  /** Folder of the initial model (see `initModel`). */
+  modelDir: string;
+  outputDir: string;
+  steps: number;
+  batchSize: number;
+  judgeBatchSize: number;
+  learningRate: number;
+  warmupSteps: number;
+  /** The last steps, over which the rate falls to zero. */
+  decaySteps: number;
+  seed: number;
+  saveSteps: number;
+  resume: boolean;
+}
+
+/** Batches drawn at once; the position in a pool is part of a checkpoint by saving only between pools. */
+const POOL_BATCHES = 25;
+
+/** Warm-up, plateau, linear decay ("trapezoidal"): the length can still be changed while on the plateau. */
+export function pretrainRate(step: number, options: Pick<PretrainOptions, "steps" | "learningRate" | "warmupSteps" | "decaySteps">): number {
+  const { steps, learningRate, warmupSteps, decaySteps } = options;
+  const up = Math.min(1, (step + 1) / warmupSteps);
+  const down = Math.min(1, Math.max(0, (steps - step) / decaySteps));
+  return learningRate * Math.min(up, down);
+}
+
+function crossEntropy(p: Parameters, config: T5Config, batch: readonly Example[]): Tensor {
+  const prompts = padRows(batch.map((example) => example.input), config.padTokenId);
+  return tf.neg(tf.mean(completionLogps(p, config, prompts, batch.map((example) => example.labels)).tokenLogps));
+}
+
+const stateSchema = z.object({ rng: z.array(z.number()) });
+
+/** Runs pretraining; the final model is written to `outputDir`. */
+export async function pretrain(options: PretrainOptions): Promise<void> {
+  const checkpoints = options.resume ? await listCheckpoints(options.outputDir) : [];
+  const first = checkpoints.at(-1) ?? 0;
+  const resumedFrom = first > 0 ? checkpointDir(options.outputDir, first) : undefined;
+  const model = await loadModel(resumedFrom ?? options.modelDir);
+  const { config } = model;
+  const tokenizer = withWordCache(await loadTokenizer(model.dir, config));
+  const restored = resumedFrom === undefined ? undefined : await loadCheckpointState(resumedFrom);
+  const rng: Rng = restored === undefined ? createRng(options.seed) : restoreRng(stateSchema.parse(restored.state).rng);
+  const optimizer = createAdamW(model.parameters, ADAMW_DEFAULTS, restored?.optimizer);
+  const from = { ...model, dir: options.modelDir };
+  await mkdir(options.outputDir, { recursive: true });
+  const progress = createProgress({ title: "pretrain", total: options.steps, initial: first });
+  try {
+    for (let step = first; step < options.steps; ) {
+      const solve = drawBatches(rng, tokenizer, "solve", { batches: POOL_BATCHES, size: options.batchSize });
+      const judge = drawBatches(rng, tokenizer, "judge", { batches: POOL_BATCHES, size: options.judgeBatchSize });
+      for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
+        const losses = { solve: 0, judge: 0 };
+        const { value, gradients } = valueAndGradients((p) => {
+          const solveLoss = crossEntropy(p, config, solve[i] ?? []);
+          const judgeLoss = crossEntropy(p, config, judge[i] ?? []);
+          losses.solve = solveLoss.dataSync()[0] ?? Number.NaN;
+          losses.judge = judgeLoss.dataSync()[0] ?? Number.NaN;
+          return tf.add(solveLoss, judgeLoss);
+        }, optimizer.parameters());
+        const gradNorm = clipByGlobalNorm(gradients, 1);
+        const learningRate = pretrainRate(step, options);
+        optimizer.step(gradients, learningRate);
+        tf.dispose([value, gradients]);
+        const figures = { solve_loss: losses.solve, judge_loss: losses.judge, grad_norm: gradNorm, learning_rate: learningRate };
+        progress.update(step + 1, figures);
+        await appendFile(join(options.outputDir, "pretrain_log.jsonl"), `${JSON.stringify({ step: step + 1, ...figures })}\n`);
+      }
+      if (step % options.saveSteps === 0 || step >= options.steps) {
+        await saveCheckpoint(options.outputDir, step, {
+          from,
+          parameters: optimizer.parameters(),
+          optimizer: await optimizer.state(),
+          state: { rng: rng.state() },
+        });
+        await pruneCheckpoints(options.outputDir, 3);
+      }
+    }
+    await saveModel(options.outputDir, from, optimizer.parameters());
+  } finally {
+    progress.stop();
+    optimizer.dispose();
+  }
+}
