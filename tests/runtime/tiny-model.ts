@@ -1,0 +1,62 @@
+// A real model small enough for any test: the golden T5's random weights with a tokenizer of letters, exported to a folder.
+
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { withNewlineToken } from "../../src/shared/newline-token.ts";
+import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+
+export type TinyWeights = "t5-v1.1" | "t5-v1.0";
+
+const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
+const VOCAB_SIZE = 96;
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHINOQRSTW0123456789.,?:=+-*/";
+const WORDS = ["▁yes", "▁no", "▁the", "▁is", "▁step", "▁correct", "▁next", "▁apples"];
+
+function tinyTokenizer(): unknown {
+  const specials = ["<pad>", "</s>", "<unk>"];
+  const pieces = [...specials, "▁", ...LETTERS, ...WORDS];
+  const metaspace = { type: "Metaspace", replacement: "▁", add_prefix_space: true, prepend_scheme: "always" };
+  const eos = { Sequence: { id: "A", type_id: 0 } };
+  const tokenizer = {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: specials.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: null,
+    pre_tokenizer: metaspace,
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [eos, { SpecialToken: { id: "</s>", type_id: 0 } }],
+      pair: [eos, { SpecialToken: { id: "</s>", type_id: 0 } }],
+      special_tokens: { "</s>": { id: "</s>", ids: [1], tokens: ["</s>"] } },
+    },
+    decoder: metaspace,
+    // Words score above the sum of their letters.
+    model: { type: "Unigram", unk_id: 2, vocab: pieces.map((piece) => [piece, specials.includes(piece) ? 0 : -3]) },
+  };
+  return withNewlineToken(tokenizer, VOCAB_SIZE);
+}
+
+/** Exports a tiny model to a fresh folder; `remove` deletes it. */
+export async function exportTinyModel(
+  weights: TinyWeights = "t5-v1.1",
+  limits: { maxSourceTokens?: number; maxTargetTokens?: number } = {},
+): Promise<{ dir: string; remove: () => Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), "stepwise-tiny-"));
+  for (const name of ["config.json", "model.safetensors"]) await cp(join(GOLDEN, weights, name), join(dir, name));
+  await writeFile(join(dir, "tokenizer.json"), JSON.stringify(tinyTokenizer()));
+  const tokenizerConfig = { tokenizer_class: "T5Tokenizer", eos_token: "</s>", pad_token: "<pad>", unk_token: "<unk>" };
+  await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify(tokenizerConfig));
+  await exportOnnx({ modelDir: dir, name: `tiny-${weights}`, ...limits });
+  return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
