@@ -1,0 +1,94 @@
+// One decoder step at a time with cached keys and values: what greedy and sampled decoding run on.
+// Rows of a batch advance together; finished rows are fed padding and their output is ignored.
+
+import type { T5Config } from "../../shared/t5-config.ts";
+import { gatherRows, linear, product } from "../model/gradients.ts";
+import { matrix, type Parameters } from "../model/parameters.ts";
+import {
+  attend,
+  type Encoded,
+  feedForward,
+  head,
+  headInput,
+  mergeHeads,
+  normed,
+  positionBias,
+  splitHeads,
+} from "../model/t5.ts";
+import { type Tensor4D, tf } from "../tensorflow.ts";
+
+interface LayerCache {
+  selfKey: Tensor4D | undefined;
+  selfValue: Tensor4D | undefined;
+  crossKey: Tensor4D;
+  crossValue: Tensor4D;
+}
+
+export interface CachedDecoder {
+  /** Feeds one token a row and returns the next token's logits, [B, V] row-major. */
+  step(tokens: readonly number[]): Float32Array;
+  dispose(): void;
+}
+
+/** Starts decoding for encoded prompts (which stay the caller's). The caller disposes the decoder. */
+export function createCachedDecoder(p: Parameters, config: T5Config, encoded: Encoded): CachedDecoder {
+  const { batch } = encoded;
+  const layers: LayerCache[] = Array.from({ length: config.numDecoderLayers }, (_, i) => {
+    const memory = (name: string): Tensor4D =>
+      tf.keep(
+        tf.tidy(() =>
+          splitHeads(
+            linear(encoded.hidden, matrix(p, `decoder.block.${i}.layer.1.EncDecAttention.${name}.weight`)),
+            batch,
+            encoded.length,
+            config,
+          ),
+        ),
+      );
+    return { selfKey: undefined, selfValue: undefined, crossKey: memory("k"), crossValue: memory("v") };
+  });
+  let position = 0;
+
+  const grow = (past: Tensor4D | undefined, next: Tensor4D): Tensor4D => {
+    const whole = past === undefined ? tf.clone(next) : tf.concat([past, next], 2);
+    past?.dispose();
+    return tf.keep(whole);
+  };
+
+  return {
+    step(tokens) {
+      const logits = tf.tidy(() => {
+        const table = matrix(p, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
+        const bias = positionBias(table, config, { queryLength: 1, keyLength: position + 1, queryOffset: position, bidirectional: false });
+        let x = gatherRows(matrix(p, "shared.weight"), tf.tensor1d([...tokens], "int32"));
+        layers.forEach((cache, i) => {
+          const block = `decoder.block.${i}.layer`;
+          const self = `${block}.0.SelfAttention`;
+          const h = normed(p, `${block}.0.layer_norm`, x, config);
+          const heads = (name: string): Tensor4D => splitHeads(linear(h, matrix(p, `${self}.${name}.weight`)), batch, 1, config);
+          cache.selfKey = grow(cache.selfKey, heads("k"));
+          cache.selfValue = grow(cache.selfValue, heads("v"));
+          const own = mergeHeads(attend(heads("q"), cache.selfKey, cache.selfValue, bias));
+          x = tf.add(x, linear(own, matrix(p, `${self}.o.weight`)));
+          const cross = `${block}.1.EncDecAttention`;
+          const query = splitHeads(linear(normed(p, `${block}.1.layer_norm`, x, config), matrix(p, `${cross}.q.weight`)), batch, 1, config);
+          const seen = mergeHeads(attend(query, cache.crossKey, cache.crossValue, encoded.maskBias));
+          x = tf.add(x, linear(seen, matrix(p, `${cross}.o.weight`)));
+          x = tf.add(x, feedForward(p, `${block}.2.DenseReluDense`, normed(p, `${block}.2.layer_norm`, x, config), config));
+        });
+        return product(headInput(normed(p, "decoder.final_layer_norm", x, config), config), head(p), false, true);
+      });
+      position += 1;
+      const values = logits.dataSync<"float32">();
+      logits.dispose();
+      return values;
+    },
+    dispose() {
+      for (const { selfKey, selfValue, crossKey, crossValue } of layers) {
+        tf.dispose([crossKey, crossValue]);
+        selfKey?.dispose();
+        selfValue?.dispose();
+      }
+    },
+  };
+}

@@ -1,0 +1,181 @@
+// A model by folder or Hub id becomes a local folder. Hub files land in the standard Hub cache, so that what Python tools
+// fetched before is found, and the other way round.
+
+import { mkdir, readFile, stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { listFiles, modelInfo } from "@huggingface/hub";
+import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
+import { downloadBlob } from "./download-blob.ts";
+import {
+  blobFile,
+  type CachedModel,
+  cachedModel,
+  findSnapshot,
+  isFile,
+  linkBlob,
+  snapshotDir,
+  writeRef,
+} from "./hub-cache.ts";
+import { type HubAccess, hubFetch, NetworkError } from "./hub-request.ts";
+import { type HubFile, selectFiles, shardFiles, WEIGHTS_INDEX } from "./model-files.ts";
+
+export interface DownloadProgress {
+  /** File that is being fetched. */
+  file: string;
+  /** Bytes on disk and in all, over the files known so far. */
+  receivedBytes: number;
+  totalBytes: number;
+}
+
+export interface ResolveOptions {
+  /** Branch, tag, refs/pr/N or commit; default "main". */
+  revision?: string | undefined;
+  /** Folder that holds models--*; default HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
+  cacheDir?: string | undefined;
+  /** Default HF_ENDPOINT, else https://huggingface.co. */
+  endpoint?: string | undefined;
+  /** Default HF_TOKEN. */
+  token?: string | undefined;
+  /** Ask no server; default HF_HUB_OFFLINE. */
+  offline?: boolean | undefined;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  /** Tries after the first of each request, default 5. */
+  retries?: number;
+  /** First pause between tries, default 1000. */
+  minPauseMs?: number;
+}
+
+const ID = /^(?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]{0,95}$/;
+const REVISION = /^(?!.*\.\.)[A-Za-z0-9][\w./-]*$/;
+const SPARE_BYTES = 50e6;
+
+/**
+ * Folder with config.json, tokenizer files and safetensors of the model. A local folder is returned as it is; a Hub id is
+ * fetched when it is not in the cache. Throws InputError (no such model, no access, bad name), ArtifactError (not a usable
+ * repository, wrong hash), CapacityError (disk, rate limit) or NetworkError.
+ */
+export async function resolveModel(idOrDir: string, options: ResolveOptions = {}): Promise<string> {
+  const entry = await stat(idOrDir).catch(() => undefined);
+  if (entry !== undefined) return localFolder(idOrDir, entry.isDirectory());
+  const { revision = "main" } = options;
+  checkNames(idOrDir, revision);
+  const model = cachedModel(idOrDir, revision, options.cacheDir);
+  const offline = options.offline ?? /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
+  const cached = await findSnapshot(model);
+  if (cached !== undefined && (offline || cached.endsWith(revision))) return cached;
+  if (offline) {
+    throw new InputError({
+      code: "not_cached",
+      what: `the model is not in the cache, and offline mode is on (HF_HUB_OFFLINE)`,
+      where: `${idOrDir}, ${model.folder}`,
+      fix: "Download it once with offline mode off, or give a local model folder: --model DIR.",
+    });
+  }
+  const access: HubAccess = {
+    endpoint: (options.endpoint ?? (process.env.HF_ENDPOINT || "https://huggingface.co")).replace(/\/+$/, ""),
+    token: options.token ?? (process.env.HF_TOKEN || undefined),
+    retries: options.retries ?? 5,
+    minPauseMs: options.minPauseMs ?? 1000,
+    signal: options.signal,
+  };
+  try {
+    return await download(idOrDir, model, access, options.onProgress ?? (() => {}));
+  } catch (error) {
+    // without a network, what was fetched before serves
+    if (error instanceof NetworkError && cached !== undefined) return cached;
+    throw error;
+  }
+}
+
+async function localFolder(dir: string, isDirectory: boolean): Promise<string> {
+  if (isDirectory && (await isFile(join(dir, "config.json")))) return dir;
+  throw new ArtifactError({
+    code: "not_a_model_folder",
+    what: isDirectory ? "the folder has no config.json" : "a file, not a model folder",
+    where: dir,
+    fix: "Give a folder in Hugging Face layout (config.json, model.safetensors, tokenizer.json) or a Hub id.",
+  });
+}
+
+function checkNames(id: string, revision: string): void {
+  if (!ID.test(id) || id.includes("--") || id.includes("..")) {
+    throw new InputError({
+      code: "bad_model_id",
+      what: "neither a folder that exists nor a name that a Hub model can have",
+      where: id,
+      fix: "Give a model folder, or a Hub id such as google/flan-t5-small.",
+    });
+  }
+  if (!REVISION.test(revision)) throw new InputError({ code: "bad_revision", what: "not a revision", where: revision });
+}
+
+async function download(
+  id: string,
+  model: CachedModel,
+  access: HubAccess,
+  onProgress: (progress: DownloadProgress) => void,
+): Promise<string> {
+  const { revision } = model;
+  const asked = { id, revision };
+  const common = { hubUrl: access.endpoint, fetch: hubFetch(access, asked) };
+  const { sha: commit } = await modelInfo({ name: id, revision, additionalFields: ["sha"], ...common });
+  const known = new Map<string, HubFile>();
+  for await (const { type, path, size, oid, lfs } of listFiles({
+    repo: { type: "model", name: id },
+    revision: commit,
+    ...common,
+  })) {
+    const etag = lfs?.oid ?? oid;
+    if (type === "file" && etag !== undefined)
+      known.set(path, { path, size, etag, sha256: lfs?.oid, gitSha1: lfs === undefined ? oid : undefined });
+  }
+  const files = selectFiles(known, id);
+  const fetchAll = async (wanted: readonly HubFile[], before: number): Promise<number> => {
+    const totalBytes = before + wanted.reduce((total, { size }) => total + size, 0);
+    await checkDisk(model, wanted);
+    let received = before;
+    for (const file of wanted) {
+      const blob = blobFile(model, file.etag);
+      const onBytes = (bytes: number) => onProgress({ file: file.path, receivedBytes: received + bytes, totalBytes });
+      if (!(await isFile(blob))) await downloadBlob({ access, asked, commit, file, blob, onBytes });
+      await linkBlob(model, commit, file.path, file.etag);
+      onBytes(file.size);
+      received += file.size;
+    }
+    return received;
+  };
+  const received = await fetchAll(files, 0);
+  const folder = snapshotDir(model, commit);
+  if (files.some(({ path }) => path === WEIGHTS_INDEX)) {
+    const shards = shardFiles(await readFile(join(folder, WEIGHTS_INDEX), "utf8"), id).map((name) => {
+      const file = known.get(name);
+      if (file === undefined)
+        throw new ArtifactError({ code: "missing_shard", what: `the repository has no ${name}`, where: id });
+      return file;
+    });
+    await fetchAll(shards, received);
+  }
+  await writeRef(model, commit);
+  return folder;
+}
+
+/** Throws CapacityError when the disk cannot take what is still missing. */
+async function checkDisk(model: CachedModel, files: readonly HubFile[]): Promise<void> {
+  let needed = SPARE_BYTES;
+  for (const { etag, size } of files) {
+    if (await isFile(blobFile(model, etag))) continue;
+    const part = await stat(`${blobFile(model, etag)}.incomplete`).catch(() => undefined);
+    needed += size - (part?.size ?? 0);
+  }
+  await mkdir(model.folder, { recursive: true });
+  const disk = await statfs(model.folder);
+  const free = disk.bavail * disk.bsize;
+  if (free >= needed) return;
+  throw new CapacityError({
+    code: "disk_full",
+    what: `the model needs ${Math.ceil(needed / 1e6)} MB, ${Math.floor(free / 1e6)} MB are free`,
+    where: model.folder,
+    fix: "Make room, or set HF_HOME to a folder on another disk.",
+  });
+}

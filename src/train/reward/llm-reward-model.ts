@@ -1,0 +1,128 @@
+// The LLM reward model: a frozen T5 that is asked about every step of a solution whether it is correct, and answers with
+// P(yes) / (P(yes) + P(no)) at its first decoder position. It never trains; its scores are constants to the policy's loss.
+
+import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
+import { InputError } from "../../shared/errors.ts";
+import { type JudgeContext, judgePrompt, TEMPLATE_VERSION, yesScore } from "../../shared/prompts.ts";
+import { splitSteps } from "../../shared/steps.ts";
+import type { T5Config } from "../../shared/t5-config.ts";
+import { padRows } from "../model/batch.ts";
+import { product } from "../model/gradients.ts";
+import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../model/model-folder.ts";
+import type { Parameters } from "../model/parameters.ts";
+import { decode, encode, head } from "../model/t5.ts";
+import { type Tensor2D, tf } from "../tensorflow.ts";
+
+export interface LLMRewardModelOptions {
+  /** What the judge sees beside the step. Default "prefix". */
+  context?: JudgeContext;
+  /** Default "mean". */
+  aggregation?: Aggregation;
+  /** Most prompt tokens, padding included, in one forward pass. Default 8192. */
+  maxBatchTokens?: number;
+  /** Longer judge prompts lose their beginning (the question first), never the step itself. Default 512. */
+  maxPromptTokens?: number;
+}
+
+export interface ScoredCompletion {
+  stepScores: number[];
+  score: number;
+}
+
+export interface Completion {
+  prompt: string;
+  completion: string;
+}
+
+/** Logits of "yes" and "no" at the first decoder position for judge prompts, batched by length. */
+function yesNoLogits(
+  p: Parameters,
+  config: T5Config,
+  inputIds: readonly (readonly number[])[],
+  tokens: { yes: number; no: number },
+): { yes: number; no: number }[] {
+  return tf.tidy(() => {
+    const start = { ids: tf.tensor1d(new Int32Array(inputIds.length).fill(config.decoderStartTokenId), "int32"), batch: inputIds.length, length: 1 };
+    const hidden = decode(p, config, encode(p, config, padRows(inputIds, config.padTokenId)), start);
+    const rows = tf.gather(head(p), tf.tensor1d([tokens.yes, tokens.no], "int32")) as Tensor2D;
+    const logits = product(hidden, rows, false, true).dataSync();
+    return inputIds.map((_, i) => ({ yes: logits[2 * i] ?? Number.NaN, no: logits[2 * i + 1] ?? Number.NaN }));
+  });
+}
+
+export class LLMRewardModel {
+  readonly options: Required<LLMRewardModelOptions>;
+  private readonly model: Model;
+  private readonly tokenizer: FolderTokenizer;
+
+  /** Takes over the model: `dispose` frees its tensors. */
+  constructor(model: Model, tokenizer: FolderTokenizer, options: LLMRewardModelOptions = {}) {
+    this.model = model;
+    this.tokenizer = tokenizer;
+    this.options = { context: "prefix", aggregation: "mean", maxBatchTokens: 8192, maxPromptTokens: 512, ...options };
+  }
+
+  /** Loads a reward model from a folder in Hugging Face layout. */
+  static async load(dir: string, options: LLMRewardModelOptions = {}): Promise<LLMRewardModel> {
+    const model = await loadModel(dir);
+    return new LLMRewardModel(model, await loadTokenizer(dir, model.config), options);
+  }
+
+  /** What a cached score depends on beside the text and the weights. */
+  get scoringKey(): string {
+    return [TEMPLATE_VERSION, this.options.context, this.options.maxPromptTokens].join("/");
+  }
+
+  /** Token ids of one judge prompt, cut from the left when too long. */
+  private encodePrompt(text: string): number[] {
+    const ids = this.tokenizer.encode(text);
+    return ids.length <= this.options.maxPromptTokens ? ids : ids.slice(ids.length - this.options.maxPromptTokens);
+  }
+
+  /**
+   * Scores every step of every completion, in [0, 1], and aggregates them. Throws InputError for a completion without steps.
+   * All steps of all completions are sorted by length and batched together.
+   */
+  score(completions: readonly Completion[], onProgress?: (steps: number, total: number) => void): ScoredCompletion[] {
+    const questions: { owner: number; ids: number[] }[] = [];
+    completions.forEach(({ prompt, completion }, owner) => {
+      const steps = splitSteps(completion);
+      if (steps.length === 0) {
+        throw new InputError({ code: "no_steps", what: "a completion has no steps", where: `completion ${owner}`, fix: "Write one step a line." });
+      }
+      steps.forEach((_, index) => {
+        questions.push({ owner, ids: this.encodePrompt(judgePrompt(prompt, steps, index, this.options.context)) });
+      });
+    });
+    const order = questions.map((_, i) => i).sort((a, b) => (questions[a]?.ids.length ?? 0) - (questions[b]?.ids.length ?? 0));
+    const scores = new Array<number>(questions.length);
+    const tokens = { yes: this.tokenizer.yesTokenId, no: this.tokenizer.noTokenId };
+    for (let start = 0; start < order.length; ) {
+      let end = start + 1;
+      const fits = (n: number): boolean => n * (questions[order[start + n - 1] ?? 0]?.ids.length ?? 0) <= this.options.maxBatchTokens;
+      while (end < order.length && fits(end + 1 - start)) end++;
+      const batch = order.slice(start, end);
+      const logits = yesNoLogits(
+        this.model.parameters,
+        this.model.config,
+        batch.map((i) => questions[i]?.ids ?? []),
+        tokens,
+      );
+      batch.forEach((i, r) => {
+        const { yes, no } = logits[r] ?? { yes: Number.NaN, no: Number.NaN };
+        scores[i] = yesScore(yes, no);
+      });
+      start = end;
+      onProgress?.(start, order.length);
+    }
+    const stepScores: number[][] = completions.map(() => []);
+    questions.forEach(({ owner }, i) => {
+      stepScores[owner]?.push(scores[i] ?? Number.NaN);
+    });
+    return stepScores.map((own) => ({ stepScores: own, score: aggregateScores(own, this.options.aggregation) }));
+  }
+
+  dispose(): void {
+    tf.dispose(this.model.parameters);
+  }
+}
