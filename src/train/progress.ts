@@ -69,14 +69,14 @@ export function createProgress(options: ProgressOptions): Progress {
   const bar = new cliProgress.SingleBar({
     stream,
     format: (barOptions, params) =>
-      line(` ${cliProgress.Format.BarFormat(params.progress, barOptions)}`).slice(0, (stream.columns ?? 120) - 1),
+      line(` ${cliProgress.Format.BarFormat(params.progress, barOptions)}`).slice(0, (stream.columns || 120) - 1),
     barsize: 20,
     barCompleteChar: "█",
     barIncompleteChar: "░",
     fps: 5,
-    linewrap: null,
-    hideCursor: null,
-    // its handler would swallow Ctrl-C; nothing needs restoring here
+    // the line is cut to the terminal's width above; so no setting of the terminal is changed, and none needs restoring on Ctrl-C,
+    // which the bar's own handler would swallow
+    linewrap: true,
     gracefulExit: false,
     forceRedraw: true,
   });
@@ -94,6 +94,8 @@ export function createProgress(options: ProgressOptions): Progress {
     stop() {
       if (stopped) return;
       stopped = true;
+      // the bar goes back to the cursor saved at its start before it ends its line: by now log lines may have moved it down
+      stream.write("\r\x1b7");
       bar.stop();
     },
   };

@@ -52,14 +52,50 @@ test("units done before this process do not make it look faster", () => {
   expect(text()).toBe("train 95/100  left 1:00\n");
 });
 
-test("on a terminal one line shows bar, step, figures and time left, and a log line stands above it", () => {
+/** What a tall terminal shows after these bytes: carriage return, newline, save and restore, column, erase to the end of line. */
+function screen(bytes: string): string[] {
+  const rows: string[] = [""];
+  let [row, column] = [0, 0];
+  let saved: [number, number] = [0, 0];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is read here
+  for (const [token, count] of bytes.matchAll(/\x1b\[\??(\d*)[A-Za-z]|\x1b[78]|[\s\S]/gu)) {
+    const line = rows[row] ?? "";
+    if (token === "\r") column = 0;
+    else if (token === "\n") [row, column] = [row + 1, 0];
+    else if (token === "\x1b7") saved = [row, column];
+    else if (token === "\x1b8") [row, column] = saved;
+    else if (/^.+G$/.test(token)) column = Number(count ?? 1) - 1;
+    else if (/^.+K$/.test(token)) rows[row] = line.slice(0, column);
+    else {
+      rows[row] = line.slice(0, column) + token + line.slice(column + 1);
+      column++;
+    }
+    rows[row] ??= "";
+  }
+  return rows.map((line) => line.trimEnd());
+}
+
+test("on a terminal the last bar stays, log lines stand above it and later output below", () => {
   const { stream, text } = memoryStream(true);
   let clock = 0;
   const progress = createProgress({ title: "train", total: 4, stream, now: () => clock });
   clock = 2000;
   progress.update(2, { loss: 0.5, lr: 5e-5 });
   progress.log("checkpoint-2 written");
+  progress.log("checkpoint-3 written");
   progress.stop();
-  expect(text()).toContain("train ██████████░░░░░░░░░░ 2/4  loss 0.5000  lr 5.00e-5  left 0:02");
-  expect(text()).toContain("checkpoint-2 written\n");
+  stream.write("done");
+  expect(screen(text())).toEqual([
+    "checkpoint-2 written",
+    "checkpoint-3 written",
+    "train ██████████░░░░░░░░░░ 2/4  loss 0.5000  lr 5.00e-5  left 0:02",
+    "done",
+  ]);
+});
+
+test("a line longer than the terminal is wide is cut, so that it stays one line", () => {
+  const { stream, text } = memoryStream(true);
+  const progress = createProgress({ title: "x".repeat(200), total: 1, stream });
+  progress.stop();
+  expect(screen(text())[0]).toBe("x".repeat(99));
 });
