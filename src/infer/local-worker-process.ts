@@ -1,6 +1,7 @@
 // The process that runs one local worker: wrangler's bundler and real workerd, told what to do by its parent over IPC.
 // It ends when the parent lets go of it, however the parent ended.
 
+import { rm } from "node:fs/promises";
 import { unstable_startWorker } from "wrangler";
 import { z } from "zod";
 
@@ -12,6 +13,8 @@ const requestSchema = z.object({
   port: z.number(),
   vars: z.record(z.string(), z.string()),
   watch: z.boolean(),
+  /** The assets directory is this worker's own: it goes when the worker goes. */
+  removeAssets: z.boolean(),
 });
 
 /** What the parent asks for. */
@@ -43,7 +46,8 @@ async function start(request: StartRequest): Promise<void> {
   process.once("disconnect", () => {
     // dispose() ends workerd; it must not keep this process if it hangs.
     setTimeout(() => process.exit(1), 5_000).unref();
-    worker.dispose().then(
+    const removed = request.removeAssets ? rm(request.assetsDir, { recursive: true, force: true }) : undefined;
+    Promise.all([worker.dispose(), removed]).then(
       () => process.exit(0),
       () => process.exit(1),
     );

@@ -15,10 +15,11 @@ import { prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import { answerSchema, type StartRequest } from "./local-worker-process.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** The project's folder. */
+export const PROJECT_ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** The wasm that src/edge/ort.ts imports. */
-export const EDGE_WASM = join(ROOT, "outputs/edge_build/ort-wasm-simd.wasm");
-export const WRANGLER_CONFIG = join(ROOT, "wrangler.toml");
+export const EDGE_WASM = join(PROJECT_ROOT, "outputs/edge_build/ort-wasm-simd.wasm");
+export const WRANGLER_CONFIG = join(PROJECT_ROOT, "wrangler.toml");
 
 const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 8_000;
@@ -53,7 +54,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
   try {
     const { policyDir, rewardDir, dtype } = options;
     const models = await prepareEdgeModels({ policyDir, rewardDir, assetsDir, dtype });
-    const worker = await startOnAssets({ ...options, assetsDir, models });
+    const worker = await startOnAssets({ ...options, assetsDir, models, removeAssets: true });
     const stop = async () => {
       await worker.stop();
       await rm(assetsDir, { recursive: true, force: true });
@@ -76,6 +77,8 @@ export async function startOnAssets(
   options: Omit<LocalWorkerOptions, "policyDir" | "rewardDir"> & {
     assetsDir: string;
     models: { policy: string; reward: string };
+    /** The directory goes when the worker ends, even when this process is killed. */
+    removeAssets?: boolean | undefined;
   },
 ): Promise<LocalWorker> {
   const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false } = options;
@@ -96,6 +99,7 @@ export async function startOnAssets(
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,
+    removeAssets: options.removeAssets ?? false,
   };
   try {
     return { url: await askToStart(child, request, lines), stop };
@@ -120,7 +124,7 @@ function forkProcess(): ChildProcess {
   const script = fileURLToPath(new URL("./local-worker-process.ts", import.meta.url));
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
   return fork(script, {
-    cwd: ROOT,
+    cwd: PROJECT_ROOT,
     // A group of its own: Ctrl-C reaches the parent alone, which may have requests to finish.
     detached: true,
     execArgv: ["--import", tsx],
@@ -208,5 +212,5 @@ async function waitUntilHealthy(url: string): Promise<void> {
   const error = response.headers.get("content-type")?.startsWith("application/json")
     ? errorSchema.parse(JSON.parse(text)).error
     : `status ${response.status}`;
-  throw new ArtifactError({ code: "worker_not_ready", what: error, where: "local worker" });
+  throw new ArtifactError({ code: "worker_not_ready", what: error.replace(/\.$/, ""), where: "local worker" });
 }

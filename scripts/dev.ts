@@ -1,0 +1,56 @@
+// npm run dev: the worker in local workerd until Ctrl-C. Exit 1 when a model is not exported or the port is taken.
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { chooseModels } from "../src/infer/default-models.ts";
+import { startLocalWorker } from "../src/infer/local-worker.ts";
+import { StepwiseError } from "../src/shared/errors.ts";
+import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
+
+interface Flags {
+  policy?: string;
+  reward?: string;
+  port: number;
+  dtype: Dtype;
+}
+
+const portNumber = (text: string): number => {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new InvalidArgumentError("Give a port from 1 to 65535.");
+  return port;
+};
+
+const program = new Command("dev")
+  .description("Run the worker on this machine, in the runtime that Cloudflare uses.")
+  .option("--policy <dir>", "exported model that generates (default: the trained model, else the one that ships)")
+  .option("--reward <dir>", "exported model that scores (default: the one that ships)")
+  .option("--port <number>", "port on 127.0.0.1", portNumber, 8787)
+  .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
+  .allowExcessArguments(false)
+  .parse();
+const { policy, reward, port, dtype } = program.opts<Flags>();
+
+try {
+  const models = chooseModels({ policy, reward });
+  console.log(`policy        ${models.policyDir}\nreward model  ${models.rewardDir}\nstarting ...`);
+  const worker = await startLocalWorker({ ...models, port, dtype, watch: true, onLog: (line) => console.log(line) });
+  const json = `-H 'content-type: application/json'`;
+  console.log(`
+ready: ${worker.url} (Ctrl-C stops it)
+
+  curl ${worker.url}/info
+  curl ${worker.url}/generate ${json} -d '{"prompt": "Tom has 3 apples and buys 4 more. How many apples does he have?"}'
+  curl ${worker.url}/score ${json} -d '{"prompt": "Tom has 3 apples and buys 4 more.", "chosen": "3 + 4 = 7", "rejected": "3 + 4 = 8"}'
+`);
+  const stop = () => {
+    worker.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+} catch (error) {
+  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
+  process.exitCode = 1;
+}
