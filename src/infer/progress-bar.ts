@@ -19,7 +19,9 @@ function createBar(stream: NodeJS.WriteStream): ProgressBar {
     format: "inference {bar} {value}/{total} | failed {failed} | {eta_formatted} left",
     barCompleteChar: "█",
     barIncompleteChar: "░",
-    hideCursor: true,
+    hideCursor: null,
+    // its handler would swallow Ctrl-C; nothing needs restoring here
+    gracefulExit: false,
     etaBuffer: 50,
   });
   let started = false;

@@ -7,7 +7,15 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ArtifactError } from "../../shared/errors.ts";
-import { type Asked, answered, fetchOnce, type HubAccess, networkError, withRetry } from "./hub-request.ts";
+import {
+  type Asked,
+  answered,
+  fetchOnce,
+  type HubAccess,
+  NetworkError,
+  networkError,
+  withRetry,
+} from "./hub-request.ts";
 import type { HubFile } from "./model-files.ts";
 
 /** Downloads to `blob`; `onBytes` hears how many bytes of the file are on disk. Throws ArtifactError for a wrong hash. */
@@ -24,9 +32,16 @@ export async function downloadBlob(options: {
   const incomplete = `${blob}.incomplete`;
   await mkdir(dirname(blob), { recursive: true });
   const url = `${access.endpoint}/${asked.id}/resolve/${commit}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
-  if (file.size > 0)
-    await withRetry(access, () => fetchRest({ access, asked, url, incomplete, size: file.size, onBytes }));
-  else await (await open(incomplete, "w")).close();
+  if (file.size === 0) await (await open(incomplete, "w")).close();
+  while ((await sizeOf(incomplete)) !== file.size) {
+    const before = await sizeOf(incomplete);
+    try {
+      await withRetry(access, () => fetchRest({ access, asked, url, incomplete, size: file.size, onBytes }));
+    } catch (error) {
+      // a bad line is worth another round of tries as long as bytes arrive
+      if (!(error instanceof NetworkError) || (await sizeOf(incomplete)) <= before) throw error;
+    }
+  }
   await checkHash(incomplete, file, `${asked.id}, ${file.path}`);
   await rename(incomplete, blob);
 }

@@ -2,7 +2,7 @@
 // fetched before is found, and the other way round.
 
 import { mkdir, readFile, stat, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
 import { downloadBlob } from "./download-blob.ts";
@@ -63,7 +63,7 @@ export async function resolveModel(idOrDir: string, options: ResolveOptions = {}
   const model = cachedModel(idOrDir, revision, options.cacheDir);
   const offline = options.offline ?? /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
   const cached = await findSnapshot(model);
-  if (cached !== undefined && (offline || cached.endsWith(revision))) return cached;
+  if (cached !== undefined && (offline || basename(cached) === revision)) return cached;
   if (offline) {
     throw new InputError({
       code: "not_cached",
@@ -84,8 +84,31 @@ export async function resolveModel(idOrDir: string, options: ResolveOptions = {}
   } catch (error) {
     // without a network, what was fetched before serves
     if (error instanceof NetworkError && cached !== undefined) return cached;
-    throw error;
+    throw explain(error, idOrDir, access.endpoint);
   }
+}
+
+/** What is not said in our own words yet: a full disk, and answers that are not the Hub's. */
+function explain(error: unknown, id: string, endpoint: string): unknown {
+  if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
+    return new CapacityError({
+      code: "disk_full",
+      what: "the disk is full",
+      where: id,
+      fix: "Make room, or set HF_HOME to a folder on another disk; the download goes on where it stopped.",
+      cause: error,
+    });
+  }
+  if (error instanceof SyntaxError || error instanceof TypeError) {
+    return new ArtifactError({
+      code: "not_a_hub",
+      what: `${endpoint} does not answer as a Hub does`,
+      where: id,
+      fix: "Correct HF_ENDPOINT.",
+      cause: error,
+    });
+  }
+  return error;
 }
 
 async function localFolder(dir: string, isDirectory: boolean): Promise<string> {
@@ -120,6 +143,7 @@ async function download(
   const asked = { id, revision };
   const common = { hubUrl: access.endpoint, fetch: hubFetch(access, asked) };
   const { sha: commit } = await modelInfo({ name: id, revision, additionalFields: ["sha"], ...common });
+  if (!/^[0-9a-f]{40}$/.test(commit)) throw new TypeError(`sha "${commit}"`);
   const known = new Map<string, HubFile>();
   for await (const { type, path, size, oid, lfs } of listFiles({
     repo: { type: "model", name: id },

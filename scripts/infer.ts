@@ -1,0 +1,75 @@
+// npm run infer: batch inference through the worker. Exit 0 when at least one record succeeded (failures are counted and
+// written to inference_errors.jsonl), 1 when none did or the input is unusable, 130 when interrupted.
+
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { infer } from "../src/infer/infer.ts";
+import { startLocalWorker } from "../src/infer/local-worker.ts";
+import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
+import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
+import { StepwiseError } from "../src/shared/errors.ts";
+
+interface Flags {
+  model?: string;
+  rewardModel?: string;
+  endpoint?: string;
+  input: string;
+  outputDir: string;
+  concurrency: number;
+  maxNewTokens: number;
+  limit?: number;
+  apiKeyEnv?: string;
+  aggregation?: Aggregation;
+  resume: boolean;
+}
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
+  return value;
+};
+
+const program = new Command("infer")
+  .description("Generate an answer for each prompt and score its two given completions; writes CSV and JSONL.")
+  .option("--model <dir>", "exported model folder (default: the trained model, else the one that ships)")
+  .option("--reward-model <dir>", "exported folder of the model that scores (default: the one that ships)")
+  .option("--endpoint <url>", "a running worker, in place of --model")
+  .option("--input <file>", "pairs, one JSON object a line", "data/dpo/eval.jsonl")
+  .option("--output-dir <dir>", "where the results go", "outputs")
+  .option("--concurrency <n>", "requests at a time", count, 4)
+  .option("--max-new-tokens <n>", "longest answer", count, 128)
+  .option("--limit <n>", "only the first n records", count)
+  .option("--api-key-env <name>", "environment variable that holds the worker's API key")
+  .addOption(
+    new Option("--aggregation <how>", "step scores to one score (default: the worker's)").choices(AGGREGATIONS),
+  )
+  .option("--resume", "go on with a stopped run; finished records are not repeated", false)
+  .parse();
+const flags = program.opts<Flags>();
+
+const apiKey = flags.apiKeyEnv === undefined ? undefined : process.env[flags.apiKeyEnv];
+if (flags.apiKeyEnv !== undefined && (apiKey === undefined || apiKey === "")) {
+  program.error(`error: the environment variable ${flags.apiKeyEnv} (--api-key-env) is not set`);
+}
+
+const interrupt = new AbortController();
+process.once("SIGINT", () => interrupt.abort());
+process.once("SIGTERM", () => interrupt.abort());
+try {
+  const summary = await infer(
+    { ...flags, apiKey },
+    { startWorker: startLocalWorker, signal: interrupt.signal, say: (line) => console.error(line) },
+  );
+  const { total, succeeded, resumed, failures } = summary;
+  console.log(`${succeeded} of ${total} records done${resumed > 0 ? ` (${resumed} by the earlier run)` : ""}`);
+  console.log(`results: ${join(flags.outputDir, JSONL_FILE)}, ${join(flags.outputDir, CSV_FILE)}`);
+  const [first] = failures;
+  if (first !== undefined) {
+    console.error(`warning: ${failures.length} records failed, listed in ${join(flags.outputDir, ERRORS_FILE)}`);
+    console.error(`  ${flags.input}, line ${first.line}: ${first.error}`);
+  }
+  process.exitCode = succeeded === 0 ? 1 : 0;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof StepwiseError && error.code === "interrupted" ? 130 : 1;
+}
