@@ -1,0 +1,31 @@
+// npm run generate-data: writes word problems with right and wrong solutions; exit 1 when the file cannot be written.
+
+import { Command } from "commander";
+import { datasetText, generateRecords } from "../src/train/data/arithmetic/dataset.ts";
+import { MISTAKE_KINDS } from "../src/train/data/arithmetic/mistakes.ts";
+import { wholeNumber } from "../src/train/data/flags.ts";
+import { writeText } from "../src/train/data/write-text.ts";
+
+const program = new Command("generate-data")
+  .description(
+    "Write multi-step arithmetic word problems, each with a right and a plausibly wrong solution and the labels of their steps.\n" +
+      "The same seed writes the same file, byte for byte.",
+  )
+  .option("--output <file>", "JSON file to write", "data/raw/synthetic_prm.json")
+  .option("--problems <n>", "number of problems, all different", wholeNumber(1, 200_000), 2400)
+  .option("--seed <n>", "seed of the random numbers", wholeNumber(0, 2 ** 32 - 1), 42)
+  .allowExcessArguments(false)
+  .parse();
+const { output, problems, seed } = program.opts<{ output: string; problems: number; seed: number }>();
+
+try {
+  const records = generateRecords(problems, seed);
+  await writeText(output, datasetText(records, seed));
+  console.log(`${records.length} problems written to ${output} (seed ${seed})`);
+  for (const kind of MISTAKE_KINDS) {
+    console.log(`  ${kind.padEnd(16)} ${records.filter((record) => record.error_kind === kind).length}`);
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
