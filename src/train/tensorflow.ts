@@ -9,6 +9,7 @@ import util from "node:util";
 // The umbrella package, not tfjs-core: only it registers the gradients.
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../shared/errors.ts";
+import type { BackendChoice } from "./run-config.ts";
 
 export { tf };
 export type Tensor = tf.Tensor;
@@ -17,8 +18,6 @@ export type Tensor2D = tf.Tensor2D;
 export type Tensor3D = tf.Tensor3D;
 export type Tensor4D = tf.Tensor4D;
 
-export const BACKENDS = ["auto", "tensorflow", "wasm"] as const;
-export type BackendChoice = (typeof BACKENDS)[number];
 export type Backend = "tensorflow" | "wasm";
 
 /** Attribute of a TensorFlow operation, as tfjs-node's binding takes it. */

@@ -39,8 +39,6 @@ export function createOps(graph: GraphBuilder) {
     /** Mean over the last axis, which stays as size 1. */
     reduceMean: (x: Float): Float => node("ReduceMean", "float32", [x], { axes: { ints: [-1] }, keepdims: { int: 1 } }),
     matMul: (a: Float, b: Float): Float => node("MatMul", "float32", [a, b]),
-    /** `a [M, K]` times the transpose of `b [N, K]`. */
-    gemmTransposed: (a: Float, b: Float): Float => node("Gemm", "float32", [a, b], { transB: { int: 1 } }),
     matMulInteger: (a: Value<"uint8">, b: Value<"int8">, aZeroPoint: Value<"uint8">): Value<"int32"> =>
       node("MatMulInteger", "int32", [a, b, aZeroPoint]),
     dynamicQuantizeLinear(x: Float): { values: Value<"uint8">; scale: Float; zeroPoint: Value<"uint8"> } {

@@ -24,6 +24,8 @@ export interface LLMRewardModelOptions {
   maxPromptTokens?: number;
 }
 
+const DEFAULTS: Required<LLMRewardModelOptions> = { context: "prefix", aggregation: "mean", maxBatchTokens: 8192, maxPromptTokens: 512 };
+
 export interface ScoredCompletion {
   stepScores: number[];
   score: number;
@@ -59,7 +61,7 @@ export class LLMRewardModel {
   constructor(model: Model, tokenizer: FolderTokenizer, options: LLMRewardModelOptions = {}) {
     this.model = model;
     this.tokenizer = tokenizer;
-    this.options = { context: "prefix", aggregation: "mean", maxBatchTokens: 8192, maxPromptTokens: 512, ...options };
+    this.options = { ...DEFAULTS, ...options };
   }
 
   /** Loads a reward model from a folder in Hugging Face layout. */
@@ -69,8 +71,9 @@ export class LLMRewardModel {
   }
 
   /** What a cached score depends on beside the text and the weights. */
-  get scoringKey(): string {
-    return [TEMPLATE_VERSION, this.options.context, this.options.maxPromptTokens].join("/");
+  static scoringKey(options: LLMRewardModelOptions): string {
+    const { context, maxPromptTokens } = { ...DEFAULTS, ...options };
+    return [TEMPLATE_VERSION, context, maxPromptTokens].join("/");
   }
 
   /** Token ids of one judge prompt, cut from the left when too long. */
