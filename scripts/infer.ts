@@ -2,12 +2,13 @@
 // written to inference_errors.jsonl), 1 when none did or the input is unusable, 130 when interrupted.
 
 import { join } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { infer } from "../src/infer/infer.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
 import { StepwiseError } from "../src/shared/errors.ts";
+import { wholeNumber } from "../src/train/data/flags.ts";
 
 interface Flags {
   model?: string;
@@ -23,12 +24,6 @@ interface Flags {
   resume: boolean;
 }
 
-const count = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-  return value;
-};
-
 const program = new Command("infer")
   .description("Generate an answer for each prompt and score its two given completions; writes CSV and JSONL.")
   .option("--model <dir>", "exported model folder (default: the trained model, else the one that ships)")
@@ -36,14 +31,15 @@ const program = new Command("infer")
   .option("--endpoint <url>", "a running worker, in place of --model")
   .option("--input <file>", "pairs, one JSON object a line", "data/dpo/eval.jsonl")
   .option("--output-dir <dir>", "where the results go", "outputs")
-  .option("--concurrency <n>", "requests at a time", count, 4)
-  .option("--max-new-tokens <n>", "longest answer", count, 128)
-  .option("--limit <n>", "only the first n records", count)
+  .option("--concurrency <n>", "requests at a time", wholeNumber(1, 64), 4)
+  .option("--max-new-tokens <n>", "longest answer", wholeNumber(1), 128)
+  .option("--limit <n>", "only the first n records", wholeNumber(1))
   .option("--api-key-env <name>", "environment variable that holds the worker's API key")
   .addOption(
     new Option("--aggregation <how>", "step scores to one score (default: the worker's)").choices(AGGREGATIONS),
   )
   .option("--resume", "go on with a stopped run; finished records are not repeated", false)
+  .allowExcessArguments(false)
   .parse();
 const flags = program.opts<Flags>();
 
@@ -65,11 +61,13 @@ try {
   console.log(`results: ${join(flags.outputDir, JSONL_FILE)}, ${join(flags.outputDir, CSV_FILE)}`);
   const [first] = failures;
   if (first !== undefined) {
-    console.error(`warning: ${failures.length} records failed, listed in ${join(flags.outputDir, ERRORS_FILE)}`);
+    console.error(
+      `warning: ${failures.length} record${failures.length === 1 ? "" : "s"} failed, listed in ${join(flags.outputDir, ERRORS_FILE)}`,
+    );
     console.error(`  ${flags.input}, line ${first.line}: ${first.error}`);
   }
   process.exitCode = succeeded === 0 ? 1 : 0;
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
   process.exitCode = error instanceof StepwiseError && error.code === "interrupted" ? 130 : 1;
 }

@@ -1,6 +1,7 @@
 // npm run setup:tensorflow: gets the native TensorFlow for tfjs-node and says what it did; exit 1 when no way worked.
 
 import { Command } from "commander";
+import { StepwiseError } from "../src/shared/errors.ts";
 import { defaultCacheDir } from "../src/train/setup/cached-binding.ts";
 import { setupTensorFlow } from "../src/train/setup/setup-tensorflow.ts";
 
@@ -15,6 +16,7 @@ const program = new Command("setup:tensorflow")
   .description("Get the native half of @tensorflow/tfjs-node (several times faster than the WebAssembly backend).")
   .option("--force", "build it again even when it works", false)
   .option("--cache <dir>", "where the libraries are kept, outside the repository", defaultCacheDir())
+  .allowExcessArguments(false)
   .parse();
 const { force, cache } = program.opts<{ force: boolean; cache: string }>();
 
@@ -29,6 +31,6 @@ try {
   });
   console.log(`native TensorFlow ${result.tensorflow} ${DONE[result.rung]}`);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
   process.exitCode = 1;
 }

@@ -1,5 +1,6 @@
 // The worker's two POST routes as functions, with retry: a record is only given up when asking again cannot help.
 
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { z } from "zod";
@@ -17,6 +18,20 @@ const scoreAnswer = z.object({
   preferred: z.enum(["chosen", "rejected"]),
 });
 export type PairScores = z.infer<typeof scoreAnswer>;
+
+const servedModel = z.object({ id: z.string(), dtype: z.string(), files: z.array(z.object({ sha256: z.string() })) });
+const infoAnswer = z.object({
+  policy: servedModel,
+  reward: servedModel,
+  template_version: z.string(),
+  judge_context: z.string(),
+});
+
+/** Names that differ when the weights or the way of scoring do. */
+export interface ServedModels {
+  model: string;
+  rewardModel: string;
+}
 
 export interface ClientOptions {
   /** Root of the worker, e.g. http://127.0.0.1:8787. */
@@ -37,6 +52,8 @@ export interface WorkerClient {
   score(pair: Pair, aggregation: Aggregation | undefined): Promise<PairScores>;
   /** Resolves when the worker answers at all and is not busy starting; rejects with RequestFailure else. */
   health(): Promise<void>;
+  /** What is served, by GET /info; the URL where the server does not tell. */
+  models(): Promise<ServedModels>;
 }
 
 /** A client for one worker. Its functions reject with RequestFailure, or with the signal's reason once that is aborted. */
@@ -102,7 +119,23 @@ export function createClient(options: ClientOptions): WorkerClient {
         throw error;
       }
     },
+    async models() {
+      const told = infoAnswer.safeParse(await askAgain("/info").then(JSON.parse).catch(unlessStopped));
+      if (!told.success) return { model: url, rewardModel: url };
+      const { policy, reward, template_version, judge_context } = told.data;
+      return { model: nameOf(policy), rewardModel: `${nameOf(reward)} ${template_version} ${judge_context}` };
+    },
   };
+
+  function unlessStopped(): undefined {
+    signal?.throwIfAborted();
+    return undefined;
+  }
+}
+
+function nameOf({ id, dtype, files }: z.infer<typeof servedModel>): string {
+  const digest = createHash("sha256").update(files.map(({ sha256 }) => sha256).join());
+  return `${id} ${dtype} ${digest.digest("hex").slice(0, 12)}`;
 }
 
 function parseEndpoint(text: string): string {

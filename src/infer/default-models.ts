@@ -1,7 +1,10 @@
 // Which models are served when none is named: the trained one if there is one, judged by the one that ships.
 
 import { existsSync } from "node:fs";
-import { BASE_MODEL, TRAINED_MODEL } from "./infer.ts";
+
+/** Where a trained model is written, and the model that ships. */
+export const TRAINED_MODEL = "outputs/final_stepwise_dpo_model";
+export const BASE_MODEL = "data/models/stepwise-t5-nano";
 
 /** Folders of policy and reward model. */
 export function chooseModels(asked: { policy?: string | undefined; reward?: string | undefined }): {

@@ -6,7 +6,7 @@ import pLimit from "p-limit";
 import type { Aggregation } from "../shared/aggregate.ts";
 import { InputError, StepwiseError } from "../shared/errors.ts";
 import type { ResultRecord } from "../shared/records.ts";
-import type { WorkerClient } from "./client.ts";
+import type { ServedModels, WorkerClient } from "./client.ts";
 import { dropPrevious, openJournal } from "./journal.ts";
 import { type InputRecord, type RecordFailure, readPairs } from "./read-pairs.ts";
 import { RequestFailure } from "./request-failure.ts";
@@ -17,9 +17,6 @@ export interface BatchOptions {
   /** JSONL of pairs. */
   input: string;
   outputDir: string;
-  /** What names the models in the partial file, so that --resume never mixes two. */
-  model: string;
-  rewardModel: string;
   /** Requests at a time. */
   concurrency: number;
   maxNewTokens: number;
@@ -53,13 +50,13 @@ export interface BatchSummary {
 export async function runBatch(options: BatchOptions): Promise<BatchSummary> {
   const { client, outputDir, concurrency, signal, onProgress = () => {} } = options;
   const { records, unusable, sha256 } = await readPairs(options.input, options.limit);
-  await reach(client);
+  const served = await reach(client);
   const partial = join(outputDir, PARTIAL_FILE);
   const run = {
     format: 1 as const,
     input_sha256: sha256,
-    model: options.model,
-    reward_model: options.rewardModel,
+    model: served.model,
+    reward_model: served.rewardModel,
     max_new_tokens: options.maxNewTokens,
     aggregation: options.aggregation ?? "default",
   };
@@ -126,9 +123,10 @@ async function inferRecord(client: WorkerClient, { pair }: InputRecord, options:
   return { prompt: pair.prompt, model_output: modelOutput, ...scores };
 }
 
-async function reach(client: WorkerClient): Promise<void> {
+async function reach(client: WorkerClient): Promise<ServedModels> {
   try {
     await client.health();
+    return await client.models();
   } catch (cause) {
     if (!(cause instanceof RequestFailure)) throw cause;
     throw new InputError({

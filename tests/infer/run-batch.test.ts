@@ -30,7 +30,7 @@ function writeInput(count: number): string {
 
 function options(input: string, more: Partial<BatchOptions> = {}, timeoutMs = 5_000): BatchOptions {
   const client = createClient({ url: worker.url, retries: 3, minPauseMs: 5, timeoutMs, signal: more.signal });
-  return { client, input, outputDir: folder, model: "m", rewardModel: "r", concurrency: 4, maxNewTokens: 16, ...more };
+  return { client, input, outputDir: folder, concurrency: 4, maxNewTokens: 16, ...more };
 }
 
 beforeEach(async () => {
@@ -232,9 +232,13 @@ test("--resume with another input, model or setting is refused by name", async (
   const input = writeInput(2);
   await runBatch(options(input));
   const resume = true;
-  await expect(runBatch(options(input, { resume, model: "other" }))).rejects.toThrow(
-    'a different model: "m", now "other"',
+  worker.models.policy = "other";
+  await expect(runBatch(options(input, { resume }))).rejects.toThrow(
+    /a different model: "m int8 \w+", now "other int8 \w+"/,
   );
+  worker.models = { told: true, policy: "m", reward: "other" };
+  await expect(runBatch(options(input, { resume }))).rejects.toThrow("a different reward model");
+  worker.models = { told: true, policy: "m", reward: "r" };
   await expect(runBatch(options(input, { resume, maxNewTokens: 8 }))).rejects.toThrow(
     'a different --max-new-tokens: "16", now "8"',
   );
@@ -256,4 +260,12 @@ test("a run without --resume keeps the partial file of a stopped run aside until
   worker.fault = () => false;
   await runBatch(options(input, { resume: true }));
   expect(existsSync(join(folder, "inference_results.partial.previous.jsonl"))).toBe(false);
+});
+
+test("a server without /info is known by its URL", async () => {
+  const input = writeInput(2);
+  worker.models.told = false;
+  await runBatch(options(input));
+  expect((await runBatch(options(input, { resume: true }))).resumed).toBe(2);
+  expect(lines("inference_results.partial.jsonl")[0].model).toBe(worker.url);
 });

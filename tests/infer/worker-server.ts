@@ -22,6 +22,8 @@ export interface WorkerServer {
   fault: Fault;
   delayMs: number;
   health: number;
+  /** What /info says is served; `told` false: there is no /info. */
+  models: { told: boolean; policy: string; reward: string };
   close(): Promise<void>;
 }
 
@@ -31,6 +33,13 @@ export async function startWorkerServer(): Promise<WorkerServer> {
   const server = createServer((request, response) => {
     if (request.url === "/health") {
       response.writeHead(worker.health).end("{}");
+      return;
+    }
+    if (request.url === "/info") {
+      const served = (id: string) => ({ id, dtype: "int8", files: [{ sha256: id }] });
+      const [policy, reward] = [served(worker.models.policy), served(worker.models.reward)];
+      if (worker.models.told) send(response, 200, { policy, reward, template_version: "t", judge_context: "prefix" });
+      else send(response, 404, { error: "not found" });
       return;
     }
     open += 1;
@@ -60,6 +69,7 @@ export async function startWorkerServer(): Promise<WorkerServer> {
     fault: () => false,
     delayMs: 0,
     health: 200,
+    models: { told: true, policy: "m", reward: "r" },
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
