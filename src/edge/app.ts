@@ -8,7 +8,10 @@ import { HttpError, respondToError } from "./http/errors.ts";
 import { limitRate } from "./http/rate-limit.ts";
 import { logRequests } from "./http/request-log.ts";
 import { handleGenerate } from "./routes/generate.ts";
-import { handleHealth, handleInfo } from "./routes/info.ts";
+import { handleGetReward } from "./routes/get-reward.ts";
+import { handleHealth, handleInfo, handleMetrics } from "./routes/info.ts";
+import { handleCompletions, handleModels } from "./routes/openai.ts";
+import { handleOpenapi } from "./routes/openapi.ts";
 import { handleScore } from "./routes/score.ts";
 
 type Handler = (c: Context<AppEnv>) => Promise<Response> | Response;
@@ -26,6 +29,11 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     ["POST", "/score", handleScore(deps)],
     ["GET", "/health", handleHealth(deps)],
     ["GET", "/info", handleInfo(deps)],
+    ["GET", "/v1/models", handleModels(deps)],
+    ["POST", "/v1/completions", handleCompletions(deps)],
+    ["POST", "/get_reward", handleGetReward(deps)],
+    ["GET", "/metrics", handleMetrics(deps)],
+    ["GET", "/openapi.json", handleOpenapi()],
   ];
   for (const [method, path, handler] of routes) {
     app.on(method, path, handler);

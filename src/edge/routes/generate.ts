@@ -8,6 +8,7 @@ import type { Candidate, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps, AppEnv } from "../http/app-env.ts";
 import { readJson } from "../http/read-json.ts";
 import { pauseFor } from "./pause.ts";
+import { text } from "./text.ts";
 
 export const MAX_CANDIDATES = 8;
 const SEEDS = 2 ** 32;
@@ -36,8 +37,6 @@ const parametersSchema = z.strictObject({
   typical_p: unsupported,
   watermark: unsupported,
 });
-
-const text = z.string().refine((value) => value.trim().length > 0, "must not be empty");
 
 export const generateSchema = z
   .strictObject({

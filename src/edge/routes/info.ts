@@ -1,4 +1,4 @@
-// GET /health and GET /info: whether the models can be used, and what they are.
+// GET /health, /info and /metrics: whether the models can be used, what they are, what they did.
 
 import type { Context } from "hono";
 import { AGGREGATIONS } from "../../shared/aggregate.ts";
@@ -44,4 +44,10 @@ export function handleInfo({ engine, settings }: AppDeps) {
       max_waiting_requests: settings.MAX_WAITING,
     });
   };
+}
+
+/** The handler of GET /metrics. */
+export function handleMetrics({ engine, metrics }: AppDeps) {
+  return (c: Context<AppEnv>): Response =>
+    c.text(metrics.render(engine.queueLength), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
 }

@@ -8,11 +8,11 @@ import { type Step, splitSteps } from "../../shared/steps.ts";
 import type { AppDeps, AppEnv } from "../http/app-env.ts";
 import { readJson } from "../http/read-json.ts";
 import { pauseFor } from "./pause.ts";
+import { text } from "./text.ts";
 
 const MAX_COMPLETIONS = 64;
 const MAX_STEPS = 256;
 
-const text = z.string().refine((value) => value.trim().length > 0, "must not be empty");
 const FORMS = ["completion", "completions", "steps", "chosen", "rejected"] as const;
 
 export const scoreSchema = z

@@ -1,0 +1,208 @@
+// The engine on real graphs (onnxruntime-node), held to the slow reference decoder.
+
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createEngine, type Engine, type EngineOptions } from "../../src/edge/engine/engine.ts";
+import type { GenerateOptions } from "../../src/edge/engine/generate.ts";
+import { batchesByLength } from "../../src/edge/engine/judge.ts";
+import type { ModelStore } from "../../src/edge/model-store.ts";
+import { splitSteps } from "../../src/shared/steps.ts";
+import { openReference, type Reference } from "../runtime/reference.ts";
+import { exportTinyModel } from "../runtime/tiny-model.ts";
+import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const PROMPT = "Tom has 3 apples and gets 4.";
+const SOLUTION = "3 + 4 = 7\nSo Tom has 7 apples.\nAnd no more.";
+const GREEDY: GenerateOptions = {
+  prompt: PROMPT,
+  seed: 0,
+  stop: [],
+  repetitionPenalty: 1,
+  candidates: 1,
+  maxNewTokens: 24,
+};
+
+let policy: Awaited<ReturnType<typeof exportTinyModel>>;
+let reward: Awaited<ReturnType<typeof exportTinyModel>>;
+let policyReference: Reference;
+let rewardReference: Reference;
+let engine: Engine;
+
+function engineOn(options: Partial<EngineOptions> = {}): Engine {
+  const store = folderStore({ policy: policy.dir, reward: reward.dir });
+  return createEngine({
+    store,
+    runtime: nodeRuntime,
+    policy: "policy",
+    reward: "reward",
+    dtype: "fp32",
+    maxWaiting: 8,
+    ...options,
+  });
+}
+
+beforeAll(async () => {
+  policy = await exportTinyModel("t5-v1.1", { maxSourceTokens: 40, maxTargetTokens: 32 });
+  reward = await exportTinyModel("t5-v1.0");
+  policyReference = await openReference(policy.dir, "");
+  rewardReference = await openReference(reward.dir, "");
+  engine = engineOn();
+});
+afterAll(async () => {
+  await policy.remove();
+  await reward.remove();
+});
+
+describe("generate", () => {
+  test("greedy decoding with the cache writes the ids of decoding without one", async () => {
+    const { candidates, promptTokens } = await engine.generate(GREEDY);
+    expect(candidates[0]?.ids).toEqual(await policyReference.greedy(PROMPT, 24));
+    expect(candidates[0]?.text).toBe(policyReference.decode(candidates[0]?.ids ?? []));
+    expect(promptTokens).toBe(policyReference.encode(PROMPT).length);
+  });
+
+  test("int8 graphs decode to their own greedy ids", async () => {
+    const reference = await openReference(policy.dir, "_quantized");
+    const { candidates } = await engineOn({ dtype: "int8" }).generate({ ...GREEDY, maxNewTokens: 6 });
+    expect(candidates[0]?.ids).toEqual(await reference.greedy(PROMPT, 6));
+  });
+
+  test("sampling with top_k 1 is greedy, in every row of a batch", async () => {
+    const sampled = await engine.generate({ ...GREEDY, sampling: { temperature: 1, topK: 1 }, candidates: 3 });
+    const ids = await policyReference.greedy(PROMPT, 24);
+    expect(sampled.candidates.map((candidate) => candidate.ids)).toEqual([ids, ids, ids]);
+  });
+
+  test("a row of a batch draws what it draws alone", async () => {
+    const sampling = { temperature: 1 };
+    const batch = await engine.generate({ ...GREEDY, sampling, seed: 11, candidates: 3 });
+    const alone = await engine.generate({ ...GREEDY, sampling, seed: 13 });
+    expect(batch.candidates[2]?.ids).toEqual(alone.candidates[0]?.ids);
+    expect(batch.candidates[0]?.ids).not.toEqual(batch.candidates[1]?.ids);
+  });
+
+  test("a stop string ends the text, and belongs to it", async () => {
+    const full = policyReference.decode(await policyReference.greedy(PROMPT, 24));
+    const stop = full.slice(2, 4);
+    const { candidates } = await engine.generate({ ...GREEDY, stop: [stop] });
+    expect(candidates[0]?.finishReason).toBe("stop_sequence");
+    expect(candidates[0]?.text).toBe(full.slice(0, full.indexOf(stop) + stop.length));
+  });
+
+  test("token texts put together are the text, log-probs are negative", async () => {
+    const { candidates } = await engine.generate({ ...GREEDY, tokenTexts: true });
+    expect(candidates[0]?.tokenTexts.join("")).toBe(candidates[0]?.text);
+    expect(candidates[0]?.tokenLogps.every((logp) => logp < 0)).toBe(true);
+  });
+
+  test("a prompt over the limit is refused with both numbers", async () => {
+    const long = "a".repeat(60);
+    const tokens = policyReference.encode(long).length;
+    await expect(engine.generate({ ...GREEDY, prompt: long })).rejects.toThrow(
+      `prompt has ${tokens} tokens, the limit of model "tiny-t5-v1.1" is 40`,
+    );
+  });
+
+  test("more new tokens than the limit are refused, none named means the limit", async () => {
+    await expect(engine.generate({ ...GREEDY, maxNewTokens: 33 })).rejects.toThrow("33 new tokens are asked for");
+    const { candidates } = await engine.generate({ ...GREEDY, maxNewTokens: undefined });
+    expect(candidates[0]?.ids.length).toBeLessThanOrEqual(32);
+  });
+});
+
+describe("score", () => {
+  const scoring = (texts: readonly string[]) =>
+    engine.score({
+      prompt: PROMPT,
+      completions: texts.map((text, index) => ({ field: `completions[${index}]`, steps: splitSteps(text) })),
+      aggregation: "mean",
+      context: "prefix",
+    });
+
+  test("steps scored in padded batches have the scores of steps scored one by one", async () => {
+    const texts = [SOLUTION, "7", "3 + 4 = 8\nSo Tom has 8 apples and all of them are here."];
+    const { completions } = await scoring(texts);
+    for (const [index, text] of texts.entries()) {
+      const expected = await rewardReference.stepScores(PROMPT, text);
+      const steps = completions[index]?.steps ?? [];
+      expect(steps.length).toBe(expected.length);
+      for (const [at, value] of expected.entries()) expect(steps[at]?.score).toBeCloseTo(value, 5);
+      expect(completions[index]?.score).toBeCloseTo(
+        expected.reduce((sum, value) => sum + value, 0) / expected.length,
+        5,
+      );
+    }
+  });
+
+  test("steps that two completions share have the same score to the last bit", async () => {
+    const { completions } = await scoring(["3 + 4 = 7\nA.", "3 + 4 = 7\nB."]);
+    expect(completions[0]?.steps[0]?.score).toBe(completions[1]?.steps[0]?.score);
+  });
+
+  test("a judge prompt over the limit names step, field and limit", async () => {
+    await expect(scoring([`1\n${"a".repeat(500)}`])).rejects.toThrow(
+      /step 1 of completions\[0\].*has \d+ tokens, the limit .* is 512/,
+    );
+  });
+
+  test("a completion without steps is refused", async () => {
+    await expect(scoring([" \n "])).rejects.toThrow("completions[0] has no steps");
+  });
+
+  test("batches hold at most 16 rows and 2048 padded tokens, shortest first", () => {
+    const questions = [900, 10, 1100, 12, 3000].map((length) => ({ ids: new Array<number>(length).fill(5) }));
+    const lengths = batchesByLength(questions).map((batch) => batch.map(({ ids }) => ids.length));
+    expect(lengths).toEqual([[10, 12], [900], [1100], [3000]]);
+    expect(batchesByLength(new Array(40).fill({ ids: [1] })).map((batch) => batch.length)).toEqual([16, 16, 8]);
+  });
+});
+
+describe("load", () => {
+  test("one folder for both roles is opened once", async () => {
+    let opened = 0;
+    const runtime = {
+      ...nodeRuntime,
+      createSession: (bytes: Uint8Array, where: string) => {
+        opened++;
+        return nodeRuntime.createSession(bytes, where);
+      },
+    };
+    await engineOn({ reward: "policy", runtime }).load();
+    expect(opened).toBe(2);
+  });
+
+  test("a missing model is said with its path", async () => {
+    await expect(engineOn({ policy: "nowhere" }).load()).rejects.toThrow("nowhere/stepwise_manifest.json");
+  });
+
+  test("one flipped bit in a graph is found", async () => {
+    const good = folderStore({ policy: policy.dir, reward: reward.dir });
+    const store: ModelStore = {
+      async read(path) {
+        const bytes = await good.read(path);
+        if (bytes === undefined || path !== "policy/onnx/decoder_model_merged.onnx") return bytes;
+        const damaged = new Uint8Array(bytes);
+        damaged[1000] = (damaged[1000] ?? 0) ^ 1;
+        return damaged;
+      },
+    };
+    const load = engineOn({ store }).load();
+    await expect(load).rejects.toThrow("sha256 differs from the manifest's (policy/onnx/decoder_model_merged.onnx)");
+  });
+
+  test("a file cut short is found by its size", async () => {
+    const good = folderStore({ policy: policy.dir, reward: reward.dir });
+    const store: ModelStore = {
+      read: async (path) => (path.endsWith("config.json") ? (await good.read(path))?.subarray(0, 10) : good.read(path)),
+    };
+    await expect(engineOn({ store }).load()).rejects.toThrow(/10 bytes, the manifest says \d+ \(policy\/config.json\)/);
+  });
+
+  test("a model made for other prompts is refused", async () => {
+    const good = folderStore({ policy: policy.dir, reward: reward.dir });
+    const text = await readFile(`${policy.dir}/stepwise_manifest.json`, "utf8");
+    const other = new TextEncoder().encode(text.replace('"stepwise-1"', '"stepwise-0"'));
+    const store: ModelStore = { read: async (path) => (path.endsWith("manifest.json") ? other : good.read(path)) };
+    await expect(engineOn({ store }).load()).rejects.toThrow('made for prompt template "stepwise-0"');
+  });
+});

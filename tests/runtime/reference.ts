@@ -1,0 +1,79 @@
+// What the worker's answers are held to: the same ONNX files in onnxruntime-node, decoded the slow way, the whole prefix at
+// every step with an empty cache, so that nothing of the worker's decoding is shared.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { parseManifest } from "../../src/shared/manifest.ts";
+import { judgePrompt } from "../../src/shared/prompts.ts";
+import { splitSteps } from "../../src/shared/steps.ts";
+import { parseT5Config } from "../../src/shared/t5-config.ts";
+import { createTokenizer } from "../../src/shared/tokenizer.ts";
+
+export interface Reference {
+  encode(text: string): number[];
+  decode(ids: readonly number[]): string;
+  /** Greedy ids, EOS included. */
+  greedy(prompt: string, maxNewTokens: number): Promise<number[]>;
+  /** P(yes) / (P(yes) + P(no)) of each step, one at a time. */
+  stepScores(prompt: string, completion: string): Promise<number[]>;
+}
+
+function int64(values: readonly number[]): Tensor {
+  return new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+}
+
+/** Opens an exported folder. */
+export async function openReference(dir: string, suffix: "" | "_quantized"): Promise<Reference> {
+  const json = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(dir, name), "utf8"));
+  const manifest = parseManifest(await json("stepwise_manifest.json"));
+  const config = parseT5Config(await json("config.json"));
+  const tokenizer = createTokenizer(await json("tokenizer.json"), await json("tokenizer_config.json"));
+  const open = (graph: string) =>
+    InferenceSession.create(join(dir, `onnx/${graph}${suffix}.onnx`), { intraOpNumThreads: 1, interOpNumThreads: 1 });
+  const encoder = await open("encoder_model");
+  const decoder = await open("decoder_model_merged");
+
+  const past: Record<string, Tensor> = {};
+  for (const name of decoder.inputNames.filter((input) => input.startsWith("past_key_values"))) {
+    past[name] = new Tensor("float32", new Float32Array(0), [1, config.numHeads, 0, config.dKv]);
+  }
+
+  /** Logits at the last position of a prefix. */
+  async function logitsAfter(source: readonly number[], prefix: readonly number[]): Promise<Float32Array> {
+    const mask = int64(source.map(() => 1));
+    const encoded = await encoder.run({ input_ids: int64(source), attention_mask: mask });
+    const hidden = encoded.last_hidden_state;
+    if (hidden === undefined) throw new Error("no last_hidden_state");
+    const feeds = { input_ids: int64(prefix), encoder_attention_mask: mask, encoder_hidden_states: hidden, ...past };
+    const { logits } = await decoder.run(feeds, ["logits"]);
+    if (!(logits?.data instanceof Float32Array)) throw new Error("no logits");
+    return logits.data.slice(-config.vocabSize);
+  }
+
+  return {
+    encode: tokenizer.encode,
+    decode: tokenizer.decode,
+    async greedy(prompt, maxNewTokens) {
+      const source = tokenizer.encode(prompt);
+      const ids: number[] = [];
+      while (ids.length < maxNewTokens && ids.at(-1) !== config.eosTokenId) {
+        const logits = await logitsAfter(source, [config.decoderStartTokenId, ...ids]);
+        ids.push(logits.indexOf(Math.max(...logits)));
+      }
+      return ids;
+    },
+    async stepScores(prompt, completion) {
+      const steps = splitSteps(completion);
+      const scores: number[] = [];
+      for (const index of steps.keys()) {
+        const source = tokenizer.encode(judgePrompt(prompt, steps, index));
+        const logits = await logitsAfter(source, [config.decoderStartTokenId]);
+        const yes = Math.exp(logits[manifest.judge.yes_token_id] ?? Number.NaN);
+        const no = Math.exp(logits[manifest.judge.no_token_id] ?? Number.NaN);
+        scores.push(yes / (yes + no));
+      }
+      return scores;
+    },
+  };
+}
