@@ -3,8 +3,7 @@
 
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { infer } from "../src/infer/infer.ts";
-import { startLocalWorker } from "../src/infer/local-worker.ts";
+import { infer, type StartWorker } from "../src/infer/infer.ts";
 import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
 import { StepwiseError } from "../src/shared/errors.ts";
@@ -48,13 +47,19 @@ if (flags.apiKeyEnv !== undefined && (apiKey === undefined || apiKey === "")) {
   program.error(`error: the environment variable ${flags.apiKeyEnv} (--api-key-env) is not set`);
 }
 
+/** wrangler takes seconds to load: only a run without --endpoint needs it. */
+const startWorker: StartWorker = async (models) => {
+  const { startLocalWorker } = await import("../src/infer/local-worker.ts");
+  return startLocalWorker(models);
+};
+
 const interrupt = new AbortController();
 process.once("SIGINT", () => interrupt.abort());
 process.once("SIGTERM", () => interrupt.abort());
 try {
   const summary = await infer(
     { ...flags, apiKey },
-    { startWorker: startLocalWorker, signal: interrupt.signal, say: (line) => console.error(line) },
+    { startWorker, signal: interrupt.signal, say: (line) => console.error(line) },
   );
   const { total, succeeded, resumed, failures } = summary;
   console.log(`${succeeded} of ${total} records done${resumed > 0 ? ` (${resumed} by the earlier run)` : ""}`);

@@ -2,6 +2,7 @@
 // It ends when the parent lets go of it, however the parent ended.
 
 import { rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { unstable_startWorker } from "wrangler";
 import { z } from "zod";
 
@@ -54,7 +55,8 @@ async function start(request: StartRequest): Promise<void> {
   });
 }
 
-if (process.send !== undefined) {
+// Only as the forked script: test runners that import this file are forked too.
+if (process.send !== undefined && process.argv[1] === fileURLToPath(import.meta.url)) {
   process.once("disconnect", () => setTimeout(() => process.exit(1), 10_000).unref());
   process.once("message", (message) => {
     start(requestSchema.parse(message)).catch((error: unknown) => {
