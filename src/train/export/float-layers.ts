@@ -30,7 +30,7 @@ export function createFloatLayers(graph: GraphBuilder, weights: WeightSource): L
       embedded = name;
       return ops.gather(table(name), ids);
     },
-    // a tied head reads the table itself, transposed where it stands: one copy in the file
+    // a tied head reads the table itself: one copy in the file, and onnxruntime fuses the transposition into the product
     head: (x, name) => (name === embedded ? ops.matMul(x, ops.transpose(table(name), [1, 0])) : linear(x, name)),
     firstRows: (x, count) => ops.slice(x, graph.int64([0]), count, graph.int64([1])),
   };
