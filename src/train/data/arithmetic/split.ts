@@ -1,6 +1,7 @@
 // Pretraining, preference training and held-out evaluation must never share a problem. The prompt itself decides where it belongs,
 // so the three need no common list.
 
+import { normalisePrompt } from "../normalise-prompt.ts";
 import type { Rng } from "../rng.ts";
 import { generateProblem, type ProblemRange } from "./generate.ts";
 import type { ArithmeticProblem } from "./problem.ts";
@@ -19,7 +20,7 @@ function hash32(text: string): number {
 
 /** Where this prompt belongs: 90 % pretrain, 5 % preference, 5 % heldout. Case and white space do not count. */
 export function problemSplit(prompt: string): Split {
-  const bucket = hash32(prompt.toLowerCase().replace(/\s+/g, " ").trim()) % 20;
+  const bucket = hash32(normalisePrompt(prompt)) % 20;
   if (bucket < 18) return "pretrain";
   return bucket === 18 ? "preference" : "heldout";
 }

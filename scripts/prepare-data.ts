@@ -1,0 +1,32 @@
+// npm run prepare-data: raw data to preference pairs; exit 1 when the file is bad or nothing in it can be used.
+
+import { Command } from "commander";
+import { fraction, wholeNumber } from "../src/train/data/flags.ts";
+import { type PrepareOptions, prepareData } from "../src/train/data/prepare.ts";
+import { prepareSummary } from "../src/train/data/prepare-summary.ts";
+
+const program = new Command("prepare-data")
+  .description(
+    "Convert raw preference data to DPO pairs: DIR/train.jsonl, DIR/eval.jsonl and DIR/report.json.\n\n" +
+      "Input is JSON or JSON Lines; each record may be\n" +
+      "  a pair          prompt, chosen, rejected [, chosen_score, rejected_score] [, chosen_labels, rejected_labels]\n" +
+      "  a stepwise row  prompt, completions[], labels[] (right and wrong rows of a prompt are paired)\n" +
+      "  PRM800K         question.problem, label.steps[].completions[] with ratings\n\n" +
+      "Steps are the lines of a completion. A bad record is reported with its place and dropped; a bad file is an error.",
+  )
+  .option("--input <file>", "data to convert", "data/raw/synthetic_prm.json")
+  .option("--output <dir>", "folder to write to", "data/dpo")
+  .option("--eval-fraction <x>", "part of the prompts kept for evaluation", fraction(0, 1), 0.1)
+  .option("--seed <n>", "seed of the split", wholeNumber(0, 2 ** 32 - 1), 42)
+  .option("--max-pairs <n>", "keep at most so many pairs, drawn at random", wholeNumber(1))
+  .allowExcessArguments(false)
+  .parse();
+
+try {
+  const options = program.opts<PrepareOptions>();
+  const report = await prepareData(options);
+  console.log(prepareSummary(report, options.output));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,59 @@
+// PRM800K (Lightman et al. 2023, arXiv:2305.20050; github.com/openai/prm800k): steps with alternative completions rated -1, 0 or +1.
+// Chosen: the path that the labeler followed to the end, at each step the chosen completion, else the human's, else the first rated +1.
+// Rejected: the same path up to a step, then that step's first completion rated -1; one pair for each step that has one.
+// 0 (neutral) is no error: it may stand in the path, and is never rejected.
+
+import { z } from "zod";
+import { badRecord, type LabelledPair, labelsOfLines, parseRecord } from "../labelled-pair.ts";
+
+const completion = z.object({ text: z.string(), rating: z.number().nullish(), flagged: z.boolean().nullish() });
+const step = z.object({
+  completions: z.array(completion).nullish(),
+  human_completion: z.union([z.object({ text: z.string() }), z.string().transform((text) => ({ text }))]).nullish(),
+  chosen_completion: z.number().int().nullish(),
+});
+const prmSchema = z.object({
+  question: z.object({ problem: z.string() }),
+  label: z.object({ steps: z.array(step), finish_reason: z.string().nullish() }),
+});
+
+/** All pairs of a record, texts as they are. Throws InputError with code `unfinished`, `no_path` or `nothing_rejected`. */
+export function parsePrm800k(record: Record<string, unknown>): LabelledPair[] {
+  const { question, label } = parseRecord(prmSchema, record);
+  if (label.finish_reason !== "solution" && label.finish_reason !== undefined && label.finish_reason !== null) {
+    throw badRecord("unfinished", `no right solution: finish_reason is "${label.finish_reason}"`);
+  }
+  const path = label.steps.map((at, index) => pathText(at, index));
+  const pairs = label.steps.flatMap((at, index): LabelledPair[] => {
+    const wrong = at.completions?.find(
+      (other) => other.rating === -1 && other.flagged !== true && other.text.trim() !== "",
+    );
+    if (wrong === undefined) return [];
+    const rejected = [...path.slice(0, index), wrong.text];
+    const pair = {
+      prompt: question.problem,
+      chosen: path.join("\n"),
+      rejected: rejected.join("\n"),
+      chosen_labels: labelsOfLines(
+        path,
+        path.map(() => true),
+      ),
+      rejected_labels: labelsOfLines(
+        rejected,
+        rejected.map((_, i) => i < index),
+      ),
+    };
+    return [pair];
+  });
+  if (pairs.length === 0) throw badRecord("nothing_rejected", "no step has a completion rated -1");
+  return pairs;
+}
+
+function pathText(at: z.infer<typeof step>, index: number): string {
+  const chosen = at.completions?.[at.chosen_completion ?? -1];
+  if (chosen?.rating === -1) throw badRecord("no_path", `step ${index}: the chosen completion is rated -1`);
+  const text = chosen?.text ?? at.human_completion?.text ?? at.completions?.find((other) => other.rating === 1)?.text;
+  if (text === undefined)
+    throw badRecord("no_path", `step ${index}: no completion is chosen, written by a human or rated +1`);
+  return text;
+}
