@@ -1,0 +1,34 @@
+// npm run parity: holds a model's numbers, in TensorFlow.js and as exported ONNX, against PyTorch's. Exit 1 over tolerance.
+
+import { Command, Option } from "commander";
+import { StepwiseError } from "../src/shared/errors.ts";
+import { formatChecks, isWithin } from "../src/train/parity/check.ts";
+import { runParity } from "../src/train/parity/run-parity.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
+import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
+
+const program = new Command("npm run parity --")
+  .description("Check a model's numbers against a golden file: forward, loss, gradients, AdamW, decoding, ONNX export.")
+  .requiredOption("--model <dir>", "folder with config.json and model.safetensors")
+  .requiredOption("--golden <file>", "golden numbers of that model, such as tests/golden/t5-v1.1/golden.json")
+  .addOption(new Option("--backend <name>", "TensorFlow.js backend").choices(BACKENDS).default("auto"))
+  .option("--no-onnx", "leave the ONNX export out")
+  .allowExcessArguments(false)
+  .parse();
+const flags = program.opts<{ model: string; golden: string; backend: BackendChoice; onnx: boolean }>();
+
+try {
+  console.log(`backend: ${describeBackend(await startTensorflow(flags.backend))}`);
+  const checks = await runParity({ modelDir: flags.model, goldenPath: flags.golden, onnx: flags.onnx });
+  console.log(formatChecks(checks));
+  const failed = checks.filter((check) => !isWithin(check));
+  if (failed.length > 0) {
+    console.error(`${failed.length} of ${checks.length} checks are over tolerance`);
+    process.exitCode = 1;
+  }
+} catch (error) {
+  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
+  process.exitCode = 1;
+}
+// the WebAssembly backend's threads would keep the process alive
+process.exit();
