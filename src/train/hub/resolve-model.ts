@@ -17,12 +17,12 @@ import {
   writeRef,
 } from "./hub-cache.ts";
 import { type HubAccess, hubFetch, NetworkError } from "./hub-request.ts";
-import { type HubFile, selectFiles, shardFiles, WEIGHTS_INDEX } from "./model-files.ts";
+import { type HubFile, selectFiles, shardFiles, WEIGHTS, WEIGHTS_INDEX } from "./model-files.ts";
 
 export interface DownloadProgress {
   /** File that is being fetched. */
   file: string;
-  /** Bytes on disk and in all, over the files known so far. */
+  /** Bytes fetched and to be fetched, over the files that were not in the cache (shards are known after their index). */
   receivedBytes: number;
   totalBytes: number;
 }
@@ -154,24 +154,22 @@ async function download(
     if (type === "file" && etag !== undefined)
       known.set(path, { path, size, etag, sha256: lfs?.oid, gitSha1: lfs === undefined ? oid : undefined });
   }
-  const files = selectFiles(known, id);
   const fetchAll = async (wanted: readonly HubFile[], before: number): Promise<number> => {
-    const totalBytes = before + wanted.reduce((total, { size }) => total + size, 0);
-    await checkDisk(model, wanted);
+    const missing = await missingFiles(model, wanted);
+    const totalBytes = before + missing.reduce((total, { size }) => total + size, 0);
+    await checkDisk(model, missing);
     let received = before;
-    for (const file of wanted) {
-      const blob = blobFile(model, file.etag);
+    for (const file of missing) {
       const onBytes = (bytes: number) => onProgress({ file: file.path, receivedBytes: received + bytes, totalBytes });
-      if (!(await isFile(blob))) await downloadBlob({ access, asked, commit, file, blob, onBytes });
-      await linkBlob(model, commit, file.path, file.etag);
-      onBytes(file.size);
+      await downloadBlob({ access, asked, commit, file, blob: blobFile(model, file.etag), onBytes });
       received += file.size;
     }
+    for (const { path, etag } of wanted) await linkBlob(model, commit, path, etag);
     return received;
   };
-  const received = await fetchAll(files, 0);
+  const received = await fetchAll(selectFiles(known, id), 0);
   const folder = snapshotDir(model, commit);
-  if (files.some(({ path }) => path === WEIGHTS_INDEX)) {
+  if (!known.has(WEIGHTS)) {
     const shards = shardFiles(await readFile(join(folder, WEIGHTS_INDEX), "utf8"), id).map((name) => {
       const file = known.get(name);
       if (file === undefined)
@@ -184,11 +182,17 @@ async function download(
   return folder;
 }
 
+async function missingFiles(model: CachedModel, files: readonly HubFile[]): Promise<HubFile[]> {
+  const missing: HubFile[] = [];
+  for (const file of files) if (!(await isFile(blobFile(model, file.etag)))) missing.push(file);
+  return missing;
+}
+
 /** Throws CapacityError when the disk cannot take what is still missing. */
-async function checkDisk(model: CachedModel, files: readonly HubFile[]): Promise<void> {
+async function checkDisk(model: CachedModel, missing: readonly HubFile[]): Promise<void> {
+  if (missing.length === 0) return;
   let needed = SPARE_BYTES;
-  for (const { etag, size } of files) {
-    if (await isFile(blobFile(model, etag))) continue;
+  for (const { etag, size } of missing) {
     const part = await stat(`${blobFile(model, etag)}.incomplete`).catch(() => undefined);
     needed += size - (part?.size ?? 0);
   }

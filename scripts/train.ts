@@ -1,0 +1,38 @@
+// npm run train: stepwise DPO from a config file and flags. Ctrl-C saves a checkpoint first; a second one stops at once.
+
+import { readFile } from "node:fs/promises";
+import { Command } from "commander";
+import { InputError } from "../src/shared/errors.ts";
+import { trainStepwiseDpo } from "../src/train/recipes/dpo.ts";
+import { resolveTrainConfig } from "../src/train/run-config.ts";
+import { addTrainFlags, trainFlags } from "../src/train/train-flags.ts";
+import { reportFailure, stopOnInterrupt } from "./cli.ts";
+
+const command = addTrainFlags(new Command("train"))
+  .description("Tune a T5 by stepwise DPO; writes the model, checkpoints, metrics, a model card and ONNX files.")
+  .option("--no-export", "do not write ONNX files")
+  .allowExcessArguments(false)
+  .parse();
+const flags = command.opts<{ config?: string; resume: boolean; export: boolean }>();
+
+async function readConfig(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new InputError({ code: "missing_file", what: "the config file cannot be read", where: path, fix: "Check --config.", cause });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InputError({ code: "bad_json", what: `the config file is not JSON: ${String(cause)}`, where: path, fix: "Mend the file.", cause });
+  }
+}
+
+try {
+  const fileJson = flags.config === undefined ? undefined : await readConfig(flags.config);
+  const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
+  const result = await trainStepwiseDpo(config, { resume: flags.resume, exportOnnx: flags.export, signal: stopOnInterrupt(), log: console.log });
+  for (const [name, after] of Object.entries(result.after)) console.log(`${name}: ${result.before[name]?.toFixed(4) ?? "-"} -> ${after.toFixed(4)}`);
+  console.log(`model: ${result.outputDir} (${result.steps} steps)`);
+} catch (error) {
+  reportFailure(error);
+}
+process.exit(); // TensorFlow's worker threads would keep the process alive
