@@ -4,10 +4,10 @@
 import { join } from "node:path";
 import pLimit from "p-limit";
 import type { Aggregation } from "../shared/aggregate.ts";
-import { InputError, StepwiseError } from "../shared/errors.ts";
+import { CapacityError, InputError, StepwiseError } from "../shared/errors.ts";
 import type { ResultRecord } from "../shared/records.ts";
 import type { ServedModels, WorkerClient } from "./client.ts";
-import { dropPrevious, openJournal } from "./journal.ts";
+import { dropPrevious, type Journal, openJournal } from "./journal.ts";
 import { type InputRecord, type RecordFailure, readPairs } from "./read-pairs.ts";
 import { RequestFailure } from "./request-failure.ts";
 import { PARTIAL_FILE, writeResults } from "./write-results.ts";
@@ -43,15 +43,25 @@ export interface BatchSummary {
   failures: RecordFailure[];
 }
 
+/** What a running batch has so far. */
+interface BatchState {
+  total: number;
+  results: Map<number, ResultRecord>;
+  failures: RecordFailure[];
+  /** Why no further record is begun. */
+  stopped: unknown;
+}
+
 /**
  * Runs the batch and writes its files into `outputDir`. Throws InputError for an unusable input or a different run to resume,
- * StepwiseError `interrupted` or `endpoint_lost` when stopped early (finished records are kept for --resume).
+ * StepwiseError `interrupted` or `endpoint_lost` when stopped early (finished records are kept for --resume), CapacityError
+ * when the results cannot be written.
  */
 export async function runBatch(options: BatchOptions): Promise<BatchSummary> {
-  const { client, outputDir, concurrency, signal, onProgress = () => {} } = options;
+  const { client, outputDir, signal } = options;
   const { records, unusable, sha256 } = await readPairs(options.input, options.limit);
-  const served = await reach(client);
   const partial = join(outputDir, PARTIAL_FILE);
+  const served = await reach(client, signal);
   const run = {
     format: 1 as const,
     input_sha256: sha256,
@@ -60,61 +70,82 @@ export async function runBatch(options: BatchOptions): Promise<BatchSummary> {
     max_new_tokens: options.maxNewTokens,
     aggregation: options.aggregation ?? "default",
   };
-  const journal = await openJournal(partial, run, options.resume ?? false);
-  const results = new Map<number, ResultRecord>();
-  const failures = [...unusable];
-  const total = records.length + unusable.length;
+  const journal = await openJournal(partial, run, options.resume ?? false).catch(explainWriting(outputDir));
+  const state: BatchState = {
+    total: records.length + unusable.length,
+    results: new Map(),
+    failures: [...unusable],
+    stopped: undefined,
+  };
   for (const { index, hash } of records) {
     const entry = journal.finished.get(index);
-    if (entry?.hash === hash) results.set(index, entry.result);
+    if (entry?.hash === hash) state.results.set(index, entry.result);
   }
-  const resumed = results.size;
-  const report = () => onProgress({ done: results.size + failures.length, failed: failures.length, total });
-  report();
-
-  let stopped: unknown;
-  const stop = (code: string, what: string, where?: string) => {
-    const kept = `${results.size} of ${total} records are finished and kept`;
-    stopped ??= new StepwiseError({
-      code,
-      what: `${what}; ${kept}`,
-      where,
-      fix: "Go on with the same command and --resume.",
-    });
-  };
-  const limit = pLimit(concurrency);
-  const runRecord = async (record: InputRecord): Promise<void> => {
-    if (stopped !== undefined || signal?.aborted) return;
-    try {
-      const result = await inferRecord(client, record, options);
-      await journal.append({ index: record.index, hash: record.hash, result });
-      results.set(record.index, result);
-    } catch (error) {
-      if (signal?.aborted || stopped !== undefined) return;
-      if (!(error instanceof RequestFailure)) {
-        stopped = error;
-        return;
-      }
-      if (error.status === undefined && !(await isThere(client)))
-        return stop("endpoint_lost", "the endpoint is gone", client.url);
-      failures.push({ line: record.line, prompt: record.pair.prompt, error: error.message });
-    }
-    report();
-  };
+  const resumed = state.results.size;
   try {
-    const open = records.filter(({ index }) => !results.has(index));
-    await Promise.all(open.map((record) => limit(runRecord, record)));
+    await runRecords(records, journal, state, options);
   } finally {
     await journal.close();
   }
-  if (signal?.aborted) stop("interrupted", "batch inference was interrupted", partial);
-  if (stopped !== undefined) throw stopped;
+  if (signal?.aborted) state.stopped = earlyEnd(state, "interrupted", "batch inference was interrupted", partial);
+  if (state.stopped !== undefined) throw state.stopped;
 
+  const { total, results, failures } = state;
   const ordered = [...results.entries()].sort(([a], [b]) => a - b).map(([, result]) => result);
   failures.sort((a, b) => a.line - b.line);
-  await writeResults(outputDir, ordered, failures);
+  await writeResults(outputDir, ordered, failures).catch(explainWriting(outputDir));
   if (failures.length === 0) await dropPrevious(partial);
   return { total, succeeded: results.size, resumed, failures };
+}
+
+/** Runs every record that has no result yet; ends early, with `state.stopped` set, when going on has no sense. */
+async function runRecords(
+  records: readonly InputRecord[],
+  journal: Journal,
+  state: BatchState,
+  options: BatchOptions,
+): Promise<void> {
+  const { client, signal, onProgress = () => {} } = options;
+  const { results, failures, total } = state;
+  const report = () => onProgress({ done: results.size + failures.length, failed: failures.length, total });
+  const runRecord = async (record: InputRecord): Promise<void> => {
+    if (state.stopped !== undefined || signal?.aborted) return;
+    try {
+      const result = await inferRecord(client, record, options);
+      const { index, hash } = record;
+      await journal.append({ index, hash, result }).catch(explainWriting(options.outputDir));
+      results.set(index, result);
+    } catch (error) {
+      if (state.stopped !== undefined || signal?.aborted) return;
+      if (!(error instanceof RequestFailure)) state.stopped = error;
+      else if (error.status === undefined && !(await isThere(client)))
+        state.stopped ??= earlyEnd(state, "endpoint_lost", "the endpoint is gone", client.url);
+      else failures.push({ line: record.line, prompt: record.pair.prompt, error: error.message });
+    }
+    report();
+  };
+  report();
+  const limit = pLimit(options.concurrency);
+  await Promise.all(records.filter(({ index }) => !results.has(index)).map((record) => limit(runRecord, record)));
+}
+
+function earlyEnd({ results, total }: BatchState, code: string, what: string, where: string): StepwiseError {
+  const kept = `${results.size} of ${total} records are finished and kept`;
+  return new StepwiseError({ code, what: `${what}; ${kept}`, where, fix: "Go on with the same command and --resume." });
+}
+
+/** A handler for what the file system says when results cannot be written: a full disk, a file in the way. */
+function explainWriting(where: string): (cause: unknown) => never {
+  return (cause) => {
+    if (!(cause instanceof Error) || cause instanceof StepwiseError || !("syscall" in cause)) throw cause;
+    throw new CapacityError({
+      code: "cannot_write",
+      what: `the results cannot be written: ${cause.message}`,
+      where,
+      fix: "Make room, or choose another --output-dir; finished records are kept: go on with --resume.",
+      cause,
+    });
+  };
 }
 
 async function inferRecord(client: WorkerClient, { pair }: InputRecord, options: BatchOptions): Promise<ResultRecord> {
@@ -123,11 +154,15 @@ async function inferRecord(client: WorkerClient, { pair }: InputRecord, options:
   return { prompt: pair.prompt, model_output: modelOutput, ...scores };
 }
 
-async function reach(client: WorkerClient): Promise<ServedModels> {
+async function reach(client: WorkerClient, signal: AbortSignal | undefined): Promise<ServedModels> {
   try {
     await client.health();
     return await client.models();
   } catch (cause) {
+    if (signal?.aborted) {
+      const fix = "Run the command again.";
+      throw new StepwiseError({ code: "interrupted", what: "interrupted before the first record", fix, cause });
+    }
     if (!(cause instanceof RequestFailure)) throw cause;
     throw new InputError({
       code: "endpoint_unreachable",

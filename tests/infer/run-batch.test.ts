@@ -269,3 +269,12 @@ test("a server without /info is known by its URL", async () => {
   expect((await runBatch(options(input, { resume: true }))).resumed).toBe(2);
   expect(lines("inference_results.partial.jsonl")[0].model).toBe(worker.url);
 });
+
+test("an interrupt before the first record and an output folder that cannot be written are errors in our own words", async () => {
+  const input = writeInput(2);
+  const signal = AbortSignal.abort();
+  await expect(runBatch(options(input, { signal }))).rejects.toThrow("interrupted before the first record");
+  await expect(runBatch(options(input, { outputDir: input }))).rejects.toThrow(
+    /cannot be written: EEXIST.*--output-dir/,
+  );
+});

@@ -6,14 +6,28 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
-import { checkpointDir, listCheckpoints, loadCheckpointState, pruneCheckpoints, saveCheckpoint } from "../checkpoint.ts";
+import {
+  checkpointDir,
+  listCheckpoints,
+  loadCheckpointState,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "../checkpoint.ts";
 import { loadTrainingData, type TrainingData } from "../dpo/data.ts";
 import { runMetrics } from "../dpo/run-metrics.ts";
 import { completeSamples, type Sample } from "../dpo/samples.ts";
 import { learningRateAt, pairsOfStep, planSchedule } from "../dpo/schedule.ts";
-import { addFigures, applyGradients, evaluatePairs, NO_FIGURES, type PairFigures, type ScoredPair, stepGradients } from "../dpo/train-step.ts";
+import {
+  addFigures,
+  applyGradients,
+  evaluatePairs,
+  NO_FIGURES,
+  type PairFigures,
+  type ScoredPair,
+  stepGradients,
+} from "../dpo/train-step.ts";
 import { exportOnnx } from "../export/export-onnx.ts";
-import { resolveModel } from "../hub/resolve-model.ts";
+import { resolveModelWithProgress } from "../hub/resolve-model-with-progress.ts";
 import { openMetricsLog } from "../metrics-log.ts";
 import { loadModel, loadTokenizer, type Model, saveModel } from "../model/model-folder.ts";
 import type { Parameters } from "../model/parameters.ts";
@@ -46,9 +60,23 @@ export interface TrainResult {
 }
 
 /** Settings that may differ between a run and its resumption without changing its curve. */
-const FREE_TO_CHANGE = new Set(["output_dir", "logging_steps", "save_steps", "save_total_limit", "eval_steps", "sample_prompts", "backend"]);
+const FREE_TO_CHANGE = new Set([
+  "output_dir",
+  "logging_steps",
+  "save_steps",
+  "save_total_limit",
+  "eval_steps",
+  "sample_prompts",
+  "backend",
+]);
 
-const runStateSchema = z.object({ tokens: z.number(), config: z.record(z.string(), z.unknown()), data_hash: z.string(), before: z.record(z.string(), z.number()), samples: z.array(z.object({ prompt: z.string(), completion: z.string() })) });
+const runStateSchema = z.object({
+  tokens: z.number(),
+  config: z.record(z.string(), z.unknown()),
+  data_hash: z.string(),
+  before: z.record(z.string(), z.number()),
+  samples: z.array(z.object({ prompt: z.string(), completion: z.string() })),
+});
 type RunState = z.infer<typeof runStateSchema>;
 
 /** Refuses to resume a run under other settings or on other data. */
@@ -63,14 +91,20 @@ function checkSameRun(saved: RunState, config: TrainConfig, data: TrainingData, 
     });
   }
   if (saved.data_hash !== data.hash) {
-    throw new InputError({ code: "resume_mismatch", what: "the training data or its scores changed", where, fix: "Restore the data, or start anew without --resume." });
+    throw new InputError({
+      code: "resume_mismatch",
+      what: "the training data or its scores changed",
+      where,
+      fix: "Restore the data, or start anew without --resume.",
+    });
   }
 }
 
 function evaluate(p: Parameters, model: Model, pairs: readonly ScoredPair[], beta: number): Record<string, number> {
   const batch = 8;
   let figures: PairFigures = NO_FIGURES;
-  for (let i = 0; i < pairs.length; i += batch) figures = addFigures(figures, evaluatePairs(p, model.config, pairs.slice(i, i + batch), beta));
+  for (let i = 0; i < pairs.length; i += batch)
+    figures = addFigures(figures, evaluatePairs(p, model.config, pairs.slice(i, i + batch), beta));
   return figures.pairs === 0 ? {} : runMetrics(figures, "eval_");
 }
 
@@ -79,8 +113,8 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   const { log = () => {} } = run;
   const backend = await startTensorflow(config.backend);
   log(`backend: ${describeBackend(backend)}`);
-  const baseDir = await resolveModel(config.model);
-  const rewardDir = config.rewardModel === null ? baseDir : await resolveModel(config.rewardModel);
+  const baseDir = await resolveModelWithProgress(config.model);
+  const rewardDir = config.rewardModel === null ? baseDir : await resolveModelWithProgress(config.rewardModel);
   const { outputDir } = config;
   await mkdir(outputDir, { recursive: true });
 
@@ -98,8 +132,12 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
     scoring.progress.update(done);
   }).finally(() => scoring.progress?.stop());
   const { margins } = data;
-  log(`pairs: ${data.train.length} to train on, ${data.eval.length} to evaluate; left out: ${JSON.stringify(data.dropped)}`);
-  log(`score margins: mean ${margins.mean.toFixed(4)}, ${margins.zero} zero (no signal), ${margins.reversed} reversed, of ${margins.count}`);
+  log(
+    `pairs: ${data.train.length} to train on, ${data.eval.length} to evaluate; left out: ${JSON.stringify(data.dropped)}`,
+  );
+  log(
+    `score margins: mean ${margins.mean.toFixed(4)}, ${margins.zero} zero (no signal), ${margins.reversed} reversed, of ${margins.count}`,
+  );
 
   let model = base;
   let restored: Awaited<ReturnType<typeof loadCheckpointState>> | undefined;
@@ -107,7 +145,13 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   if (resumedDir !== undefined) {
     restored = await loadCheckpointState(resumedDir);
     const parsed = runStateSchema.safeParse(restored.state);
-    if (!parsed.success) throw new ArtifactError({ code: "bad_checkpoint", what: "the run's state is damaged", where: resumedDir, fix: "Delete this checkpoint and resume again." });
+    if (!parsed.success)
+      throw new ArtifactError({
+        code: "bad_checkpoint",
+        what: "the run's state is damaged",
+        where: resumedDir,
+        fix: "Delete this checkpoint and resume again.",
+      });
     checkSameRun(parsed.data, config, data, resumedDir);
     state = parsed.data;
     tf.dispose(base.parameters);
@@ -121,13 +165,19 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
     { beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon, weightDecay: config.weightDecay },
     restored?.optimizer,
   );
-  const samplePrompts = [...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt))].slice(0, config.samplePrompts);
-  const sample = (): Sample[] => (samplePrompts.length === 0 ? [] : completeSamples(optimizer.parameters(), model.config, tokenizer, samplePrompts));
+  const samplePrompts = [
+    ...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt)),
+  ].slice(0, config.samplePrompts);
+  const sample = (): Sample[] =>
+    samplePrompts.length === 0 ? [] : completeSamples(optimizer.parameters(), model.config, tokenizer, samplePrompts);
   if (resumedDir === undefined) {
     state.before = evaluate(optimizer.parameters(), model, data.eval, config.beta);
     state.samples = sample();
   }
-  await writeFileAtomic(join(outputDir, "train_config.json"), `${JSON.stringify(trainConfigToJson(config), null, 2)}\n`);
+  await writeFileAtomic(
+    join(outputDir, "train_config.json"),
+    `${JSON.stringify(trainConfigToJson(config), null, 2)}\n`,
+  );
   const metrics = openMetricsLog(outputDir, {
     run: {
       maxSteps: schedule.maxSteps,
@@ -142,10 +192,16 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   const events = openEventFile(join(outputDir, "runs"), { firstStep: first });
   const record = (step: number, values: Record<string, number>): void => {
     metrics.log(step, epochOf(step), values);
-    for (const [name, value] of Object.entries(values)) events.scalar(name.startsWith("eval_") ? `eval/${name.slice(5)}` : `train/${name}`, value, step);
+    for (const [name, value] of Object.entries(values))
+      events.scalar(name.startsWith("eval_") ? `eval/${name.slice(5)}` : `train/${name}`, value, step);
   };
   const checkpoint = async (step: number): Promise<void> => {
-    await saveCheckpoint(outputDir, step, { from: model, parameters: optimizer.parameters(), optimizer: await optimizer.state(), state });
+    await saveCheckpoint(outputDir, step, {
+      from: model,
+      parameters: optimizer.parameters(),
+      optimizer: await optimizer.state(),
+      state,
+    });
     await writeTrainerState(checkpointDir(outputDir, step), metrics.state({ step, epoch: epochOf(step) }));
     if (config.saveTotalLimit !== null) await pruneCheckpoints(outputDir, config.saveTotalLimit);
   };
@@ -155,7 +211,9 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   let window: PairFigures = NO_FIGURES;
   try {
     for (let step = first; step < schedule.maxSteps; step++) {
-      const microBatches = pairsOfStep(step, data.train.length, schedule, config).map((indices) => indices.flatMap((i) => data.train[i] ?? []));
+      const microBatches = pairsOfStep(step, data.train.length, schedule, config).map((indices) =>
+        indices.flatMap((i) => data.train[i] ?? []),
+      );
       const { gradients, figures } = stepGradients(optimizer.parameters(), model.config, microBatches, config.beta);
       if (!Number.isFinite(figures.loss)) {
         tf.dispose(gradients);
@@ -167,12 +225,17 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
       state.tokens += figures.tokens;
       window = addFigures(window, figures);
       const values = runMetrics(window);
-      progress.update(done, { loss: values.loss ?? 0, "logps/margins": values["logps/margins"] ?? 0, lr: learningRate });
+      progress.update(done, {
+        loss: values.loss ?? 0,
+        "logps/margins": values["logps/margins"] ?? 0,
+        lr: learningRate,
+      });
       if (done % config.loggingSteps === 0 || done === schedule.maxSteps) {
         record(done, { ...values, grad_norm: gradNorm, learning_rate: learningRate, num_tokens: state.tokens });
         window = NO_FIGURES;
       }
-      if (config.evalSteps !== null && done % config.evalSteps === 0 && done < schedule.maxSteps) record(done, evaluate(optimizer.parameters(), model, data.eval, config.beta));
+      if (config.evalSteps !== null && done % config.evalSteps === 0 && done < schedule.maxSteps)
+        record(done, evaluate(optimizer.parameters(), model, data.eval, config.beta));
       const stopping = run.signal?.aborted === true;
       if (done % config.saveSteps === 0 || stopping) await checkpoint(done);
       if (stopping && done < schedule.maxSteps) throw interrupted(done, checkpointDir(outputDir, done));
@@ -191,22 +254,39 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
     record(schedule.maxSteps, after);
     const samples = { before: state.samples, after: sample() };
     samples.after.forEach(({ prompt, completion }, i) => {
-      events.text(`samples/${i}`, `**${prompt}**\n\nbefore:\n\n${samples.before[i]?.completion ?? ""}\n\nafter:\n\n${completion}`, schedule.maxSteps);
+      events.text(
+        `samples/${i}`,
+        `**${prompt}**\n\nbefore:\n\n${samples.before[i]?.completion ?? ""}\n\nafter:\n\n${completion}`,
+        schedule.maxSteps,
+      );
     });
     await saveModel(outputDir, model, optimizer.parameters());
     const seconds = (performance.now() - started) / 1000;
     await writeTrainerState(outputDir, metrics.state({ step: schedule.maxSteps, epoch: epochOf(schedule.maxSteps) }));
-    await writeResults(outputDir, "train", { train_runtime: seconds, train_steps_per_second: (schedule.maxSteps - first) / seconds, num_tokens: state.tokens });
+    await writeResults(outputDir, "train", {
+      train_runtime: seconds,
+      train_steps_per_second: (schedule.maxSteps - first) / seconds,
+      num_tokens: state.tokens,
+    });
     await writeResults(outputDir, "eval", after);
     await writeFileAtomic(join(outputDir, "samples.json"), `${JSON.stringify(samples, null, 2)}\n`);
     const results = Object.fromEntries([
       ...Object.entries(state.before).map(([name, value]) => [`${name}, before`, value]),
       ...Object.entries(after).map(([name, value]) => [`${name}, after`, value]),
     ]);
-    await writeModelCard(outputDir, { config, baseModel: base.name, backend, pairs: { train: data.train.length, eval: data.eval.length }, margins, results });
+    await writeModelCard(outputDir, {
+      config,
+      baseModel: base.name,
+      backend,
+      pairs: { train: data.train.length, eval: data.eval.length },
+      margins,
+      results,
+    });
     if (run.exportOnnx !== false) {
       const bar = createProgress({ title: "export", total: 1 });
-      await exportOnnx({ modelDir: outputDir, onProgress: (done, total) => bar.update(done / total) }).finally(() => bar.stop());
+      await exportOnnx({ modelDir: outputDir, onProgress: (done, total) => bar.update(done / total) }).finally(() =>
+        bar.stop(),
+      );
     }
     return { outputDir, steps: schedule.maxSteps, before: state.before, after, samples, data };
   }
@@ -222,5 +302,10 @@ function notFinite(step: number, lastCheckpoint: number | undefined): CapacityEr
 }
 
 function interrupted(step: number, checkpoint: string): CapacityError {
-  return new CapacityError({ code: "interrupted", what: `stopped after step ${step}`, where: checkpoint, fix: "Run the same command with --resume to continue." });
+  return new CapacityError({
+    code: "interrupted",
+    what: `stopped after step ${step}`,
+    where: checkpoint,
+    fix: "Run the same command with --resume to continue.",
+  });
 }

