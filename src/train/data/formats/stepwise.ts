@@ -55,7 +55,7 @@ export function pairStepwiseRows<Row extends StepwiseRow>(rows: readonly Row[]):
     if (chosen === undefined) {
       result.unpaired.push({
         row: rejected,
-        error: badRecord("no_right_row", "no row of this prompt has only true labels"),
+        error: badRecord("no_right_row", "no row of this prompt with only true labels goes another way"),
       });
       continue;
     }

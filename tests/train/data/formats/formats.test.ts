@@ -1,0 +1,128 @@
+// What each format becomes, on small records written by hand.
+
+import { describe, expect, test } from "vitest";
+import { parsePlainPair } from "../../../../src/train/data/formats/plain.ts";
+import { parsePrm800k } from "../../../../src/train/data/formats/prm800k.ts";
+import { pairStepwiseRows, parseStepwiseRow } from "../../../../src/train/data/formats/stepwise.ts";
+
+describe("plain pairs", () => {
+  const pair = { prompt: "q", chosen: "a\nb", rejected: "c" };
+
+  test("blank lines, spaces and carriage returns at line ends are dropped", () => {
+    expect(parsePlainPair({ prompt: " q ", chosen: "a \r\n\r\n b\n", rejected: "c" })).toEqual(pair);
+  });
+
+  test("given scores are taken under each of their names", () => {
+    for (const [chosen, rejected] of [
+      ["chosen_score", "rejected_score"],
+      ["score_chosen", "score_rejected"],
+      ["chosen_reward", "rejected_reward"],
+    ] as const) {
+      expect(parsePlainPair({ ...pair, [chosen]: 0.75, [rejected]: -2 })).toEqual({
+        ...pair,
+        chosen_score: 0.75,
+        rejected_score: -2,
+      });
+    }
+  });
+
+  test("labels are taken as booleans or numbers", () => {
+    const parsed = parsePlainPair({ ...pair, chosen_labels: [1, true], rejected_labels: [0] });
+    expect(parsed).toEqual({ ...pair, chosen_labels: [true, true], rejected_labels: [false] });
+  });
+
+  test.each([
+    [{ ...pair, prompt: " " }, "empty_prompt"],
+    [{ ...pair, chosen: "\n " }, "no_chosen_steps"],
+    [{ ...pair, rejected: "" }, "no_rejected_steps"],
+    [{ ...pair, rejected: "a\n\nb" }, "identical"],
+    [{ ...pair, chosen_score: 1 }, "bad_score"],
+    [{ ...pair, chosen_score: "1", rejected_score: "0" }, "bad_score"],
+    [{ ...pair, chosen_labels: [true] }, "label_count"],
+    [{ prompt: "q", chosen: "a" }, "bad_field"],
+    [{ ...pair, chosen: [{ role: "user" }] }, "bad_field"],
+  ])("%o is dropped as %s", (record, code) => {
+    expect(() => parsePlainPair(record)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe("stepwise rows", () => {
+  const row = (completions: string[], labels: (boolean | number)[], prompt = "q") =>
+    parseStepwiseRow({ prompt, completions, labels });
+
+  test("a wrong row is paired with the right row that goes with it longest", () => {
+    const short = row(["x", "y"], [true, true]);
+    const close = row(["a", "b", "c"], [1, 1, 1]);
+    const wrong = row(["a", "b", "d"], [1, 1, 0]);
+    const { pairs, unpaired } = pairStepwiseRows([short, close, wrong]);
+    expect(pairs.map(({ pair }) => pair)).toEqual([
+      {
+        prompt: "q",
+        chosen: "a\nb\nc",
+        rejected: "a\nb\nd",
+        chosen_labels: [true, true, true],
+        rejected_labels: [true, true, false],
+      },
+    ]);
+    expect(unpaired.map(({ row, error }) => [row, error.code])).toEqual([[short, "no_wrong_row"]]);
+  });
+
+  test("rows of different prompts are not paired", () => {
+    const { pairs, unpaired } = pairStepwiseRows([row(["a"], [true], "p"), row(["b"], [false], "q")]);
+    expect(pairs).toEqual([]);
+    expect(unpaired.map(({ error }) => error.code).sort()).toEqual(["no_right_row", "no_wrong_row"]);
+  });
+
+  test("a right row that is only the start of the wrong one is not preferred to it", () => {
+    expect(pairStepwiseRows([row(["a"], [true]), row(["a", "b"], [true, false])]).pairs).toEqual([]);
+  });
+
+  test("a completion of two lines is two steps with the same label", () => {
+    expect(row(["a\nb", "c"], [true, false])).toEqual({
+      prompt: "q",
+      steps: ["a", "b", "c"],
+      labels: [true, true, false],
+    });
+  });
+
+  test("a wrong number of labels is refused", () => {
+    expect(() => row(["a", "b"], [true])).toThrow("1 labels for 2 completions");
+    expect(() => row([" "], [true])).toThrow("no step");
+  });
+});
+
+describe("PRM800K", () => {
+  const rated = (text: string, rating: number | null) => ({ text, rating, flagged: false });
+  const record = (steps: object[], finish_reason = "solution") => ({
+    question: { problem: "q" },
+    label: { steps, finish_reason },
+  });
+
+  test("the path is the chosen, the human's, or the first positive completion; each step with a negative one makes a pair", () => {
+    const steps = [
+      { completions: [rated("bad 0", -1), rated("good 0", 1)], human_completion: null, chosen_completion: 1 },
+      { completions: [rated("bad 1", -1)], human_completion: rated("human 1", null), chosen_completion: null },
+      { completions: [rated("neutral 2", 0), rated("good 2", 1)], human_completion: null, chosen_completion: null },
+    ];
+    const chosen = { prompt: "q", chosen: "good 0\nhuman 1\ngood 2", chosen_labels: [true, true, true] };
+    expect(parsePrm800k(record(steps))).toEqual([
+      { ...chosen, rejected: "bad 0", rejected_labels: [false] },
+      { ...chosen, rejected: "good 0\nbad 1", rejected_labels: [true, false] },
+    ]);
+  });
+
+  test("lines of one completion share its label", () => {
+    const steps = [{ completions: [rated("ok", 1), rated("no\n\n# Answer\n\n3", -1)], chosen_completion: 0 }];
+    expect(parsePrm800k(record(steps))[0]?.rejected_labels).toEqual([false, false, false]);
+  });
+
+  test.each([
+    [record([{ completions: [rated("a", -1), rated("b", 1)], chosen_completion: 1 }], "give_up"), "unfinished"],
+    [record([{ completions: [rated("a", -1), rated("b", 0)], chosen_completion: null }]), "no_path"],
+    [record([{ completions: [rated("a", -1), rated("b", 1)], chosen_completion: 0 }]), "no_path"],
+    [record([{ completions: [rated("a", 0), rated("b", 1)], chosen_completion: 1 }]), "nothing_rejected"],
+    [{ question: { problem: "q" }, label: { steps: "none" } }, "bad_field"],
+  ])("%o is dropped as %s", (value, code) => {
+    expect(() => parsePrm800k(value)).toThrow(expect.objectContaining({ code }));
+  });
+});
