@@ -5,6 +5,7 @@ import { datasetText, generateRecords } from "../src/train/data/arithmetic/datas
 import { MISTAKE_KINDS } from "../src/train/data/arithmetic/mistakes.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
 import { writeText } from "../src/train/data/write-text.ts";
+import { reportFailure } from "./cli.ts";
 
 const program = new Command("generate-data")
   .description(
@@ -26,6 +27,5 @@ try {
     console.log(`  ${kind.padEnd(16)} ${records.filter((record) => record.error_kind === kind).length}`);
   }
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  reportFailure(error);
 }

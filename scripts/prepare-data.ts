@@ -4,14 +4,15 @@ import { Command } from "commander";
 import { fraction, wholeNumber } from "../src/train/data/flags.ts";
 import { type PrepareOptions, prepareData } from "../src/train/data/prepare.ts";
 import { prepareSummary } from "../src/train/data/prepare-summary.ts";
+import { reportFailure } from "./cli.ts";
 
 const program = new Command("prepare-data")
   .description(
     "Convert raw preference data to DPO pairs: DIR/train.jsonl, DIR/eval.jsonl and DIR/report.json.\n\n" +
       "Input is JSON or JSON Lines; each record may be\n" +
-      "  a pair          prompt, chosen, rejected [, chosen_score, rejected_score] [, chosen_labels, rejected_labels]\n" +
-      "  a stepwise row  prompt, completions[], labels[] (right and wrong rows of a prompt are paired)\n" +
-      "  PRM800K         question.problem, label.steps[].completions[] with ratings\n\n" +
+      "  pair          prompt, chosen, rejected [, chosen_score, rejected_score]\n" +
+      "  stepwise row  prompt, completions[], labels[]; paired by prompt\n" +
+      "  PRM800K       question.problem, label.steps[].completions[].rating\n\n" +
       "Steps are the lines of a completion. A bad record is reported with its place and dropped; a bad file is an error.",
   )
   .option("--input <file>", "data to convert", "data/raw/synthetic_prm.json")
@@ -27,6 +28,5 @@ try {
   const report = await prepareData(options);
   console.log(prepareSummary(report, options.output));
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  reportFailure(error);
 }
