@@ -4,7 +4,7 @@ import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import type { AppDeps, AppEnv } from "./http/app-env.ts";
 import { requireApiKey } from "./http/auth.ts";
-import { HttpError, respondToError } from "./http/errors.ts";
+import { HttpError, respondToErrors } from "./http/errors.ts";
 import { limitRate } from "./http/rate-limit.ts";
 import { logRequests } from "./http/request-log.ts";
 import { handleGenerate } from "./routes/generate.ts";
@@ -46,7 +46,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.notFound((c) =>
     c.json({ error: "no such endpoint. GET /openapi.json lists them.", error_type: "not_found" }, 404),
   );
-  app.onError(respondToError);
+  app.onError(respondToErrors(deps));
   return app;
 }
 

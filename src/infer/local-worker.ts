@@ -13,7 +13,7 @@ import { ArtifactError, CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
-import { answerSchema, type StartRequest } from "./local-worker-process.ts";
+import { answerSchema, type StartRequest } from "./local-worker-protocol.ts";
 
 /** The project's folder. */
 export const PROJECT_ROOT = fileURLToPath(new URL("../../", import.meta.url));

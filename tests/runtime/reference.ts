@@ -13,14 +13,30 @@ import { createTokenizer } from "../../src/shared/tokenizer.ts";
 export interface Reference {
   encode(text: string): number[];
   decode(ids: readonly number[]): string;
-  /** Greedy ids, EOS included. */
+  /** Greedy ids, EOS included; the whole prefix is decoded at every step. */
   greedy(prompt: string, maxNewTokens: number): Promise<number[]>;
+  /**
+   * Greedy ids decoded with the cache: in int8 a position's values depend on what is quantized with it, so that only the same
+   * cutting gives the same numbers. Ends before the first step whose two best logits are closer than `minGap`.
+   */
+  greedyCached(prompt: string, maxNewTokens: number, minGap: number): Promise<number[]>;
   /** P(yes) / (P(yes) + P(no)) of each step, one at a time. */
   stepScores(prompt: string, completion: string): Promise<number[]>;
 }
 
 function int64(values: readonly number[]): Tensor {
   return new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+}
+
+function tensor(value: Tensor | undefined): Tensor {
+  if (value === undefined) throw new Error("an output is missing");
+  return value;
+}
+
+function floats(value: Tensor | undefined): Float32Array {
+  const { data } = tensor(value);
+  if (data instanceof Float32Array) return data;
+  throw new Error("not float32");
 }
 
 /** Opens an exported folder. */
@@ -43,12 +59,10 @@ export async function openReference(dir: string, suffix: "" | "_quantized"): Pro
   async function logitsAfter(source: readonly number[], prefix: readonly number[]): Promise<Float32Array> {
     const mask = int64(source.map(() => 1));
     const encoded = await encoder.run({ input_ids: int64(source), attention_mask: mask });
-    const hidden = encoded.last_hidden_state;
-    if (hidden === undefined) throw new Error("no last_hidden_state");
+    const hidden = tensor(encoded.last_hidden_state);
     const feeds = { input_ids: int64(prefix), encoder_attention_mask: mask, encoder_hidden_states: hidden, ...past };
     const { logits } = await decoder.run(feeds, ["logits"]);
-    if (!(logits?.data instanceof Float32Array)) throw new Error("no logits");
-    return logits.data.slice(-config.vocabSize);
+    return floats(logits).slice(-config.vocabSize);
   }
 
   return {
@@ -60,6 +74,29 @@ export async function openReference(dir: string, suffix: "" | "_quantized"): Pro
       while (ids.length < maxNewTokens && ids.at(-1) !== config.eosTokenId) {
         const logits = await logitsAfter(source, [config.decoderStartTokenId, ...ids]);
         ids.push(logits.indexOf(Math.max(...logits)));
+      }
+      return ids;
+    },
+    async greedyCached(prompt, maxNewTokens, minGap) {
+      const source = tokenizer.encode(prompt);
+      const mask = int64(source.map(() => 1));
+      const encoded = await encoder.run({ input_ids: int64(source), attention_mask: mask });
+      const ids: number[] = [];
+      let cache = past;
+      while (ids.length < maxNewTokens && ids.at(-1) !== config.eosTokenId) {
+        const { logits, ...present } = await decoder.run({
+          input_ids: int64([ids.at(-1) ?? config.decoderStartTokenId]),
+          encoder_attention_mask: mask,
+          encoder_hidden_states: tensor(encoded.last_hidden_state),
+          ...cache,
+        });
+        const row = floats(logits);
+        const [best = 0, second = 0] = [...row].sort((a, b) => b - a);
+        if (best - second < minGap) break;
+        ids.push(row.indexOf(best));
+        cache = Object.fromEntries(
+          Object.keys(past).map((name) => [name, tensor(present[name.replace("past_key_values", "present")])]),
+        );
       }
       return ids;
     },

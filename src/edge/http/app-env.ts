@@ -9,7 +9,7 @@ export interface AppDeps {
   settings: Settings;
   metrics: Metrics;
   rateLimiter?: RateLimitBinding | undefined;
-  /** One JSON line a request; no user's text in it. */
+  /** Takes one JSON line a request, and one a fault; no user's text in it. */
   log: (line: string) => void;
 }
 

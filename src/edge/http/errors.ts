@@ -3,7 +3,7 @@
 
 import type { Context } from "hono";
 import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
-import type { AppEnv } from "./app-env.ts";
+import type { AppDeps, AppEnv } from "./app-env.ts";
 
 export type ErrorStatus = 400 | 401 | 404 | 405 | 413 | 422 | 429 | 500 | 503;
 
@@ -31,14 +31,16 @@ export function toHttpError(error: unknown): HttpError | undefined {
   return undefined;
 }
 
-/** Hono's onError: logs what went wrong inside (never a user's text), answers in the one shape. */
-export function respondToError(error: unknown, c: Context<AppEnv>): Response {
-  const known = toHttpError(error);
-  if (known !== undefined) {
-    return c.json({ error: known.message, error_type: known.errorType }, known.status, known.headers);
-  }
-  const requestId = c.get("requestId");
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  console.error(JSON.stringify({ level: "error", request_id: requestId, stack }));
-  return c.json({ error: "internal error", error_type: "internal", request_id: requestId }, 500);
+/** Hono's onError: logs a fault with its stack, answers in the one shape. */
+export function respondToErrors({ log }: Pick<AppDeps, "log">) {
+  return (error: unknown, c: Context<AppEnv>): Response => {
+    const known = toHttpError(error);
+    if (known !== undefined) {
+      return c.json({ error: known.message, error_type: known.errorType }, known.status, known.headers);
+    }
+    const requestId = c.get("requestId");
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log(JSON.stringify({ level: "error", request_id: requestId, stack }));
+    return c.json({ error: "internal error", error_type: "internal", request_id: requestId }, 500);
+  };
 }

@@ -1,0 +1,21 @@
+// What startLocalWorker and the worker's process tell each other over IPC.
+
+import { z } from "zod";
+
+/** What the parent asks for, once. */
+export const requestSchema = z.object({
+  configPath: z.string(),
+  assetsDir: z.string(),
+  /** A file that need not exist; it keeps a developer's .dev.vars out. */
+  envFile: z.string().optional(),
+  port: z.number(),
+  vars: z.record(z.string(), z.string()),
+  watch: z.boolean(),
+  /** The assets directory is this worker's own: it goes when the worker goes. */
+  removeAssets: z.boolean(),
+});
+
+export type StartRequest = z.infer<typeof requestSchema>;
+
+/** What the process answers: ready, or why not. */
+export const answerSchema = z.union([z.object({ url: z.string() }), z.object({ error: z.string() })]);
