@@ -21,6 +21,8 @@ export const VALUE_TOLERANCE = 1e-4;
 export const GRADIENT_TOLERANCE = 1e-3;
 /** Tolerance on a training curve, in percent of its first loss (docs/parity.md says why not of each value). */
 export const CURVE_TOLERANCE_PERCENT = 1;
+/** Relative size of a float32 rounding error. */
+const ROUNDING = 1e-7;
 
 /** The published loss on the golden pairs. */
 export function goldenLoss(p: Parameters, config: T5Config, golden: Golden): Tensor {
@@ -92,11 +94,25 @@ export function checkGradients({ parameters, config }: Model, golden: Golden): P
   ];
 }
 
-/** Losses before each of the golden curve's AdamW steps, with its settings; the model's own parameters stay as they are. */
-export function adamwCurve({ parameters, config }: Model, golden: Golden): number[] {
+/** A copy of the parameters, each value times 1 + noise * N(0, 1); noise 0 copies them as they are. */
+function copyParameters(parameters: Parameters, noise: number): Record<string, Tensor> {
+  const copies: Record<string, Tensor> = {};
+  Object.entries(parameters).forEach(([name, tensor], seed) => {
+    copies[name] =
+      noise === 0
+        ? tf.clone(tensor)
+        : tf.tidy(() => tf.mul(tensor, tf.randomNormal(tensor.shape, 1, noise, "float32", seed + 1)));
+  });
+  return copies;
+}
+
+/**
+ * Losses before each of the golden curve's AdamW steps, with its settings; the model's own parameters stay as they are.
+ * `noise` is the relative size of a seeded disturbance of the weights at the start.
+ */
+export function adamwCurve({ parameters, config }: Model, golden: Golden, noise = 0): number[] {
   const { learningRate, maxGradNorm, curve, ...options } = golden.adamw;
-  const copies = Object.fromEntries(Object.entries(parameters).map(([name, tensor]) => [name, tf.clone(tensor)]));
-  const optimizer = createAdamW(copies, options);
+  const optimizer = createAdamW(copyParameters(parameters, noise), options);
   try {
     return curve.map(() => {
       const { value, gradients } = valueAndGradients((p) => goldenLoss(p, config, golden), optimizer.parameters());
@@ -111,16 +127,22 @@ export function adamwCurve({ parameters, config }: Model, golden: Golden): numbe
   }
 }
 
-/** The AdamW curve: its largest gap in percent of the first loss (judged) and of each value (reported). */
+/**
+ * The AdamW curve: its largest gap in percent of the first loss (judged) and of each value (reported), and how far the same code
+ * moves the curve when its weights start a rounding error apart: a curve that moves as far as its gap says nothing about the code.
+ */
 export function checkCurve(model: Model, golden: Golden): ParityCheck[] {
   const losses = adamwCurve(model, golden);
   const expected = golden.adamw.curve.map(({ loss }) => loss);
+  const first = Math.abs(expected[0] ?? Number.NaN);
   const name = `AdamW curve, ${losses.length} steps`;
-  const ofFirst = (100 * largestGap(losses, expected)) / Math.abs(expected[0] ?? Number.NaN);
+  const ofFirst = (100 * largestGap(losses, expected)) / first;
   const ofValue = 100 * Math.max(...losses.map((loss, i) => relativeGap(loss, expected[i] ?? Number.NaN)));
+  const spread = (100 * largestGap(adamwCurve(model, golden, ROUNDING), losses)) / first;
   return [
     { name: `${name}, of the first loss`, gap: ofFirst, tolerance: CURVE_TOLERANCE_PERCENT, unit: "%" },
     { name: `${name}, of each loss`, gap: ofValue, tolerance: undefined, unit: "%" },
+    { name: `${name}, own spread at 1e-7`, gap: spread, tolerance: undefined, unit: "%" },
   ];
 }
 
