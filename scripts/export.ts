@@ -46,7 +46,9 @@ try {
   const manifest = await exportOnnx({ modelDir: model, outputDir: output, dtypes: dtype, ...limits, onProgress });
   progress?.stop();
   for (const file of manifest.files) {
-    console.log(`${join(output, file.path)}  ${(file.bytes / MEGABYTE).toFixed(2)} MB`);
+    const size =
+      file.bytes < MEGABYTE ? `${(file.bytes / 1e3).toFixed(1)} kB` : `${(file.bytes / MEGABYTE).toFixed(1)} MB`;
+    console.log(`${join(output, file.path)}  ${size}`);
   }
   const { config, tokenizer } = await readSideFiles(output);
   const prompts = ["Tom has 3 apples and buys 4 more. How many apples has he?", "2 + 2 = 4. Is it so?"];

@@ -1,7 +1,8 @@
 // Writes a safetensors file tensor by tensor: shapes first (they make the header), values when their turn comes.
 
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { ShapeError } from "../shared/errors.ts";
+import { writeBytes } from "./write-bytes.ts";
 
 /** A float32 tensor to write; a function as `data` is called (and awaited) only when its bytes are due. */
 export interface TensorToWrite {
@@ -13,7 +14,7 @@ export interface TensorToWrite {
 /**
  * Writes float32 tensors in the given order under a temporary name, then renames; on failure nothing is left at `path`.
  * `metadata` are strings for the header; transformers expects `format: "pt"`, the default.
- * Throws ShapeError for a repeated name or values that do not fill their shape.
+ * Throws ShapeError for a repeated name or values that do not fill their shape, CapacityError when the disk is full.
  */
 export async function writeSafetensors(
   path: string,
@@ -26,8 +27,8 @@ export async function writeSafetensors(
   const file = await open(temporary, "w");
   try {
     try {
-      await writeAll(file, header);
-      for (const tensor of list) await writeAll(file, await tensorBytes(tensor, path));
+      await writeBytes(file, header, path);
+      for (const tensor of list) await writeBytes(file, await tensorBytes(tensor, path), path);
       await file.sync();
     } finally {
       await file.close();
@@ -74,12 +75,4 @@ async function tensorBytes(tensor: TensorToWrite, path: string): Promise<Uint8Ar
     });
   }
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, 1 << 30));
-    done += bytesWritten;
-  }
 }

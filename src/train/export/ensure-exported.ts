@@ -17,6 +17,7 @@ export async function ensureExported(modelDir: string, exportsDir = EXPORTS): Pr
   if ((await modified(join(modelDir, MANIFEST_FILE))) > 0) return modelDir;
   const outputDir = join(exportsDir, basename(modelDir));
   const weights = await modified(join(modelDir, "model.safetensors"));
-  if ((await modified(join(outputDir, MANIFEST_FILE))) < weights || weights < 0) await exportOnnx({ modelDir, outputDir });
+  if ((await modified(join(outputDir, MANIFEST_FILE))) < weights || weights < 0)
+    await exportOnnx({ modelDir, outputDir });
   return outputDir;
 }

@@ -13,7 +13,7 @@ import { readSideFiles, type SideFile } from "./side-files.ts";
 export interface ExportOptions {
   /** Folder in Hugging Face layout, with its tokenizer. */
   modelDir: string;
-  /** Where the export goes; the model folder itself by default, which keeps its own files. */
+  /** Where the export goes; the model folder itself by default, whose own files are kept. */
   outputDir?: string | undefined;
   /** Both by default: transformers.js takes int8 in the browser and fp32 on Node. */
   dtypes?: readonly Dtype[] | undefined;

@@ -127,9 +127,11 @@ export class GraphBuilder {
   /** Runs `build` with `name` added to the names of the nodes it emits. */
   within<R>(name: string, build: () => R): R {
     this.#path.push(name);
-    const result = build();
-    this.#path.pop();
-    return result;
+    try {
+      return build();
+    } finally {
+      this.#path.pop();
+    }
   }
 
   /** The finished graph. */

@@ -2,11 +2,12 @@
 // and every weight's size is known from its shape, so lengths come first and bytes follow as they are read.
 
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema } from "onnx-buf";
 import { CapacityError, ShapeError } from "../../shared/errors.ts";
+import { writeBytes } from "../write-bytes.ts";
 import { ELEMENT, type Graph, type Initializer } from "./graph-builder.ts";
 import { OPSET } from "./ops.ts";
 
@@ -43,7 +44,7 @@ export async function writeModel(
     const write = async (chunk: Uint8Array): Promise<void> => {
       hash.update(chunk);
       bytes += chunk.length;
-      await writeAll(file, chunk);
+      await writeBytes(file, chunk, path);
     };
     await write(head);
     for (const [i, initializer] of graph.initializers.entries()) {
@@ -115,12 +116,4 @@ function initializerPrefix(initializer: Initializer): Uint8Array {
     .uint32(tensor.length + raw)
     .raw(tensor)
     .finish();
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, Math.min(bytes.length - done, 1 << 30));
-    done += bytesWritten;
-  }
 }

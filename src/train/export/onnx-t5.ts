@@ -42,7 +42,12 @@ export interface OnnxT5 {
 /** Loads encoder and decoder of one dtype. Throws ArtifactError when onnxruntime refuses a file. The caller disposes. */
 export async function openOnnxT5(modelDir: string, dtype: Dtype, padTokenId = 0): Promise<OnnxT5> {
   const encoder = await openSession(join(modelDir, onnxFile("encoder_model", dtype)));
-  const decoder = await openSession(join(modelDir, onnxFile("decoder_model_merged", dtype)));
+  const decoder = await openSession(join(modelDir, onnxFile("decoder_model_merged", dtype))).catch(
+    async (error: unknown) => {
+      await encoder.release();
+      throw error;
+    },
+  );
   return {
     async encode(prompts) {
       const width = Math.max(...prompts.map((row) => row.length));

@@ -8,7 +8,7 @@ import type { ManifestFile } from "../../shared/manifest.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
 
-/** A file to copy (or make) unchanged, and its line in the manifest. */
+/** A file of the export and its line in the manifest. */
 export interface SideFile {
   content: Buffer;
   entry: ManifestFile;
@@ -39,7 +39,7 @@ export async function readSideFiles(modelDir: string): Promise<SideFiles> {
     config,
     tokenizer,
     files: [
-      sideFile("config.json", "config", configFile.content),
+      sideFile("config.json", "config", completeConfig(configFile, config)),
       sideFile("generation_config.json", "generation_config", await generationConfig(modelDir, config)),
       sideFile("tokenizer.json", "tokenizer", tokenizerFile.content),
       sideFile("tokenizer_config.json", "tokenizer_config", tokenizerConfigFile.content),
@@ -68,6 +68,15 @@ async function readRequired(modelDir: string, name: string): Promise<{ path: str
   } catch (cause) {
     throw bad("not JSON", cause);
   }
+}
+
+/** config.json as it is, with the fields added that T5 may leave to their defaults and transformers.js reads. */
+function completeConfig({ content, json }: { content: Buffer; json: unknown }, config: T5Config): Buffer {
+  const needed = { model_type: "t5", is_encoder_decoder: true, num_decoder_layers: config.numDecoderLayers };
+  const given: Record<string, unknown> = { ...(typeof json === "object" ? json : {}) };
+  const missing = Object.entries(needed).filter(([field]) => given[field] === undefined || given[field] === null);
+  if (missing.length === 0) return content;
+  return Buffer.from(`${JSON.stringify({ ...given, ...Object.fromEntries(missing) }, null, 2)}\n`);
 }
 
 /** The model's own generation_config.json, or one made of its config where it has none. */

@@ -67,6 +67,16 @@ test("an export into the model's own folder keeps its files and makes a generati
   });
 });
 
+test("fields that T5 leaves to their defaults are written out in the exported config", async () => {
+  const modelDir = await model();
+  const { num_decoder_layers, model_type, ...rest } = JSON.parse(await readFile(join(modelDir, "config.json"), "utf8"));
+  await writeFile(join(modelDir, "config.json"), JSON.stringify(rest));
+  const outputDir = join(modelDir, "exported");
+  await exportOnnx({ modelDir, outputDir, dtypes: ["fp32"] });
+  const written = JSON.parse(await readFile(join(outputDir, "config.json"), "utf8"));
+  expect(written).toEqual({ ...rest, num_decoder_layers, model_type });
+});
+
 test("a new export removes graphs of weight types it does not write", async () => {
   const modelDir = await model();
   await exportOnnx({ modelDir });

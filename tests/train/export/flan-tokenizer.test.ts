@@ -1,0 +1,44 @@
+// The tokenizer of google/flan-t5-small on a model of its vocabulary, where a copy lies beside the repository.
+
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { env, pipeline } from "@huggingface/transformers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseT5Config } from "../../../src/shared/t5-config.ts";
+import { exportOnnx } from "../../../src/train/export/export-onnx.ts";
+import { t5TensorShapes } from "../../../src/train/export/t5-weights.ts";
+import { writeSafetensors } from "../../../src/train/safetensors.ts";
+
+const tokenizerDir = new URL("../../../../shared/tokenizers/flan-t5", import.meta.url).pathname;
+const present = existsSync(join(tokenizerDir, "tokenizer.json"));
+if (!present) console.info("skipped: no tokenizer of flan-t5 beside the repository");
+
+describe.skipIf(!present)("with flan-t5's tokenizer", () => {
+  let dir = "";
+  beforeAll(async () => {
+    env.allowRemoteModels = false;
+    dir = await mkdtemp(join(tmpdir(), "flan-"));
+    const config = { vocab_size: 32128, d_model: 8, d_kv: 4, d_ff: 16, num_layers: 1, num_heads: 2, model_type: "t5" };
+    await writeFile(join(dir, "config.json"), JSON.stringify({ ...config, is_encoder_decoder: true }));
+    for (const file of ["tokenizer.json", "tokenizer_config.json"]) await cp(join(tokenizerDir, file), join(dir, file));
+    const tensors = [...t5TensorShapes(parseT5Config(config))].map(([name, shape]) => ({
+      name,
+      shape,
+      data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * i + name.length)),
+    }));
+    await writeSafetensors(join(dir, "model.safetensors"), tensors);
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  test("the judge's tokens are flan-t5's yes and no, and transformers.js generates", async () => {
+    const manifest = await exportOnnx({ modelDir: dir });
+    // ids from google/flan-t5-small's SentencePiece model: "▁yes" and "▁no"
+    expect(manifest.judge).toEqual({ yes_token_id: 4273, no_token_id: 150 });
+    const generator = await pipeline("text2text-generation", dir, { dtype: "q8", local_files_only: true });
+    const results = (await generator("Tom has 3 apples.", { max_new_tokens: 3 })).flat();
+    await generator.dispose();
+    expect(results[0]).toHaveProperty("generated_text", expect.any(String));
+  });
+});
