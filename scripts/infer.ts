@@ -25,8 +25,8 @@ interface Flags {
 
 const program = new Command("infer")
   .description("Generate an answer for each prompt and score its two given completions; writes CSV and JSONL.")
-  .option("--model <dir>", "exported model folder (default: the trained model, else the one that ships)")
-  .option("--reward-model <dir>", "exported folder of the model that scores (default: the one that ships)")
+  .option("--model <dir>", "model folder (default: the trained model, else the one that ships)")
+  .option("--reward-model <dir>", "folder of the model that scores (default: the one that ships)")
   .option("--endpoint <url>", "a running worker, in place of --model")
   .option("--input <file>", "pairs, one JSON object a line", "data/dpo/eval.jsonl")
   .option("--output-dir <dir>", "where the results go", "outputs")
@@ -47,10 +47,11 @@ if (flags.apiKeyEnv !== undefined && (apiKey === undefined || apiKey === "")) {
   program.error(`error: the environment variable ${flags.apiKeyEnv} (--api-key-env) is not set`);
 }
 
-/** wrangler takes seconds to load: only a run without --endpoint needs it. */
-const startWorker: StartWorker = async (models) => {
+/** Models that were not exported yet are; wrangler and TensorFlow take seconds to load, so only a run without --endpoint does. */
+const startWorker: StartWorker = async ({ policyDir, rewardDir }) => {
   const { startLocalWorker } = await import("../src/infer/local-worker.ts");
-  return startLocalWorker(models);
+  const { ensureExported } = await import("../src/train/export/ensure-exported.ts");
+  return startLocalWorker({ policyDir: await ensureExported(policyDir), rewardDir: await ensureExported(rewardDir) });
 };
 
 const interrupt = new AbortController();

@@ -1,6 +1,7 @@
 // Which models are served when none is named: the trained one if there is one, judged by the one that ships.
 
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 
 /** Where a trained model is written, and the model that ships. */
 export const TRAINED_MODEL = "outputs/final_stepwise_dpo_model";
@@ -11,6 +12,6 @@ export function chooseModels(asked: { policy?: string | undefined; reward?: stri
   policyDir: string;
   rewardDir: string;
 } {
-  const policy = asked.policy ?? (existsSync(TRAINED_MODEL) ? TRAINED_MODEL : BASE_MODEL);
+  const policy = asked.policy ?? (existsSync(join(TRAINED_MODEL, "config.json")) ? TRAINED_MODEL : BASE_MODEL);
   return { policyDir: policy, rewardDir: asked.reward ?? BASE_MODEL };
 }

@@ -1,0 +1,45 @@
+// An export is made where it is needed, once, and never mistaken for that of another model of the same name.
+
+import { cpSync, existsSync, mkdtempSync, rmSync, statSync, utimesSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ensureExported } from "../../../src/train/export/ensure-exported.ts";
+import { exportTinyModel } from "../../runtime/tiny-model.ts";
+
+let exported: Awaited<ReturnType<typeof exportTinyModel>>;
+let folder: string;
+
+beforeAll(async () => {
+  exported = await exportTinyModel();
+  folder = mkdtempSync(join(tmpdir(), "ensure-exported-"));
+  for (const place of ["a", "b"]) {
+    for (const name of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+      cpSync(join(exported.dir, name), join(folder, place, "model", name));
+  }
+});
+
+afterAll(async () => {
+  await exported.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("a folder with an export is returned as it is", async () => {
+  expect(await ensureExported(exported.dir, join(folder, "none"))).toBe(exported.dir);
+  expect(existsSync(join(folder, "none"))).toBe(false);
+});
+
+test("two models of the same name get two exports, each made once and again when the weights are newer", async () => {
+  const exports = join(folder, "exports");
+  const [a, b] = [join(folder, "a/model"), join(folder, "b/model")];
+  const first = await ensureExported(a, exports);
+  expect(await ensureExported(b, exports)).not.toBe(first);
+  const made = () => statSync(join(first, "stepwise_manifest.json")).mtimeMs;
+  const before = made();
+  expect(await ensureExported(a, exports)).toBe(first);
+  expect(made()).toBe(before);
+  const later = new Date(Date.now() + 2000);
+  utimesSync(join(a, "model.safetensors"), later, later);
+  await ensureExported(a, exports);
+  expect(made()).toBeGreaterThan(before);
+});
