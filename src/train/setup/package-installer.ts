@@ -2,7 +2,7 @@
 // networks cannot reach, so the bucket is asked first, with a short limit.
 
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { runCommand } from "./run-command.ts";
 
@@ -23,7 +23,8 @@ export async function runPackageInstaller(packageDir: string, signal?: AbortSign
     cwd: packageDir,
     env: {
       ...process.env,
-      PATH: `${join(packageDir, "node_modules", ".bin")}:${join(packageDir, "../../.bin")}:${process.env.PATH}`,
+      // node-pre-gyp's command
+      PATH: [join(packageDir, "node_modules/.bin"), join(packageDir, "../../.bin"), process.env.PATH].join(delimiter),
     },
     timeoutMs: INSTALL_TIMEOUT_MS,
     signal,
