@@ -16,6 +16,8 @@ export interface RateLimitBinding {
 export interface Env {
   ASSETS?: AssetsBinding;
   MODELS?: BucketBinding;
+  /** A service that answers GET with model files, as ASSETS does; the local worker binds one for files too large for assets. */
+  MODEL_FILES?: AssetsBinding;
   RATE_LIMITER?: RateLimitBinding;
   POLICY_MODEL?: string;
   REWARD_MODEL?: string;

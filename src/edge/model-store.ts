@@ -6,7 +6,7 @@ import { MANIFEST_FILE, type ManifestFile } from "../shared/manifest.ts";
 
 /** Reads a file by its path below the model folders, or undefined when there is none. */
 export interface ModelStore {
-  read(path: string): Promise<Uint8Array | undefined>;
+  read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
 /** The part of a static-assets binding that is used. */
@@ -42,7 +42,7 @@ export function createBucketStore(bucket: BucketBinding): ModelStore {
 }
 
 /** The bytes of a file that must exist. Throws ArtifactError. */
-export async function readFile(store: ModelStore, path: string): Promise<Uint8Array> {
+export async function readFile(store: ModelStore, path: string): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await store.read(path);
   if (bytes !== undefined) return bytes;
   throw new ArtifactError({
@@ -59,7 +59,7 @@ export async function readFile(store: ModelStore, path: string): Promise<Uint8Ar
 export async function readVerified(store: ModelStore, folder: string, file: ManifestFile): Promise<Uint8Array> {
   const where = `${folder}/${file.path}`;
   const bytes = await readFile(store, where);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (bytes.length === file.bytes && sha256 === file.sha256) return bytes;
   const what =

@@ -20,7 +20,8 @@ let app: Hono<AppEnv> | undefined;
 
 function storeOf(env: Env): ModelStore {
   if (env.MODELS !== undefined) return createBucketStore(env.MODELS);
-  if (env.ASSETS !== undefined) return createAssetStore(env.ASSETS);
+  const files = env.MODEL_FILES ?? env.ASSETS;
+  if (files !== undefined) return createAssetStore(files);
   throw new InputError({
     code: "no_models",
     what: "neither ASSETS nor MODELS is bound",

@@ -8,12 +8,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { CapacityError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
-import { prepareEdgeModels } from "./edge-models.ts";
+import { MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import { EDGE_WASM, PROJECT_ROOT, WRANGLER_CONFIG } from "./local-worker.ts";
 
 const MIB = 2 ** 20;
-const MAX_ASSET_BYTES = 25 * MIB;
 const MAX_SCRIPT_BYTES = 64 * MIB;
 /** Weights beyond this leave too little of an isolate's 128 MB for the runtime and its activations. */
 const MAX_WEIGHT_BYTES = 45 * MIB;
@@ -24,13 +23,15 @@ export interface DeployOptions {
   dtype: Dtype;
   /** Bundle and check everything, upload nothing; no account is needed. */
   dryRun: boolean;
+  /** Where the models are laid out; the directory that wrangler.toml names by default. */
+  assetsDir?: string | undefined;
   say: (line: string) => void;
 }
 
 /** Throws ArtifactError for models that are not exported, CapacityError over a limit or when wrangler fails. */
 export async function deployWorker(options: DeployOptions): Promise<void> {
   const { policyDir, rewardDir, dtype, dryRun, say } = options;
-  const assetsDir = join(PROJECT_ROOT, "outputs/edge_models");
+  const assetsDir = options.assetsDir ?? join(PROJECT_ROOT, "outputs/edge_models");
   await mkdir(assetsDir, { recursive: true });
   const models = await prepareEdgeModels({ policyDir, rewardDir, assetsDir, dtype });
   checkAssets(models.files);
@@ -39,7 +40,7 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
   say(`model files   ${mebibytes(totalBytes(models.files))} in ${models.files.length} files, ${dtype}`);
   await prepareEdgeWasm(EDGE_WASM);
   const vars = [`POLICY_MODEL:${models.policy}`, `REWARD_MODEL:${models.reward}`, `DTYPE:${dtype}`];
-  const flags = ["--config", WRANGLER_CONFIG, ...vars.flatMap((pair) => ["--var", pair])];
+  const flags = ["--config", WRANGLER_CONFIG, "--assets", assetsDir, ...vars.flatMap((pair) => ["--var", pair])];
 
   const bundleDir = await mkdtemp(join(tmpdir(), "stepwise-bundle-"));
   try {

@@ -7,6 +7,9 @@ import { ArtifactError } from "../shared/errors.ts";
 import { MANIFEST_FILE, type Manifest, parseManifest } from "../shared/manifest.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 
+/** Largest static asset of a worker. https://developers.cloudflare.com/workers/platform/limits/#static-assets */
+export const MAX_ASSET_BYTES = 25 * 2 ** 20;
+
 /** Folder names below the assets directory; the same one when policy and reward model are the same folder. */
 export interface EdgeModels {
   policy: string;

@@ -1,18 +1,22 @@
 // The process that runs one local worker: wrangler's bundler and real workerd, told what to do by its parent over IPC.
 // It ends when the parent lets go of it, however the parent ended.
 
-import { rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { unstable_startWorker } from "wrangler";
 import { requestSchema, type StartRequest } from "./local-worker-protocol.ts";
 
 async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof unstable_startWorker>>> {
   const worker = await unstable_startWorker({
     config: request.configPath,
-    assets: request.assetsDir,
+    assets: request.serveFiles ? await emptyFolder(request.assetsDir) : request.assetsDir,
     ...(request.envFile !== undefined && { envFiles: [request.envFile] }),
-    bindings: Object.fromEntries(
-      Object.entries(request.vars).map(([name, value]) => [name, { type: "plain_text" as const, value }]),
-    ),
+    bindings: {
+      ...Object.fromEntries(
+        Object.entries(request.vars).map(([name, value]) => [name, { type: "plain_text" as const, value }]),
+      ),
+      ...(request.serveFiles && { MODEL_FILES: { type: "fetcher" as const, fetcher: fileServer(request.assetsDir) } }),
+    },
     sendMetrics: false,
     dev: {
       server: { hostname: "127.0.0.1", port: request.port },
@@ -26,6 +30,23 @@ async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof u
   const url = await worker.url;
   process.send?.({ url: url.origin });
   return worker;
+}
+
+async function emptyFolder(parent: string): Promise<string> {
+  const folder = join(parent, "empty");
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/** Answers a GET with the file of that path. */
+function fileServer(folder: string) {
+  return async ({ url }: { url: string }) => {
+    try {
+      return new Response(await readFile(join(folder, new URL(url).pathname)));
+    } catch {
+      return new Response(null, { status: 404 });
+    }
+  };
 }
 
 /** Ends workerd, removes what is this worker's own, and ends this process, even when one of these hangs. */

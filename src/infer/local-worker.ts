@@ -11,7 +11,7 @@ import getPort from "get-port";
 import { z } from "zod";
 import { ArtifactError, CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
-import { prepareEdgeModels } from "./edge-models.ts";
+import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import { answerSchema, type StartRequest } from "./local-worker-protocol.ts";
 
@@ -76,7 +76,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
 export async function startOnAssets(
   options: Omit<LocalWorkerOptions, "policyDir" | "rewardDir"> & {
     assetsDir: string;
-    models: { policy: string; reward: string };
+    models: EdgeModels;
     /** The directory goes when the worker ends, even when this process is killed. */
     removeAssets?: boolean | undefined;
   },
@@ -96,6 +96,7 @@ export async function startOnAssets(
     configPath: WRANGLER_CONFIG,
     assetsDir,
     ...(!watch && { envFile: join(assetsDir, "none.env") }),
+    serveFiles: models.files.some(({ bytes }) => bytes > MAX_ASSET_BYTES),
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,

@@ -39,7 +39,10 @@ export function folderStore(folders: Readonly<Record<string, string>>): ModelSto
       const [folder = "", ...rest] = path.split("/");
       const dir = folders[folder];
       if (dir === undefined) return undefined;
-      return readFile(join(dir, ...rest)).catch(() => undefined);
+      return readFile(join(dir, ...rest)).then(
+        (bytes) => new Uint8Array(bytes),
+        () => undefined,
+      );
     },
   };
 }
