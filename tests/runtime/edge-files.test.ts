@@ -1,0 +1,140 @@
+// What is laid out for the worker before it starts: the models, the runtime's wasm, and a bundle within the platform's limits.
+
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deployWorker } from "../../src/infer/deploy-worker.ts";
+import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
+import { importedMemoryFlag, prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
+import { CapacityError } from "../../src/shared/errors.ts";
+import { exportTinyModel } from "./tiny-model.ts";
+
+let model: Awaited<ReturnType<typeof exportTinyModel>>;
+let folder: string;
+
+beforeAll(async () => {
+  model = await exportTinyModel();
+  folder = await mkdtemp(join(tmpdir(), "stepwise-files-"));
+});
+afterAll(async () => {
+  await model.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("models", () => {
+  test("only the files of one weight type are laid out, beside the manifest", async () => {
+    const assetsDir = join(folder, "one");
+    const models = await prepareEdgeModels({ policyDir: model.dir, rewardDir: model.dir, assetsDir, dtype: "fp32" });
+    expect([models.policy, models.reward]).toEqual(["policy", "policy"]);
+    expect((await readdir(assetsDir, { recursive: true })).sort()).toEqual([
+      "policy",
+      "policy/config.json",
+      "policy/generation_config.json",
+      "policy/onnx",
+      "policy/onnx/decoder_model_merged.onnx",
+      "policy/onnx/encoder_model.onnx",
+      "policy/stepwise_manifest.json",
+      "policy/tokenizer.json",
+      "policy/tokenizer_config.json",
+    ]);
+  });
+
+  test("a second layout replaces the first, and a failed one leaves it alone", async () => {
+    const assetsDir = join(folder, "two");
+    const other = await exportTinyModel("t5-v1.0");
+    try {
+      const prepare = (policyDir: string) =>
+        prepareEdgeModels({ policyDir, rewardDir: other.dir, assetsDir, dtype: "int8" });
+      expect((await prepare(model.dir)).reward).toBe("reward");
+      await truncate(join(other.dir, "onnx/encoder_model_quantized.onnx"), 10);
+      await expect(prepare(other.dir)).rejects.toThrow(/10 bytes, the manifest says \d+/);
+      const manifest: unknown = JSON.parse(await readFile(join(assetsDir, "policy/stepwise_manifest.json"), "utf8"));
+      expect(manifest).toMatchObject({ model: "tiny-t5-v1.1" });
+      expect((await readdir(assetsDir)).sort()).toEqual(["policy", "reward"]);
+    } finally {
+      await other.remove();
+    }
+  });
+});
+
+describe("wasm", () => {
+  // a module with one function import and one memory import of the given limits flag
+  const module = (flag: number) => [
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // header
+    ...[1, 4, 1, 0x60, 0, 0], // type section: () -> ()
+    ...[2, 14, 2, 1, 0x61, 1, 0x66, 0, 0, 1, 0x61, 1, 0x6d, 2, flag, 1, 2], // imports: func a.f, memory a.m
+  ];
+
+  test("the flag of the imported memory is found behind other imports", () => {
+    const bytes = Uint8Array.from(module(3));
+    expect(importedMemoryFlag(bytes)).toBe(bytes.length - 3);
+    expect(importedMemoryFlag(Uint8Array.from(module(3).slice(0, 14)))).toBeUndefined();
+  });
+
+  test("the worker's wasm differs from the shipped one in that byte alone", async () => {
+    const path = join(folder, "ort.wasm");
+    await prepareEdgeWasm(path);
+    const prepared = await readFile(path);
+    const shipped = await readFile(
+      createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
+    );
+    const flag = importedMemoryFlag(shipped) ?? -1;
+    expect([shipped[flag], prepared[flag]]).toEqual([3, 1]);
+    prepared[flag] = 3;
+    expect(prepared.equals(shipped)).toBe(true);
+  });
+
+  test("it is written once", async () => {
+    const path = join(folder, "ort.wasm");
+    const before = (await stat(path)).mtimeMs;
+    await prepareEdgeWasm(path);
+    expect((await stat(path)).mtimeMs).toBe(before);
+  });
+});
+
+describe("deploy", () => {
+  test("a dry run bundles the worker within the limits, without an account", async () => {
+    const lines: string[] = [];
+    await deployWorker({
+      policyDir: model.dir,
+      rewardDir: model.dir,
+      dtype: "int8",
+      dryRun: true,
+      assetsDir: join(folder, "deploy"),
+      say: (line) => lines.push(line),
+    });
+    expect(lines.join("\n")).toMatch(/script +\d+\.\d MiB of 64\.0 MiB/);
+    expect(lines.join("\n")).toContain("Workers Paid");
+  });
+
+  test("a graph over the asset limit is refused by name and size", async () => {
+    const dir = join(folder, "large");
+    await mkdir(join(dir, "onnx"), { recursive: true });
+    const large = 26 * 2 ** 20;
+    const manifest: { files: { path: string; bytes: number }[] } = JSON.parse(
+      await readFile(join(model.dir, "stepwise_manifest.json"), "utf8"),
+    );
+    for (const file of manifest.files) {
+      const content = await readFile(join(model.dir, file.path));
+      await writeFile(join(dir, file.path), content);
+      if (file.path !== "onnx/encoder_model_quantized.onnx") continue;
+      await truncate(join(dir, file.path), large);
+      file.bytes = large;
+    }
+    await writeFile(join(dir, "stepwise_manifest.json"), JSON.stringify(manifest));
+    const deploy = deployWorker({
+      policyDir: dir,
+      rewardDir: dir,
+      dtype: "int8",
+      dryRun: true,
+      assetsDir: join(folder, "deploy-large"),
+      say: () => undefined,
+    });
+    await expect(deploy).rejects.toThrow(CapacityError);
+    await expect(deploy).rejects.toThrow(
+      "26.0 MiB, a static asset may have 25.0 MiB (policy/onnx/encoder_model_quantized.onnx)",
+    );
+  });
+});
