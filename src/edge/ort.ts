@@ -9,6 +9,8 @@ import wasmModule from "../../outputs/edge_build/ort-wasm-simd.wasm";
 import { ArtifactError } from "../shared/errors.ts";
 import type { Runtime, Session, Value } from "./engine/runtime.ts";
 
+let memory: WebAssembly.Memory | undefined;
+
 async function withStartupGlobals<T>(start: () => Promise<T>): Promise<T> {
   const { instantiate, Memory } = WebAssembly;
   const waitAsync = Object.getOwnPropertyDescriptor(Atomics, "waitAsync");
@@ -19,7 +21,8 @@ async function withStartupGlobals<T>(start: () => Promise<T>): Promise<T> {
     }),
     // Called with `new`; drops `shared`, which the module no longer asks for.
     Memory: function plainMemory({ initial, maximum = 65536 }: WebAssembly.MemoryDescriptor) {
-      return new Memory({ initial, maximum });
+      memory = new Memory({ initial, maximum });
+      return memory;
     },
   });
   Object.defineProperty(Atomics, "waitAsync", { value: undefined, configurable: true, writable: true });
@@ -89,4 +92,5 @@ export const ortRuntime: Runtime = {
     if (data instanceof Float32Array) return data;
     throw new TypeError("not a float32 tensor");
   },
+  memoryBytes: () => memory?.buffer.byteLength ?? 0,
 };

@@ -38,6 +38,7 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
     generated,
     scored,
     queueLength: 0,
+    memoryBytes: 1_000_000,
     load: async () => ({ policy: info("policy-model"), reward: info("reward-model") }),
     async generate(options) {
       generated.push(options);

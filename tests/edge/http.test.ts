@@ -164,6 +164,7 @@ describe("platform", () => {
     expect(text).toContain("stepwise_generated_tokens_total 3\n");
     expect(text).toContain("stepwise_scored_steps_total 3\n");
     expect(text).toContain("stepwise_prompt_tokens_total 24\n");
+    expect(text).toContain("stepwise_wasm_memory_bytes 1000000\n");
   });
 
   test("/openapi.json describes every route with the schema that checks it", async () => {

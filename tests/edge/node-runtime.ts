@@ -30,6 +30,7 @@ export const nodeRuntime: Runtime = {
     if (data instanceof Float32Array) return data;
     throw new TypeError("not a float32 tensor");
   },
+  memoryBytes: () => 0,
 };
 
 /** A store whose folders are given directories. */

@@ -26,6 +26,8 @@ export interface Engine {
   score(options: ScoreOptions): Promise<Scoring>;
   /** Requests running or waiting. */
   readonly queueLength: number;
+  /** Memory that the runtime holds outside the JavaScript heap. */
+  readonly memoryBytes: number;
 }
 
 export interface EngineOptions {
@@ -81,6 +83,9 @@ export function createEngine(options: EngineOptions): Engine {
     score: (request) => queue.run(async () => score((await models()).reward, request)),
     get queueLength() {
       return queue.length;
+    },
+    get memoryBytes() {
+      return runtime.memoryBytes();
     },
   };
 }

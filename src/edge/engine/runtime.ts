@@ -21,4 +21,6 @@ export interface Runtime {
   float32(values: Float32Array, dims: readonly number[]): Value;
   /** The elements of a float32 tensor. */
   readFloat32(value: Value): Float32Array;
+  /** Memory that the runtime holds outside the JavaScript heap. */
+  memoryBytes(): number;
 }

@@ -6,7 +6,7 @@ export interface Metrics {
   countRequest(route: string, status: number, seconds: number): void;
   add(name: CounterName, amount: number): void;
   /** The text of /metrics. */
-  render(queueLength: number): string;
+  render(gauges: { queueLength: number; memoryBytes: number }): string;
 }
 
 const COUNTERS = {
@@ -31,7 +31,7 @@ export function createMetrics(): Metrics {
     add(name, amount) {
       counters.set(name, (counters.get(name) ?? 0) + amount);
     },
-    render(queueLength) {
+    render({ queueLength, memoryBytes }) {
       const lines = ["# HELP stepwise_requests_total Requests answered.", "# TYPE stepwise_requests_total counter"];
       for (const [labels, count] of requests) lines.push(`stepwise_requests_total{${labels}} ${count}`);
       lines.push("# HELP stepwise_request_seconds Time to answer.", "# TYPE stepwise_request_seconds summary");
@@ -48,6 +48,9 @@ export function createMetrics(): Metrics {
         "# HELP stepwise_queue_length Requests running or waiting.",
         "# TYPE stepwise_queue_length gauge",
         `stepwise_queue_length ${queueLength}`,
+        "# HELP stepwise_wasm_memory_bytes Memory of the ONNX runtime; it counts against the isolate's 128 MB.",
+        "# TYPE stepwise_wasm_memory_bytes gauge",
+        `stepwise_wasm_memory_bytes ${memoryBytes}`,
       );
       return `${lines.join("\n")}\n`;
     },

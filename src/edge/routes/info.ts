@@ -49,5 +49,5 @@ export function handleInfo({ engine, settings }: AppDeps) {
 /** The handler of GET /metrics. */
 export function handleMetrics({ engine, metrics }: AppDeps) {
   return (c: Context<AppEnv>): Response =>
-    c.text(metrics.render(engine.queueLength), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+    c.text(metrics.render(engine), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
 }
