@@ -3,19 +3,20 @@
 
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import writeFileAtomic from "write-file-atomic";
 import { infer } from "../src/infer/infer.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { CSV_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
+import { wholeNumber } from "../src/train/data/flags.ts";
 import { loadPairs } from "../src/train/data/load-pairs.ts";
-import { prepareData } from "../src/train/data/prepare-data.ts";
+import { prepareData } from "../src/train/data/prepare.ts";
 import { evaluateSolving, type SolveReport } from "../src/train/evaluate/solve.ts";
 import { ensureExported } from "../src/train/export/ensure-exported.ts";
 import { loadModel, loadTokenizer } from "../src/train/model/model-folder.ts";
 import { createProgress } from "../src/train/progress.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo.ts";
-import { resolveTrainConfig } from "../src/train/run-config.ts";
+import { BACKENDS, type BackendChoice, resolveTrainConfig } from "../src/train/run-config.ts";
 import { describeBackend, startTensorflow, tf } from "../src/train/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 
@@ -27,11 +28,14 @@ const PROBLEMS = 100;
 const RECORDS = 24;
 
 const command = new Command("quickstart")
-  .description("The whole road on the model and data that ship: convert, train, export, serve, batch inference, report.")
-  .option("--max-steps <n>", "train for fewer steps", Number)
+  .description(
+    "The whole road on the model and data that ship: convert, train, export, serve, batch inference, report.",
+  )
+  .option("--max-steps <n>", "train for fewer steps", wholeNumber(1))
+  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .parse();
-const flags = command.opts<{ maxSteps?: number }>();
+const flags = command.opts<{ maxSteps?: number; backend: BackendChoice }>();
 const started = performance.now();
 let part = 0;
 
@@ -46,7 +50,10 @@ async function solve(dir: string, problems: { prompt: string; gold: string }[], 
   const tokenizer = await loadTokenizer(dir, model.config);
   const bar = createProgress({ title, total: problems.length });
   try {
-    return evaluateSolving(model.parameters, model.config, tokenizer, problems, { batchSize: 25, onProgress: (done) => bar.update(done) });
+    return evaluateSolving(model.parameters, model.config, tokenizer, problems, {
+      batchSize: 25,
+      onProgress: (done) => bar.update(done),
+    });
   } finally {
     bar.stop();
     tf.dispose(model.parameters);
@@ -56,17 +63,28 @@ async function solve(dir: string, problems: { prompt: string; gold: string }[], 
 try {
   const signal = stopOnInterrupt();
   heading("convert data/raw/synthetic_prm.json to pairs");
-  const prepared = await prepareData({ input: "data/raw/synthetic_prm.json", output: DATA });
-  console.log(`${prepared.train} pairs to train on, ${prepared.eval} to evaluate`);
+  const prepared = await prepareData({
+    input: "data/raw/synthetic_prm.json",
+    output: DATA,
+    evalFraction: 0.1,
+    seed: 42,
+  });
+  console.log(`${prepared.train.pairs} pairs to train on, ${prepared.eval.pairs} to evaluate`);
 
   heading("measure the base model on held-out problems");
-  console.log(`backend: ${describeBackend(await startTensorflow("auto"))}`);
-  const held = (await loadPairs(DATA, "eval")).pairs.slice(0, PROBLEMS).map(({ prompt, chosen }) => ({ prompt, gold: chosen }));
+  console.log(`backend: ${describeBackend(await startTensorflow(flags.backend))}`);
+  const held = (await loadPairs(DATA, "eval")).pairs
+    .slice(0, PROBLEMS)
+    .map(({ prompt, chosen }) => ({ prompt, gold: chosen }));
   const before = await solve(BASE, held, "solve");
 
   heading("train by stepwise DPO");
   const file: unknown = JSON.parse(await readFile(CONFIG, "utf8"));
-  const config = resolveTrainConfig(file, { model: BASE, data: DATA, maxSteps: flags.maxSteps }, CONFIG);
+  const config = resolveTrainConfig(
+    file,
+    { model: BASE, data: DATA, maxSteps: flags.maxSteps, backend: flags.backend },
+    CONFIG,
+  );
   const trained = await trainStepwiseDpo(config, { signal, log: console.log });
 
   heading("measure the tuned model on the same problems");
@@ -94,16 +112,27 @@ try {
     ["held-out problems solved exactly", before.exactMatch, after.exactMatch],
     ["final answers right", before.answerAccuracy, after.answerAccuracy],
     ["steps valid", before.stepValidity, after.stepValidity],
-    ["pairs preferred rightly (log-prob)", trained.before["eval_logps/accuracies"] ?? 0, trained.after["eval_logps/accuracies"] ?? 0],
-    ["log-prob margin, chosen - rejected", trained.before["eval_logps/margins"] ?? 0, trained.after["eval_logps/margins"] ?? 0],
+    [
+      "pairs preferred rightly (log-prob)",
+      trained.before["eval_logps/accuracies"] ?? 0,
+      trained.after["eval_logps/accuracies"] ?? 0,
+    ],
+    [
+      "log-prob margin, chosen - rejected",
+      trained.before["eval_logps/margins"] ?? 0,
+      trained.after["eval_logps/margins"] ?? 0,
+    ],
     ["loss on held-out pairs", trained.before.eval_loss ?? 0, trained.after.eval_loss ?? 0],
   ];
   console.log(`${"".padEnd(36)}${"before".padStart(9)}${"after".padStart(9)}`);
-  for (const [name, was, is] of rows) console.log(`${name.padEnd(36)}${was.toFixed(3).padStart(9)}${is.toFixed(3).padStart(9)}`);
+  for (const [name, was, is] of rows)
+    console.log(`${name.padEnd(36)}${was.toFixed(3).padStart(9)}${is.toFixed(3).padStart(9)}`);
   const [sampleBefore] = trained.samples.before;
   const [sampleAfter] = trained.samples.after;
   if (sampleBefore !== undefined && sampleAfter !== undefined) {
-    console.log(`\n${sampleBefore.prompt}\n--- before\n${sampleBefore.completion}\n--- after\n${sampleAfter.completion}`);
+    console.log(
+      `\n${sampleBefore.prompt}\n--- before\n${sampleBefore.completion}\n--- after\n${sampleAfter.completion}`,
+    );
   }
   const seconds = Math.round((performance.now() - started) / 1000);
   const { solved: _b, ...solveBefore } = before;

@@ -17,20 +17,38 @@ const flags = command.opts<{ config?: string; resume: boolean; export: boolean }
 
 async function readConfig(path: string): Promise<unknown> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new InputError({ code: "missing_file", what: "the config file cannot be read", where: path, fix: "Check --config.", cause });
+    throw new InputError({
+      code: "missing_file",
+      what: "the config file cannot be read",
+      where: path,
+      fix: "Check --config.",
+      cause,
+    });
   });
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new InputError({ code: "bad_json", what: `the config file is not JSON: ${String(cause)}`, where: path, fix: "Mend the file.", cause });
+    throw new InputError({
+      code: "bad_json",
+      what: `the config file is not JSON: ${String(cause)}`,
+      where: path,
+      fix: "Mend the file.",
+      cause,
+    });
   }
 }
 
 try {
   const fileJson = flags.config === undefined ? undefined : await readConfig(flags.config);
   const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
-  const result = await trainStepwiseDpo(config, { resume: flags.resume, exportOnnx: flags.export, signal: stopOnInterrupt(), log: console.log });
-  for (const [name, after] of Object.entries(result.after)) console.log(`${name}: ${result.before[name]?.toFixed(4) ?? "-"} -> ${after.toFixed(4)}`);
+  const result = await trainStepwiseDpo(config, {
+    resume: flags.resume,
+    exportOnnx: flags.export,
+    signal: stopOnInterrupt(),
+    log: console.log,
+  });
+  for (const [name, after] of Object.entries(result.after))
+    console.log(`${name}: ${result.before[name]?.toFixed(4) ?? "-"} -> ${after.toFixed(4)}`);
   console.log(`model: ${result.outputDir} (${result.steps} steps)`);
 } catch (error) {
   reportFailure(error);

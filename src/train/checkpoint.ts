@@ -42,8 +42,14 @@ export async function saveCheckpoint(
     { name: `m.${name}`, shape: [m.length], data: m },
     { name: `v.${name}`, shape: [v.length], data: v },
   ]);
-  await writeSafetensors(join(temporary, OPTIMIZER_FILE), moments, { format: "pt", step: String(content.optimizer.step) });
-  await writeFile(join(temporary, STATE_FILE), `${JSON.stringify({ optimizer_step: content.optimizer.step, state: content.state }, null, 2)}\n`);
+  await writeSafetensors(join(temporary, OPTIMIZER_FILE), moments, {
+    format: "pt",
+    step: String(content.optimizer.step),
+  });
+  await writeFile(
+    join(temporary, STATE_FILE),
+    `${JSON.stringify({ optimizer_step: content.optimizer.step, state: content.state }, null, 2)}\n`,
+  );
   await rm(dir, { recursive: true, force: true });
   await rename(temporary, dir);
 }
@@ -54,10 +60,27 @@ export async function loadCheckpointState(dir: string): Promise<{ optimizer: Ada
   try {
     parsed = JSON.parse(await readFile(join(dir, STATE_FILE), "utf8"));
   } catch (cause) {
-    throw new ArtifactError({ code: "bad_checkpoint", what: `${STATE_FILE} cannot be read`, where: dir, fix: "Delete this checkpoint and resume from an earlier one.", cause });
+    throw new ArtifactError({
+      code: "bad_checkpoint",
+      what: `${STATE_FILE} cannot be read`,
+      where: dir,
+      fix: "Delete this checkpoint and resume from an earlier one.",
+      cause,
+    });
   }
-  if (typeof parsed !== "object" || parsed === null || !("optimizer_step" in parsed) || !("state" in parsed) || typeof parsed.optimizer_step !== "number") {
-    throw new ArtifactError({ code: "bad_checkpoint", what: `${STATE_FILE} has no optimizer_step or state`, where: dir, fix: "Delete this checkpoint and resume from an earlier one." });
+  if (
+    typeof parsed !== "object" ||
+    parsed === null ||
+    !("optimizer_step" in parsed) ||
+    !("state" in parsed) ||
+    typeof parsed.optimizer_step !== "number"
+  ) {
+    throw new ArtifactError({
+      code: "bad_checkpoint",
+      what: `${STATE_FILE} has no optimizer_step or state`,
+      where: dir,
+      fix: "Delete this checkpoint and resume from an earlier one.",
+    });
   }
   const reader = await openSafetensors(join(dir, OPTIMIZER_FILE));
   try {
@@ -76,5 +99,6 @@ export async function loadCheckpointState(dir: string): Promise<{ optimizer: Ada
 /** Deletes all but the newest `keep` checkpoints. */
 export async function pruneCheckpoints(runDir: string, keep: number): Promise<void> {
   const steps = await listCheckpoints(runDir);
-  for (const step of steps.slice(0, Math.max(0, steps.length - keep))) await rm(checkpointDir(runDir, step), { recursive: true, force: true });
+  for (const step of steps.slice(0, Math.max(0, steps.length - keep)))
+    await rm(checkpointDir(runDir, step), { recursive: true, force: true });
 }

@@ -30,7 +30,13 @@ export interface OpAttribute {
 /** Direct access to TensorFlow's operations beyond those that TensorFlow.js wraps (native backend only). */
 export interface NativeOps {
   run(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
-  readonly types: { readonly float: number; readonly attrType: number; readonly attrBool: number; readonly attrString: number; readonly attrShape: number };
+  readonly types: {
+    readonly float: number;
+    readonly attrType: number;
+    readonly attrBool: number;
+    readonly attrString: number;
+    readonly attrShape: number;
+  };
 }
 
 let chosen: Backend | undefined;
@@ -108,7 +114,11 @@ export async function startTensorflow(choice: BackendChoice = "auto"): Promise<B
   const wanted: Backend = choice === "auto" ? (chosen ?? (nativeIsInstalled() ? "tensorflow" : "wasm")) : choice;
   if (chosen === wanted) return chosen;
   if (chosen !== undefined) {
-    throw new InputError({ code: "backend_running", what: `backend "${chosen}" runs already, "${wanted}" was asked for`, fix: "Use one backend a process." });
+    throw new InputError({
+      code: "backend_running",
+      what: `backend "${chosen}" runs already, "${wanted}" was asked for`,
+      fix: "Use one backend a process.",
+    });
   }
   if (wanted === "tensorflow" && !nativeIsInstalled()) {
     throw new InputError({
@@ -136,5 +146,7 @@ export function nativeOps(): NativeOps | undefined {
 
 /** One line for a log: the backend and, for WebAssembly, how to get the faster one. */
 export function describeBackend(backend: Backend): string {
-  return backend === "tensorflow" ? "TensorFlow (native)" : "WebAssembly (`npm run setup:tensorflow` gets the faster native TensorFlow)";
+  return backend === "tensorflow"
+    ? "TensorFlow (native)"
+    : "WebAssembly (`npm run setup:tensorflow` gets the faster native TensorFlow)";
 }

@@ -59,22 +59,36 @@ export function createCachedDecoder(p: Parameters, config: T5Config, encoded: En
     step(tokens) {
       const logits = tf.tidy(() => {
         const table = matrix(p, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
-        const bias = positionBias(table, config, { queryLength: 1, keyLength: position + 1, queryOffset: position, bidirectional: false });
+        const bias = positionBias(table, config, {
+          queryLength: 1,
+          keyLength: position + 1,
+          queryOffset: position,
+          bidirectional: false,
+        });
         let x = gatherRows(matrix(p, "shared.weight"), tf.tensor1d([...tokens], "int32"));
         layers.forEach((cache, i) => {
           const block = `decoder.block.${i}.layer`;
           const self = `${block}.0.SelfAttention`;
           const h = normed(p, `${block}.0.layer_norm`, x, config);
-          const heads = (name: string): Tensor4D => splitHeads(linear(h, matrix(p, `${self}.${name}.weight`)), batch, 1, config);
+          const heads = (name: string): Tensor4D =>
+            splitHeads(linear(h, matrix(p, `${self}.${name}.weight`)), batch, 1, config);
           cache.selfKey = grow(cache.selfKey, heads("k"));
           cache.selfValue = grow(cache.selfValue, heads("v"));
           const own = mergeHeads(attend(heads("q"), cache.selfKey, cache.selfValue, bias));
           x = tf.add(x, linear(own, matrix(p, `${self}.o.weight`)));
           const cross = `${block}.1.EncDecAttention`;
-          const query = splitHeads(linear(normed(p, `${block}.1.layer_norm`, x, config), matrix(p, `${cross}.q.weight`)), batch, 1, config);
+          const query = splitHeads(
+            linear(normed(p, `${block}.1.layer_norm`, x, config), matrix(p, `${cross}.q.weight`)),
+            batch,
+            1,
+            config,
+          );
           const seen = mergeHeads(attend(query, cache.crossKey, cache.crossValue, encoded.maskBias));
           x = tf.add(x, linear(seen, matrix(p, `${cross}.o.weight`)));
-          x = tf.add(x, feedForward(p, `${block}.2.DenseReluDense`, normed(p, `${block}.2.layer_norm`, x, config), config));
+          x = tf.add(
+            x,
+            feedForward(p, `${block}.2.DenseReluDense`, normed(p, `${block}.2.layer_norm`, x, config), config),
+          );
         });
         return product(headInput(normed(p, "decoder.final_layer_norm", x, config), config), head(p), false, true);
       });

@@ -31,7 +31,12 @@ function encodeKept(p: Parameters, config: T5Config, inputIds: readonly (readonl
   return { hidden, maskBias, ...shape };
 }
 
-function generateBatch(p: Parameters, config: T5Config, inputIds: readonly (readonly number[])[], options: GenerateOptions): number[][] {
+function generateBatch(
+  p: Parameters,
+  config: T5Config,
+  inputIds: readonly (readonly number[])[],
+  options: GenerateOptions,
+): number[][] {
   const sampling: SamplingOptions = { ...GREEDY, ...options };
   const rng = options.rng ?? createRng(42);
   const encoded = encodeKept(p, config, inputIds);
@@ -44,7 +49,9 @@ function generateBatch(p: Parameters, config: T5Config, inputIds: readonly (read
       const logits = decoder.step(tokens);
       tokens = tokens.map((_, r) => {
         if (!open[r]) return config.padTokenId;
-        const token = sampleToken(logits.subarray(r * config.vocabSize, (r + 1) * config.vocabSize), sampling, () => rng.next());
+        const token = sampleToken(logits.subarray(r * config.vocabSize, (r + 1) * config.vocabSize), sampling, () =>
+          rng.next(),
+        );
         rows[r]?.push(token);
         if (token === config.eosTokenId) open[r] = false;
         return token;
@@ -58,7 +65,12 @@ function generateBatch(p: Parameters, config: T5Config, inputIds: readonly (read
 }
 
 /** Completions as token ids, in the order of the prompts; EOS is kept as the last id of a completion that ended by itself. */
-export function generate(p: Parameters, config: T5Config, inputIds: readonly (readonly number[])[], options: GenerateOptions): number[][] {
+export function generate(
+  p: Parameters,
+  config: T5Config,
+  inputIds: readonly (readonly number[])[],
+  options: GenerateOptions,
+): number[][] {
   const order = inputIds.map((_, i) => i).sort((a, b) => (inputIds[a]?.length ?? 0) - (inputIds[b]?.length ?? 0));
   const batchSize = options.batchSize ?? 32;
   const completions: number[][] = inputIds.map(() => []);

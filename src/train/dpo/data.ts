@@ -25,9 +25,7 @@ export interface TrainingData {
   hash: string;
 }
 
-export interface DataProgress {
-  (done: number, total: number): void;
-}
+export type DataProgress = (done: number, total: number) => void;
 
 /** Loads and scores both splits. Throws InputError when no pair is left to train on. */
 export async function loadTrainingData(
@@ -55,11 +53,14 @@ export async function loadTrainingData(
   }
   const evaluation = await load("eval");
   const scored = await scoreAll([...train, ...evaluation], config, rewardModelDir, onProgress);
-  const withMargins = (pairs: readonly (TokenizedPair & { chosenScore: number; rejectedScore: number })[]): ScoredPair[] =>
+  const withMargins = (
+    pairs: readonly (TokenizedPair & { chosenScore: number; rejectedScore: number })[],
+  ): ScoredPair[] =>
     pairs.flatMap((pair) => {
       const margin = applyMarginMode(pair.chosenScore - pair.rejectedScore, config.marginMode);
       if (margin === undefined) {
-        dropped["margin not positive (margin_mode skip)"] = (dropped["margin not positive (margin_mode skip)"] ?? 0) + 1;
+        dropped["margin not positive (margin_mode skip)"] =
+          (dropped["margin not positive (margin_mode skip)"] ?? 0) + 1;
         return [];
       }
       return [{ ...pair, margin }];
@@ -67,9 +68,16 @@ export async function loadTrainingData(
   const margins = reportMargins(scored.slice(0, train.length).map((pair) => pair.chosenScore - pair.rejectedScore));
   const ready = withMargins(scored.slice(0, train.length));
   if (ready.length === 0) {
-    throw new InputError({ code: "no_pairs", what: "margin_mode skip left no pair", where: config.data, fix: "Use another --margin-mode or reward model." });
+    throw new InputError({
+      code: "no_pairs",
+      what: "margin_mode skip left no pair",
+      where: config.data,
+      fix: "Use another --margin-mode or reward model.",
+    });
   }
-  const hash = createHash("sha256").update(JSON.stringify(ready.map(({ pair, margin }) => [pair, margin]))).digest("hex");
+  const hash = createHash("sha256")
+    .update(JSON.stringify(ready.map(({ pair, margin }) => [pair, margin])))
+    .digest("hex");
   return { train: ready, eval: withMargins(scored.slice(train.length)), margins, dropped, hash };
 }
 
@@ -84,7 +92,10 @@ async function scoreAll(
   const needJudge = texts.some((pair) => !hasGivenScores(pair));
   const judgeKey = needJudge ? `${await hashJudge(rewardModelDir)}/${LLMRewardModel.scoringKey(options)}` : "given";
   const dataDir = (await stat(config.data)).isDirectory() ? config.data : dirname(config.data);
-  const cache = await openScoreCache(join(dataDir, ".step-scores", `${createHash("sha256").update(judgeKey).digest("hex").slice(0, 16)}.jsonl`), judgeKey);
+  const cache = await openScoreCache(
+    join(dataDir, ".step-scores", `${createHash("sha256").update(judgeKey).digest("hex").slice(0, 16)}.jsonl`),
+    judgeKey,
+  );
   const scores = await scorePairs({
     pairs: texts,
     cache,
@@ -92,5 +103,9 @@ async function scoreAll(
     aggregation: config.aggregation,
     ...(onProgress && { onProgress }),
   });
-  return pairs.map((pair, i) => ({ ...pair, chosenScore: scores[i]?.chosen ?? 0, rejectedScore: scores[i]?.rejected ?? 0 }));
+  return pairs.map((pair, i) => ({
+    ...pair,
+    chosenScore: scores[i]?.chosen ?? 0,
+    rejectedScore: scores[i]?.rejected ?? 0,
+  }));
 }

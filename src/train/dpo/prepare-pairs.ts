@@ -37,7 +37,8 @@ function reasonToDrop(tokenized: TokenizedPair, limits: LengthLimits): string | 
   if (splitSteps(pair.chosen).length === 0 || splitSteps(pair.rejected).length === 0) return "a side has no steps";
   if (normalizeCompletion(pair.chosen) === normalizeCompletion(pair.rejected)) return "both sides are the same";
   if (promptIds.length > limits.maxPromptLength) return `prompt longer than ${limits.maxPromptLength} tokens`;
-  if (Math.max(chosenIds.length, rejectedIds.length) > limits.maxCompletionLength) return `completion longer than ${limits.maxCompletionLength} tokens`;
+  if (Math.max(chosenIds.length, rejectedIds.length) > limits.maxCompletionLength)
+    return `completion longer than ${limits.maxCompletionLength} tokens`;
   return undefined;
 }
 

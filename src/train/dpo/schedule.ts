@@ -12,7 +12,14 @@ export interface Schedule {
 
 type ScheduleConfig = Pick<
   TrainConfig,
-  "perDeviceTrainBatchSize" | "gradientAccumulationSteps" | "numTrainEpochs" | "maxSteps" | "warmupSteps" | "warmupRatio" | "learningRate" | "seed"
+  | "perDeviceTrainBatchSize"
+  | "gradientAccumulationSteps"
+  | "numTrainEpochs"
+  | "maxSteps"
+  | "warmupSteps"
+  | "warmupRatio"
+  | "learningRate"
+  | "seed"
 >;
 
 /** Steps of a run over `pairs` pairs; the last step of an epoch may hold fewer. */

@@ -61,7 +61,12 @@ function sum(values: Iterable<number>): number {
 }
 
 /** Loss of a micro-batch as a mean over `of` pairs, and the figures of its pairs. */
-function pairLoss(p: Parameters, config: T5Config, pairs: readonly ScoredPair[], options: { beta: number; of: number }): { loss: Tensor; figures: PairFigures } {
+function pairLoss(
+  p: Parameters,
+  config: T5Config,
+  pairs: readonly ScoredPair[],
+  options: { beta: number; of: number },
+): { loss: Tensor; figures: PairFigures } {
   const count = pairs.length;
   const prompts = padRows(
     pairs.map((pair) => pair.promptIds),
@@ -92,7 +97,12 @@ function pairLoss(p: Parameters, config: T5Config, pairs: readonly ScoredPair[],
 }
 
 /** Figures of pairs without training on them. */
-export function evaluatePairs(p: Parameters, config: T5Config, pairs: readonly ScoredPair[], beta: number): PairFigures {
+export function evaluatePairs(
+  p: Parameters,
+  config: T5Config,
+  pairs: readonly ScoredPair[],
+  beta: number,
+): PairFigures {
   let figures = NO_FIGURES;
   tf.tidy(() => {
     ({ figures } = pairLoss(p, config, pairs, { beta, of: pairs.length }));
@@ -123,7 +133,11 @@ export function stepGradients(
 }
 
 /** Clips and applies gradients (disposed here); returns the norm before clipping. */
-export function applyGradients(optimizer: AdamW, gradients: Record<string, Tensor>, options: { maxGradNorm: number; learningRate: number }): number {
+export function applyGradients(
+  optimizer: AdamW,
+  gradients: Record<string, Tensor>,
+  options: { maxGradNorm: number; learningRate: number },
+): number {
   const norm = clipByGlobalNorm(gradients, options.maxGradNorm);
   optimizer.step(gradients, options.learningRate);
   tf.dispose(gradients);

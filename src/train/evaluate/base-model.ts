@@ -1,9 +1,9 @@
 // The two abilities of the small base model on problems it never saw: solving, and judging steps of right and wrong solutions.
 
-import type { FolderTokenizer, Model } from "../model/model-folder.ts";
 import { corruptSolution } from "../data/arithmetic/corrupt.ts";
 import { generateSplitProblem } from "../data/arithmetic/split.ts";
 import { createRng } from "../data/rng.ts";
+import type { FolderTokenizer, Model } from "../model/model-folder.ts";
 import { LLMRewardModel } from "../reward/llm-reward-model.ts";
 import { auc } from "./auc.ts";
 import { evaluateSolving, type SolveReport } from "./solve.ts";
@@ -17,7 +17,11 @@ export interface BaseModelReport {
  * Evaluates on `problems` held-out problems drawn from `seed`. The judge sees every step of the right solution and of one wrong
  * solution of each; `firstErrorAuc` counts, of the wrong steps, only each solution's first.
  */
-export function evaluateBaseModel(model: Model, tokenizer: FolderTokenizer, options: { problems: number; seed: number }): BaseModelReport {
+export function evaluateBaseModel(
+  model: Model,
+  tokenizer: FolderTokenizer,
+  options: { problems: number; seed: number },
+): BaseModelReport {
   const rng = createRng(options.seed);
   const drawn = Array.from({ length: options.problems }, () => generateSplitProblem(rng, "heldout"));
   const { solved: _, ...solve } = evaluateSolving(

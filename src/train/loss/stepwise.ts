@@ -5,6 +5,10 @@
 import { type Tensor, type Tensor1D, tf } from "../tensorflow.ts";
 
 /** Mean loss of B pairs; all arguments [B]. `scoreMargins` are r_c - r_r: zero gives no gradient, negative reverses the preference. */
-export function stepwiseDpoLoss(policyChosenLogps: Tensor1D, policyRejectedLogps: Tensor1D, scoreMargins: Tensor1D): Tensor {
+export function stepwiseDpoLoss(
+  policyChosenLogps: Tensor1D,
+  policyRejectedLogps: Tensor1D,
+  scoreMargins: Tensor1D,
+): Tensor {
   return tf.mean(tf.softplus(tf.neg(tf.mul(scoreMargins, tf.sub(policyChosenLogps, policyRejectedLogps)))));
 }

@@ -41,7 +41,13 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new ArtifactError({ code: "bad_json", what: `${basename(path)} is not JSON`, where: path, fix: "Restore the file.", cause });
+    throw new ArtifactError({
+      code: "bad_json",
+      what: `${basename(path)} is not JSON`,
+      where: path,
+      fix: "Restore the file.",
+      cause,
+    });
   }
 }
 

@@ -17,7 +17,11 @@ export interface ParameterSpec {
 
 function attentionSpecs(prefix: string, config: T5Config, relativeBias: boolean): ParameterSpec[] {
   const inner = config.numHeads * config.dKv;
-  const specs = ["q", "k", "v"].map((p) => ({ name: `${prefix}.${p}.weight`, shape: [inner, config.dModel], transposed: true }));
+  const specs = ["q", "k", "v"].map((p) => ({
+    name: `${prefix}.${p}.weight`,
+    shape: [inner, config.dModel],
+    transposed: true,
+  }));
   specs.push({ name: `${prefix}.o.weight`, shape: [config.dModel, inner], transposed: true });
   if (relativeBias) {
     specs.push({
@@ -43,7 +47,9 @@ function feedForwardSpecs(prefix: string, config: T5Config): ParameterSpec[] {
  */
 export function parameterSpecs(config: T5Config, ownHead: boolean): ParameterSpec[] {
   const norm = (name: string): ParameterSpec => ({ name: `${name}.weight`, shape: [config.dModel], transposed: false });
-  const specs: ParameterSpec[] = [{ name: "shared.weight", shape: [config.vocabSize, config.dModel], transposed: false }];
+  const specs: ParameterSpec[] = [
+    { name: "shared.weight", shape: [config.vocabSize, config.dModel], transposed: false },
+  ];
   for (let i = 0; i < config.numLayers; i++) {
     const block = `encoder.block.${i}.layer`;
     specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, i === 0), norm(`${block}.0.layer_norm`));

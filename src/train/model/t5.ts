@@ -60,7 +60,10 @@ export function positionBias(
     maxDistance: config.relativeAttentionMaxDistance,
   });
   const rows = gatherRows(table, tf.tensor1d(buckets, "int32")); // [T*S, H]
-  return tf.expandDims(tf.transpose(tf.reshape(rows, [queryLength, keyLength, config.numHeads]), [2, 0, 1]), 0) as Tensor4D;
+  return tf.expandDims(
+    tf.transpose(tf.reshape(rows, [queryLength, keyLength, config.numHeads]), [2, 0, 1]),
+    0,
+  ) as Tensor4D;
 }
 
 /** Additive mask [B, 1, 1, S] of a padding mask [B, S]. */
@@ -91,7 +94,8 @@ export function normed(p: Parameters, name: string, x: Tensor2D, config: T5Confi
 /** Self-attention over x [B*T, D] with bias [B, H, T, T]. */
 function selfAttention(p: Parameters, prefix: string, x: Tensor2D, bias: Tensor4D, config: T5Config): Tensor2D {
   const [batch, , length] = bias.shape;
-  const heads = (name: string): Tensor4D => splitHeads(linear(x, matrix(p, `${prefix}.${name}.weight`)), batch, length, config);
+  const heads = (name: string): Tensor4D =>
+    splitHeads(linear(x, matrix(p, `${prefix}.${name}.weight`)), batch, length, config);
   return linear(mergeHeads(attend(heads("q"), heads("k"), heads("v"), bias)), matrix(p, `${prefix}.o.weight`));
 }
 
@@ -105,7 +109,10 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch): En
   let x = gatherRows(matrix(p, "shared.weight"), prompts.ids);
   for (let i = 0; i < config.numLayers; i++) {
     const block = `encoder.block.${i}.layer`;
-    x = tf.add(x, selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, config));
+    x = tf.add(
+      x,
+      selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, config),
+    );
     x = tf.add(x, feedForward(p, `${block}.1.DenseReluDense`, normed(p, `${block}.1.layer_norm`, x, config), config));
   }
   return { hidden: normed(p, "encoder.final_layer_norm", x, config), maskBias, batch, length };
@@ -116,10 +123,21 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch): En
  * head reads, [C*T, D]. The C target rows are a whole multiple of the B prompts: row c belongs to prompt c mod B, so chosen and
  * rejected completions of a batch share one encoding.
  */
-export function decode(p: Parameters, config: T5Config, encoded: Encoded, targets: Pick<TokenBatch, "ids" | "batch" | "length">): Tensor2D {
+export function decode(
+  p: Parameters,
+  config: T5Config,
+  encoded: Encoded,
+  targets: Pick<TokenBatch, "ids" | "batch" | "length">,
+): Tensor2D {
   const { batch, length } = targets;
   const repeats = batch / encoded.batch;
-  const repeat = (x: Tensor4D): Tensor4D => (repeats === 1 ? x : tf.concat(Array.from({ length: repeats }, () => x), 0));
+  const repeat = (x: Tensor4D): Tensor4D =>
+    repeats === 1
+      ? x
+      : tf.concat(
+          Array.from({ length: repeats }, () => x),
+          0,
+        );
   const table = matrix(p, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
   const positions = positionBias(table, config, { queryLength: length, keyLength: length, bidirectional: false });
   const one = tf.add(positions, causalBias(length)) as Tensor4D;
@@ -128,11 +146,21 @@ export function decode(p: Parameters, config: T5Config, encoded: Encoded, target
   let x = gatherRows(matrix(p, "shared.weight"), targets.ids);
   for (let i = 0; i < config.numDecoderLayers; i++) {
     const block = `decoder.block.${i}.layer`;
-    x = tf.add(x, selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, config));
+    x = tf.add(
+      x,
+      selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, config),
+    );
     const cross = `${block}.1.EncDecAttention`;
-    const query = splitHeads(linear(normed(p, `${block}.1.layer_norm`, x, config), matrix(p, `${cross}.q.weight`)), batch, length, config);
+    const query = splitHeads(
+      linear(normed(p, `${block}.1.layer_norm`, x, config), matrix(p, `${cross}.q.weight`)),
+      batch,
+      length,
+      config,
+    );
     const memory = (name: string): Tensor4D =>
-      repeat(splitHeads(linear(encoded.hidden, matrix(p, `${cross}.${name}.weight`)), encoded.batch, encoded.length, config));
+      repeat(
+        splitHeads(linear(encoded.hidden, matrix(p, `${cross}.${name}.weight`)), encoded.batch, encoded.length, config),
+      );
     const seen = mergeHeads(attend(query, memory("k"), memory("v"), maskBias));
     x = tf.add(x, linear(seen, matrix(p, `${cross}.o.weight`)));
     x = tf.add(x, feedForward(p, `${block}.2.DenseReluDense`, normed(p, `${block}.2.layer_norm`, x, config), config));

@@ -47,7 +47,10 @@ interface UpdateScalars {
 let handleCount = 0;
 
 /** A TensorFlow resource variable: updated in place by TensorFlow's kernels, read without a copy. */
-function createVariable(ops: NativeOps, initial: Tensor): { handle: Tensor; read(): Tensor; assign(value: Tensor): void } {
+function createVariable(
+  ops: NativeOps,
+  initial: Tensor,
+): { handle: Tensor; read(): Tensor; assign(value: Tensor): void } {
   const { types } = ops;
   const dtype = { name: "dtype", type: types.attrType, value: types.float };
   const [handle] = ops.run(
@@ -98,11 +101,18 @@ function createNativeSlot(ops: NativeOps, initial: Tensor, moments?: { m: Tensor
         const before = variable.read();
         const decay = tf.mul(before, learningRate * options.weightDecay);
         before.dispose();
-        ops.run("AssignSubVariableOp", [{ name: "dtype", type: types.attrType, value: types.float }], [variable.handle, decay], 0);
+        ops.run(
+          "AssignSubVariableOp",
+          [{ name: "dtype", type: types.attrType, value: types.float }],
+          [variable.handle, decay],
+          0,
+        );
       }
       // TensorFlow adds epsilon before the bias correction of v, PyTorch after it: scale it to mean the same
       const epsilon = options.epsilon * Math.sqrt(1 - beta2Power);
-      const scalars = [beta1Power, beta2Power, learningRate, options.beta1, options.beta2, epsilon].map((x) => tf.scalar(x));
+      const scalars = [beta1Power, beta2Power, learningRate, options.beta1, options.beta2, epsilon].map((x) =>
+        tf.scalar(x),
+      );
       ops.run(
         "ResourceApplyAdam",
         [

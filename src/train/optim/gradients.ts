@@ -4,7 +4,10 @@ import type { Parameters } from "../model/parameters.ts";
 import { type Tensor, tf } from "../tensorflow.ts";
 
 /** Differentiates a scalar `loss` by every parameter. The caller disposes both results. */
-export function valueAndGradients(loss: (p: Parameters) => Tensor, parameters: Parameters): { value: Tensor; gradients: Record<string, Tensor> } {
+export function valueAndGradients(
+  loss: (p: Parameters) => Tensor,
+  parameters: Parameters,
+): { value: Tensor; gradients: Record<string, Tensor> } {
   const names = Object.keys(parameters);
   const withGradients = tf.valueAndGrads((...tensors: Tensor[]) => {
     const byName: Record<string, Tensor> = {};
@@ -48,7 +51,10 @@ export function clipByGlobalNorm(gradients: Record<string, Tensor>, maxNorm: num
 }
 
 /** Adds `more` into `total` (both consumed); the sum of micro-batches. */
-export function addGradients(total: Record<string, Tensor> | undefined, more: Record<string, Tensor>): Record<string, Tensor> {
+export function addGradients(
+  total: Record<string, Tensor> | undefined,
+  more: Record<string, Tensor>,
+): Record<string, Tensor> {
   if (total === undefined) return more;
   const sum: Record<string, Tensor> = {};
   for (const [name, gradient] of Object.entries(more)) {

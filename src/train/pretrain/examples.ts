@@ -35,16 +35,27 @@ function judgeExample(rng: Rng, tokenizer: TextTokenizer): Example {
   } else {
     index = rng.int(0, steps.length);
   }
-  const prompt = judgePrompt(problem.prompt, steps.map((text) => ({ text })), index);
+  const prompt = judgePrompt(
+    problem.prompt,
+    steps.map((text) => ({ text })),
+    index,
+  );
   return { input: tokenizer.encode(prompt), labels: tokenizer.encode(correct ? "yes" : "no") };
 }
 
 export type Task = "solve" | "judge";
 
 /** `batches` batches of `size` examples of one task, of similar length within a batch, in random order. */
-export function drawBatches(rng: Rng, tokenizer: TextTokenizer, task: Task, options: { batches: number; size: number }): Example[][] {
+export function drawBatches(
+  rng: Rng,
+  tokenizer: TextTokenizer,
+  task: Task,
+  options: { batches: number; size: number },
+): Example[][] {
   const make = task === "solve" ? solveExample : judgeExample;
   const pool = Array.from({ length: options.batches * options.size }, () => make(rng, tokenizer));
   pool.sort((a, b) => a.labels.length - b.labels.length || a.input.length - b.input.length);
-  return rng.shuffle(Array.from({ length: options.batches }, (_, i) => pool.slice(i * options.size, (i + 1) * options.size)));
+  return rng.shuffle(
+    Array.from({ length: options.batches }, (_, i) => pool.slice(i * options.size, (i + 1) * options.size)),
+  );
 }

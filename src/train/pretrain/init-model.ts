@@ -39,7 +39,11 @@ export async function initModel(options: {
   await mkdir(dir, { recursive: true });
   const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
   await writeFileAtomic(join(dir, "config.json"), pretty(configJson));
-  const generation = { decoder_start_token_id: config.decoderStartTokenId, eos_token_id: config.eosTokenId, pad_token_id: config.padTokenId };
+  const generation = {
+    decoder_start_token_id: config.decoderStartTokenId,
+    eos_token_id: config.eosTokenId,
+    pad_token_id: config.padTokenId,
+  };
   await writeFileAtomic(join(dir, "generation_config.json"), pretty(generation));
   await writeFileAtomic(join(dir, "tokenizer.json"), `${JSON.stringify(options.tokenizerJson)}\n`);
   await writeFileAtomic(join(dir, "tokenizer_config.json"), pretty(options.tokenizerConfig));
@@ -50,7 +54,9 @@ export async function initModel(options: {
     data: () => {
       const deviation = initialDeviation(name, config);
       const size = shape.reduce((n, dim) => n * dim, 1);
-      return deviation === undefined ? new Float32Array(size).fill(1) : Float32Array.from({ length: size }, () => deviation * normal(rng));
+      return deviation === undefined
+        ? new Float32Array(size).fill(1)
+        : Float32Array.from({ length: size }, () => deviation * normal(rng));
     },
   }));
   await writeSafetensors(join(dir, "model.safetensors"), tensors);

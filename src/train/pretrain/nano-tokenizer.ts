@@ -8,14 +8,19 @@ const WORD_SCORE = -2;
 const CHARACTER_SCORE = -10;
 
 /** Words of the judge prompt and answers (src/shared/prompts.ts), which problems do not contain. */
-const JUDGE_WORDS = "Question : Reasoning so far : none . Next step : Is the next step correct ? Answer yes or no .".split(" ");
+const JUDGE_WORDS =
+  "Question : Reasoning so far : none . Next step : Is the next step correct ? Answer yes or no .".split(" ");
 
 function isWord(text: string): boolean {
   return /^[A-Za-z]+$/.test(text);
 }
 
 /** tokenizer.json and tokenizer_config.json for a closed word list; every printable ASCII character is covered. */
-export function nanoTokenizer(words: readonly string[]): { tokenizerJson: object; tokenizerConfig: object; size: number } {
+export function nanoTokenizer(words: readonly string[]): {
+  tokenizerJson: object;
+  tokenizerConfig: object;
+  size: number;
+} {
   const pieces = new Map<string, number>();
   const add = (piece: string, score: number): void => {
     if (!pieces.has(piece)) pieces.set(piece, score);

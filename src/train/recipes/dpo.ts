@@ -3,6 +3,7 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
@@ -211,16 +212,18 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   let window: PairFigures = NO_FIGURES;
   try {
     for (let step = first; step < schedule.maxSteps; step++) {
+      // await turnOfEventLoop(); // a step is synchronous: without this, Ctrl-C would wait for the next checkpoint
       const microBatches = pairsOfStep(step, data.train.length, schedule, config).map((indices) =>
         indices.flatMap((i) => data.train[i] ?? []),
       );
       const { gradients, figures } = stepGradients(optimizer.parameters(), model.config, microBatches, config.beta);
       if (!Number.isFinite(figures.loss)) {
         tf.dispose(gradients);
-        throw notFinite(step, (await listCheckpoints(outputDir)).at(-1));
+        throw notFinite("loss", step, (await listCheckpoints(outputDir)).at(-1));
       }
       const learningRate = learningRateAt(step, schedule, config);
       const gradNorm = applyGradients(optimizer, gradients, { maxGradNorm: config.maxGradNorm, learningRate });
+      if (!Number.isFinite(gradNorm)) throw notFinite("gradient", step, (await listCheckpoints(outputDir)).at(-1));
       const done = step + 1;
       state.tokens += figures.tokens;
       window = addFigures(window, figures);
@@ -251,6 +254,8 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
 
   async function finish(): Promise<TrainResult> {
     const after = evaluate(optimizer.parameters(), model, data.eval, config.beta);
+    if (data.eval.length > 0 && !Number.isFinite(after.eval_loss))
+      throw notFinite("evaluation loss", schedule.maxSteps - 1, (await listCheckpoints(outputDir)).at(-1));
     record(schedule.maxSteps, after);
     const samples = { before: state.samples, after: sample() };
     samples.after.forEach(({ prompt, completion }, i) => {
@@ -292,10 +297,10 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   }
 }
 
-function notFinite(step: number, lastCheckpoint: number | undefined): CapacityError {
+function notFinite(name: string, step: number, lastCheckpoint: number | undefined): CapacityError {
   return new CapacityError({
     code: "loss_not_finite",
-    what: "the loss is not a finite number",
+    what: `the ${name} is not a finite number`,
     where: `step ${step + 1}`,
     fix: `Lower --learning-rate or --max-grad-norm. ${lastCheckpoint === undefined ? "No checkpoint was written yet." : `The last good one is checkpoint-${lastCheckpoint}.`}`,
   });

@@ -5,8 +5,14 @@ import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { T5Config } from "../../shared/t5-config.ts";
-import { checkpointDir, listCheckpoints, loadCheckpointState, pruneCheckpoints, saveCheckpoint } from "../checkpoint.ts";
-import { createRng, restoreRng, type Rng } from "../data/rng.ts";
+import {
+  checkpointDir,
+  listCheckpoints,
+  loadCheckpointState,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "../checkpoint.ts";
+import { createRng, type Rng, restoreRng } from "../data/rng.ts";
 import { padRows } from "../model/batch.ts";
 import { completionLogps } from "../model/logps.ts";
 import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
@@ -38,7 +44,10 @@ export interface PretrainOptions {
 const POOL_BATCHES = 25;
 
 /** Warm-up, plateau, linear decay ("trapezoidal"): the length can still be changed while on the plateau. */
-export function pretrainRate(step: number, options: Pick<PretrainOptions, "steps" | "learningRate" | "warmupSteps" | "decaySteps">): number {
+export function pretrainRate(
+  step: number,
+  options: Pick<PretrainOptions, "steps" | "learningRate" | "warmupSteps" | "decaySteps">,
+): number {
   const { steps, learningRate, warmupSteps, decaySteps } = options;
   const up = Math.min(1, (step + 1) / warmupSteps);
   const down = Math.min(1, Math.max(0, (steps - step) / decaySteps));
@@ -46,8 +55,20 @@ export function pretrainRate(step: number, options: Pick<PretrainOptions, "steps
 }
 
 function crossEntropy(p: Parameters, config: T5Config, batch: readonly Example[]): Tensor {
-  const prompts = padRows(batch.map((example) => example.input), config.padTokenId);
-  return tf.neg(tf.mean(completionLogps(p, config, prompts, batch.map((example) => example.labels)).tokenLogps));
+  const prompts = padRows(
+    batch.map((example) => example.input),
+    config.padTokenId,
+  );
+  return tf.neg(
+    tf.mean(
+      completionLogps(
+        p,
+        config,
+        prompts,
+        batch.map((example) => example.labels),
+      ).tokenLogps,
+    ),
+  );
 }
 
 const stateSchema = z.object({ rng: z.array(z.number()) });
@@ -83,9 +104,17 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
         const learningRate = pretrainRate(step, options);
         optimizer.step(gradients, learningRate);
         tf.dispose([value, gradients]);
-        const figures = { solve_loss: losses.solve, judge_loss: losses.judge, grad_norm: gradNorm, learning_rate: learningRate };
+        const figures = {
+          solve_loss: losses.solve,
+          judge_loss: losses.judge,
+          grad_norm: gradNorm,
+          learning_rate: learningRate,
+        };
         progress.update(step + 1, figures);
-        await appendFile(join(options.outputDir, "pretrain_log.jsonl"), `${JSON.stringify({ step: step + 1, ...figures })}\n`);
+        await appendFile(
+          join(options.outputDir, "pretrain_log.jsonl"),
+          `${JSON.stringify({ step: step + 1, ...figures })}\n`,
+        );
       }
       if (step % options.saveSteps === 0 || step >= options.steps) {
         await saveCheckpoint(options.outputDir, step, {

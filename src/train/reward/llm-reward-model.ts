@@ -24,7 +24,12 @@ export interface LLMRewardModelOptions {
   maxPromptTokens?: number;
 }
 
-const DEFAULTS: Required<LLMRewardModelOptions> = { context: "prefix", aggregation: "mean", maxBatchTokens: 8192, maxPromptTokens: 512 };
+const DEFAULTS: Required<LLMRewardModelOptions> = {
+  context: "prefix",
+  aggregation: "mean",
+  maxBatchTokens: 8192,
+  maxPromptTokens: 512,
+};
 
 export interface ScoredCompletion {
   stepScores: number[];
@@ -44,7 +49,11 @@ function yesNoLogits(
   tokens: { yes: number; no: number },
 ): { yes: number; no: number }[] {
   return tf.tidy(() => {
-    const start = { ids: tf.tensor1d(new Int32Array(inputIds.length).fill(config.decoderStartTokenId), "int32"), batch: inputIds.length, length: 1 };
+    const start = {
+      ids: tf.tensor1d(new Int32Array(inputIds.length).fill(config.decoderStartTokenId), "int32"),
+      batch: inputIds.length,
+      length: 1,
+    };
     const hidden = decode(p, config, encode(p, config, padRows(inputIds, config.padTokenId)), start);
     const rows = tf.gather(head(p), tf.tensor1d([tokens.yes, tokens.no], "int32")) as Tensor2D;
     const logits = product(hidden, rows, false, true).dataSync();
@@ -91,18 +100,26 @@ export class LLMRewardModel {
     completions.forEach(({ prompt, completion }, owner) => {
       const steps = splitSteps(completion);
       if (steps.length === 0) {
-        throw new InputError({ code: "no_steps", what: "a completion has no steps", where: `completion ${owner}`, fix: "Write one step a line." });
+        throw new InputError({
+          code: "no_steps",
+          what: "a completion has no steps",
+          where: `completion ${owner}`,
+          fix: "Write one step a line.",
+        });
       }
       steps.forEach((_, index) => {
         questions.push({ owner, ids: this.encodePrompt(judgePrompt(prompt, steps, index, this.options.context)) });
       });
     });
-    const order = questions.map((_, i) => i).sort((a, b) => (questions[a]?.ids.length ?? 0) - (questions[b]?.ids.length ?? 0));
+    const order = questions
+      .map((_, i) => i)
+      .sort((a, b) => (questions[a]?.ids.length ?? 0) - (questions[b]?.ids.length ?? 0));
     const scores = new Array<number>(questions.length);
     const tokens = { yes: this.tokenizer.yesTokenId, no: this.tokenizer.noTokenId };
     for (let start = 0; start < order.length; ) {
       let end = start + 1;
-      const fits = (n: number): boolean => n * (questions[order[start + n - 1] ?? 0]?.ids.length ?? 0) <= this.options.maxBatchTokens;
+      const fits = (n: number): boolean =>
+        n * (questions[order[start + n - 1] ?? 0]?.ids.length ?? 0) <= this.options.maxBatchTokens;
       while (end < order.length && fits(end + 1 - start)) end++;
       const batch = order.slice(start, end);
       const logits = yesNoLogits(

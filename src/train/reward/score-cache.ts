@@ -12,7 +12,10 @@ import type { Completion } from "./llm-reward-model.ts";
 const lineSchema = z.object({ key: z.string(), step_scores: z.array(z.number()).min(1) });
 
 /** sha256 over the files that decide what a judge answers. */
-export async function hashJudge(modelDir: string, files: readonly string[] = ["config.json", "tokenizer.json", "model.safetensors"]): Promise<string> {
+export async function hashJudge(
+  modelDir: string,
+  files: readonly string[] = ["config.json", "tokenizer.json", "model.safetensors"],
+): Promise<string> {
   const hash = createHash("sha256");
   for (const file of files) {
     hash.update(`\0${file}\0`);
@@ -29,7 +32,9 @@ export interface ScoreCache {
 /** Opens (or starts) the cache of one judge and template; `judgeKey` names both. */
 export async function openScoreCache(path: string, judgeKey: string): Promise<ScoreCache> {
   const keyOf = ({ prompt, completion }: Completion): string =>
-    createHash("sha256").update(JSON.stringify([judgeKey, prompt, completion])).digest("hex");
+    createHash("sha256")
+      .update(JSON.stringify([judgeKey, prompt, completion]))
+      .digest("hex");
   const known = new Map<string, number[]>();
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";

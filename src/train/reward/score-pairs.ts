@@ -51,7 +51,8 @@ export async function scorePairs(options: {
   const scoreOf = (completion: Completion): number => aggregateScores(cache.get(completion) ?? [], aggregation);
   return pairs.map((pair) => {
     const [chosen, rejected] = sides(pair);
-    if (chosen === undefined || rejected === undefined) return { chosen: pair.chosen_score ?? 0, rejected: pair.rejected_score ?? 0 };
+    if (chosen === undefined || rejected === undefined)
+      return { chosen: pair.chosen_score ?? 0, rejected: pair.rejected_score ?? 0 };
     return { chosen: scoreOf(chosen), rejected: scoreOf(rejected) };
   });
 }
