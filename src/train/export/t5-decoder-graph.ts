@@ -1,8 +1,14 @@
 // The decoder with its key/value cache, first step and later steps in one graph without If:
 // self-attention keys grow by concatenation, and cross-attention keys are computed from zero rows once the cache holds them.
 
-import type { CachePart, CacheSide } from "../../shared/onnx-names.ts";
-import { DECODER_INPUTS, LOGITS, pastName, presentName } from "../../shared/onnx-names.ts";
+import {
+  type CachePart,
+  type CacheSide,
+  DECODER_INPUTS,
+  LOGITS,
+  pastName,
+  presentName,
+} from "../../shared/onnx-names.ts";
 import type { Graph, Value } from "./graph-builder.ts";
 import { attend, feedForward, paddingBias, positionBias, rmsNorm, splitHeads, type T5Context } from "./t5-blocks.ts";
 import { EMBEDDING } from "./t5-weights.ts";

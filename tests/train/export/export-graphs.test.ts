@@ -144,6 +144,16 @@ describe.each(GOLDEN_MODELS)("%s", (name) => {
     expect(kept.cache[name]?.data).toEqual(first.cache[name]?.data);
   });
 
+  test("a prompt without a single real token gives finite logits and leaves its neighbour alone", async () => {
+    const [prompt = []] = golden.prompts;
+    const rows = [[0], [0]];
+    const both = await model("fp32").encode([prompt, []]);
+    const { logits } = await model("fp32").decode(both, rows);
+    expect(logits.data.every(Number.isFinite)).toBe(true);
+    const alone = await model("fp32").decode(await model("fp32").encode([prompt]), [[0]]);
+    expectClose(at(logits, 0, 0), at(alone.logits, 0, 0), 1e-5);
+  });
+
   test("int8 logits point where fp32 logits point, with and without the cache", async () => {
     const rows = shiftRight(golden.chosen);
     const exact = await model("fp32").decode(await model("fp32").encode(golden.prompts), rows);
