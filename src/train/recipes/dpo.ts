@@ -212,7 +212,7 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   let window: PairFigures = NO_FIGURES;
   try {
     for (let step = first; step < schedule.maxSteps; step++) {
-      // await turnOfEventLoop(); // a step is synchronous: without this, Ctrl-C would wait for the next checkpoint
+      await turnOfEventLoop(); // a step is synchronous: without this, Ctrl-C would wait for the next checkpoint
       const microBatches = pairsOfStep(step, data.train.length, schedule, config).map((indices) =>
         indices.flatMap((i) => data.train[i] ?? []),
       );
