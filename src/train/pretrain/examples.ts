@@ -1,9 +1,10 @@
-// The two tasks of the small base model, made without end from a seed: solve (write the steps) and judge (yes or no to the next step).
+// The tasks of the small base model, made without end from a seed: solve (write the steps), judge (yes or no to the next step, seen
+// with all before it), and check (the same question about a step alone, where only the arithmetic can be wrong).
 // Examples are drawn in pools, sorted by length inside a pool, and cut into batches, so that little padding is computed.
 
 import { judgePrompt, policyPrompt } from "../../shared/prompts.ts";
 import type { TextTokenizer } from "../../shared/tokenizer.ts";
-import { corruptSolution } from "../data/arithmetic/corrupt.ts";
+import { corruptSolution, corruptWith } from "../data/arithmetic/corrupt.ts";
 import { generateSplitProblem } from "../data/arithmetic/split.ts";
 import type { Rng } from "../data/rng.ts";
 
@@ -43,7 +44,20 @@ function judgeExample(rng: Rng, tokenizer: TextTokenizer): Example {
   return { input: tokenizer.encode(prompt), labels: tokenizer.encode(correct ? "yes" : "no") };
 }
 
-export type Task = "solve" | "judge";
+/** A step without its context, right or with a slip in the arithmetic: short, and what the judge must be able to do first. */
+function checkExample(rng: Rng, tokenizer: TextTokenizer): Example {
+  const problem = generateSplitProblem(rng, "pretrain");
+  const slip = rng.next() < 0.5 ? corruptWith(problem, "arithmetic_slip", rng) : undefined;
+  const text = slip?.steps[slip.firstWrong] ?? problem.steps[rng.int(0, problem.equations.length)] ?? "";
+  return {
+    input: tokenizer.encode(judgePrompt("", [{ text }], 0, "none")),
+    labels: tokenizer.encode(slip === undefined ? "yes" : "no"),
+  };
+}
+
+const MAKERS = { solve: solveExample, judge: judgeExample, check: checkExample };
+
+export type Task = keyof typeof MAKERS;
 
 /** `batches` batches of `size` examples of one task, of similar length within a batch, in random order. */
 export function drawBatches(
@@ -52,7 +66,7 @@ export function drawBatches(
   task: Task,
   options: { batches: number; size: number },
 ): Example[][] {
-  const make = task === "solve" ? solveExample : judgeExample;
+  const make = MAKERS[task];
   const pool = Array.from({ length: options.batches * options.size }, () => make(rng, tokenizer));
   pool.sort((a, b) => a.labels.length - b.labels.length || a.input.length - b.input.length);
   return rng.shuffle(

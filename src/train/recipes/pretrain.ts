@@ -31,6 +31,7 @@ export interface PretrainOptions {
   steps: number;
   batchSize: number;
   judgeBatchSize: number;
+  checkBatchSize: number;
   learningRate: number;
   warmupSteps: number;
   /** The last steps, over which the rate falls to zero. */
@@ -91,14 +92,17 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
     for (let step = first; step < options.steps; ) {
       const solve = drawBatches(rng, tokenizer, "solve", { batches: POOL_BATCHES, size: options.batchSize });
       const judge = drawBatches(rng, tokenizer, "judge", { batches: POOL_BATCHES, size: options.judgeBatchSize });
+      const check = drawBatches(rng, tokenizer, "check", { batches: POOL_BATCHES, size: options.checkBatchSize });
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
-        const losses = { solve: 0, judge: 0 };
+        const losses = { solve: 0, judge: 0, check: 0 };
         const { value, gradients } = valueAndGradients((p) => {
           const solveLoss = crossEntropy(p, config, solve[i] ?? []);
           const judgeLoss = crossEntropy(p, config, judge[i] ?? []);
+          const checkLoss = crossEntropy(p, config, check[i] ?? []);
+          losses.check = checkLoss.dataSync()[0] ?? Number.NaN;
           losses.solve = solveLoss.dataSync()[0] ?? Number.NaN;
           losses.judge = judgeLoss.dataSync()[0] ?? Number.NaN;
-          return tf.add(solveLoss, judgeLoss);
+          return tf.addN([solveLoss, judgeLoss, checkLoss]);
         }, optimizer.parameters());
         const gradNorm = clipByGlobalNorm(gradients, 1);
         const learningRate = pretrainRate(step, options);
@@ -107,6 +111,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
         const figures = {
           solve_loss: losses.solve,
           judge_loss: losses.judge,
+          check_loss: losses.check,
           grad_norm: gradNorm,
           learning_rate: learningRate,
         };
