@@ -101,7 +101,13 @@ describe("generate", () => {
     const long = "a".repeat(60);
     const tokens = policyReference.encode(long).length;
     await expect(engine.generate({ ...GREEDY, prompt: long })).rejects.toThrow(
-      `prompt has ${tokens} tokens, the limit of model "tiny-t5-v1.1" is 40`,
+      `prompt has ${tokens} tokens, the limit of model "tiny-t5-v1.1" is 40 tokens (field "prompt")`,
+    );
+  });
+
+  test("a text far over the limit is refused without being tokenized", async () => {
+    await expect(engine.generate({ ...GREEDY, prompt: "a".repeat(1_000_000) })).rejects.toThrow(
+      "prompt has 1000000 characters",
     );
   });
 
@@ -144,6 +150,12 @@ describe("score", () => {
   test("a judge prompt over the limit names step, field and limit", async () => {
     await expect(scoring([`1\n${"a".repeat(500)}`])).rejects.toThrow(
       /step 1 of completions\[0\].*has \d+ tokens, the limit .* is 512/,
+    );
+  });
+
+  test("more than 512 steps in one request are refused", async () => {
+    await expect(scoring(["a\n".repeat(300), "b\n".repeat(213)])).rejects.toThrow(
+      '513 steps in one request, the limit is 512 (field "completions")',
     );
   });
 

@@ -2,6 +2,7 @@
 
 import { InputError } from "../../shared/errors.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
+import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import { argmax, createRandom, penalizeRepetition, type SamplingOptions, sampleToken, tokenLogp } from "./sampling.ts";
 import { endOfStop } from "./stop.ts";
@@ -48,22 +49,13 @@ export interface Generation {
 
 const TOKENS_BETWEEN_PAUSES = 8;
 
-/** Token ids of a text that must fit the model. Throws InputError naming both numbers. */
-export function encodeWithinLimit(model: Model, text: string, field: string): number[] {
-  const ids = model.tokenizer.encode(text);
-  const limit = model.manifest.limits.max_source_tokens;
-  if (ids.length <= limit) return ids;
-  throw new InputError({
-    code: "too_long",
-    what: `${field} has ${ids.length} tokens, the limit of model "${model.manifest.model}" is ${limit}`,
-    where: `field "${field}"`,
-    fix: "Shorten it.",
-  });
-}
-
 /** Generates `options.candidates` continuations. Throws InputError when the prompt or maxNewTokens is over the model's limit. */
 export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
-  const source = encodeWithinLimit(model, policyPrompt(options.prompt), "prompt");
+  const source = encodeWithinLimit(model, policyPrompt(options.prompt), {
+    what: "prompt",
+    field: "prompt",
+    fix: "Shorten it.",
+  });
   const maxNewTokens = targetLimit(model, options.maxNewTokens);
   const encoded = repeatSource(model, await encodeSources(model, [source]), options.candidates);
   const rows = Array.from({ length: options.candidates }, (_, row) => newRow(options.seed + row));

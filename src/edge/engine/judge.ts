@@ -6,6 +6,7 @@ import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
 import { type JudgeContext, judgePrompt, policyPrompt, yesScore } from "../../shared/prompts.ts";
 import type { Step } from "../../shared/steps.ts";
+import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import { encodeSources, firstLogits } from "./t5.ts";
 
@@ -33,6 +34,8 @@ export interface Scoring {
 
 const MAX_BATCH_ROWS = 16;
 const MAX_BATCH_TOKENS = 2048;
+/** Steps that one request may ask about. */
+const MAX_STEPS = 512;
 
 interface Question {
   text: string;
@@ -41,6 +44,7 @@ interface Question {
 
 /** Scores every step of every completion. Throws InputError for a completion without steps or a judge prompt that is too long. */
 export async function score(model: Model, options: ScoreOptions): Promise<Scoring> {
+  checkStepCount(options.completions);
   const questions = new Map<string, Question>();
   const asked = options.completions.map(({ field, steps }) => {
     if (steps.length === 0) throw noSteps(field);
@@ -105,6 +109,17 @@ export function batchesByLength<T extends { ids: readonly number[] }>(questions:
   return batches;
 }
 
+function checkStepCount(completions: ScoreOptions["completions"]): void {
+  const count = completions.reduce((sum, { steps }) => sum + steps.length, 0);
+  if (count <= MAX_STEPS) return;
+  throw new InputError({
+    code: "too_many_steps",
+    what: `${count} steps in one request, the limit is ${MAX_STEPS}`,
+    where: `field "${completions[0]?.field.replace(/\[\d+\]$/, "") ?? ""}"`,
+    fix: "Send fewer at a time.",
+  });
+}
+
 function noSteps(field: string): InputError {
   return new InputError({
     code: "no_steps",
@@ -115,13 +130,9 @@ function noSteps(field: string): InputError {
 }
 
 function encodeQuestion(model: Model, text: string, field: string, index: number): number[] {
-  const ids = model.tokenizer.encode(text);
-  const limit = model.manifest.limits.max_source_tokens;
-  if (ids.length <= limit) return ids;
-  throw new InputError({
-    code: "too_long",
-    what: `step ${index} of ${field}, with its prompt and earlier steps, has ${ids.length} tokens, the limit of model "${model.manifest.model}" is ${limit}`,
-    where: `field "${field}"`,
+  return encodeWithinLimit(model, text, {
+    what: `step ${index} of ${field}, with its prompt and earlier steps,`,
+    field,
     fix: 'Shorten it, or send "context": "prompt" to leave the earlier steps out.',
   });
 }

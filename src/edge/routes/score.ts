@@ -11,7 +11,6 @@ import { pauseFor } from "./pause.ts";
 import { text } from "./text.ts";
 
 const MAX_COMPLETIONS = 64;
-const MAX_STEPS = 256;
 
 const FORMS = ["completion", "completions", "steps", "chosen", "rejected"] as const;
 
@@ -20,7 +19,7 @@ export const scoreSchema = z
     prompt: text,
     completion: text.optional().describe("Steps, one a line."),
     completions: z.array(text).min(1).max(MAX_COMPLETIONS).optional(),
-    steps: z.array(text).min(1).max(MAX_STEPS).optional().describe("One completion, cut into steps already."),
+    steps: z.array(text).min(1).optional().describe("One completion, cut into steps already."),
     chosen: text.optional().describe("With `rejected`: a pair."),
     rejected: text.optional(),
     aggregation: z.enum(AGGREGATIONS).nullish(),
