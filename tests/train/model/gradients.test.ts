@@ -8,7 +8,8 @@ beforeAll(async () => {
   await startTensorflow();
 });
 
-const random = (shape: [number] | [number, number], seed: number): Tensor => tf.randomNormal(shape, 0, 1, "float32", seed);
+const random = (shape: [number] | [number, number], seed: number): Tensor =>
+  tf.randomNormal(shape, 0, 1, "float32", seed);
 
 /** Largest gap between the tape's gradient of sum(f * weights) and finite differences, relative to the largest gradient. */
 function gradientGap(f: (...xs: Tensor[]) => Tensor, inputs: Tensor[]): number {
@@ -60,7 +61,10 @@ describe("hand-written gradients equal finite differences", () => {
 
   test("labelLogps", () => {
     const labels = tf.tensor1d([1, 4, 0], "int32");
-    const gap = gradientGap((h, w) => labelLogps(h as Tensor2D, w as Tensor2D, labels), [random([3, 4], 8), random([5, 4], 9)]);
+    const gap = gradientGap(
+      (h, w) => labelLogps(h as Tensor2D, w as Tensor2D, labels),
+      [random([3, 4], 8), random([5, 4], 9)],
+    );
     expect(gap).toBeLessThan(2e-3);
   });
 });
