@@ -13,7 +13,9 @@ import { folderStore, nodeRuntime } from "./node-runtime.ts";
 
 const PROMPT = "Tom has 3 apples and gets 4.";
 const SOLUTION = "3 + 4 = 7\nSo Tom has 7 apples.\nAnd no more.";
+const SAMPLED = { doSample: true, temperature: 1, topK: 0, topP: 1 };
 const GREEDY: GenerateOptions = {
+  sampling: { ...SAMPLED, doSample: false },
   prompt: PROMPT,
   seed: 0,
   stop: [],
@@ -70,13 +72,13 @@ describe("generate", () => {
   });
 
   test("sampling with top_k 1 is greedy, in every row of a batch", async () => {
-    const sampled = await engine.generate({ ...GREEDY, sampling: { temperature: 1, topK: 1 }, candidates: 3 });
+    const sampled = await engine.generate({ ...GREEDY, sampling: { ...SAMPLED, topK: 1 }, candidates: 3 });
     const ids = await policyReference.greedy(PROMPT, 24);
     expect(sampled.candidates.map((candidate) => candidate.ids)).toEqual([ids, ids, ids]);
   });
 
   test("a row of a batch draws what it draws alone", async () => {
-    const sampling = { temperature: 1 };
+    const sampling = SAMPLED;
     const batch = await engine.generate({ ...GREEDY, sampling, seed: 11, candidates: 3 });
     const alone = await engine.generate({ ...GREEDY, sampling, seed: 13 });
     expect(batch.candidates[2]?.ids).toEqual(alone.candidates[0]?.ids);

@@ -14,7 +14,7 @@ describe("POST /generate", () => {
     });
     expect(engine.generated[0]).toMatchObject({
       prompt: "Hello?",
-      sampling: undefined,
+      sampling: { doSample: false },
       candidates: 1,
       stop: [],
       repetitionPenalty: 1,
@@ -51,7 +51,7 @@ describe("POST /generate", () => {
     expect(engine.generated[0]).toMatchObject({
       prompt: "Hello?",
       maxNewTokens: 20,
-      sampling: { temperature: 0.7, topK: 5, topP: 0.9 },
+      sampling: { doSample: true, temperature: 0.7, topK: 5, topP: 0.9 },
       seed: 7,
       stop: ["\n"],
       repetitionPenalty: 1.2,
@@ -87,8 +87,8 @@ describe("POST /generate", () => {
     const { call } = appOn(engine);
     await call("/generate", { prompt: "x", parameters: { temperature: 0 } });
     await call("/generate", { prompt: "x", parameters: { do_sample: true } });
-    expect(engine.generated[0]?.sampling).toBeUndefined();
-    expect(engine.generated[1]?.sampling).toEqual({ temperature: 1, topK: undefined, topP: undefined });
+    expect(engine.generated[0]?.sampling.doSample).toBe(false);
+    expect(engine.generated[1]?.sampling).toEqual({ doSample: true, temperature: 1, topK: 0, topP: 1 });
   });
 
   const wrong: [string, unknown, string][] = [

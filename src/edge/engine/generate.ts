@@ -2,9 +2,10 @@
 
 import { InputError } from "../../shared/errors.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
+import type { SamplingOptions } from "../../shared/sampling.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
-import { argmax, createRandom, penalizeRepetition, type SamplingOptions, sampleToken, tokenLogp } from "./sampling.ts";
+import { createRandom, nextToken, penalizeRepetition, tokenLogp } from "./next-token.ts";
 import { endOfStop } from "./stop.ts";
 import { type Cache, decodeStep, encodeSources, repeatSource } from "./t5.ts";
 
@@ -12,8 +13,7 @@ export interface GenerateOptions {
   prompt: string;
   /** At most the model's max_target_tokens, which is also the default. */
   maxNewTokens?: number | undefined;
-  /** undefined: greedy. */
-  sampling?: SamplingOptions | undefined;
+  sampling: SamplingOptions;
   seed: number;
   stop: readonly string[];
   repetitionPenalty: number;
@@ -96,7 +96,7 @@ function advance(model: Model, row: Row, logits: Float32Array, options: Generate
   const scores = options.repetitionPenalty === 1 ? logits : logits.slice();
   if (scores !== logits)
     penalizeRepetition(scores, [model.config.decoderStartTokenId, ...row.ids], options.repetitionPenalty);
-  const id = options.sampling === undefined ? argmax(scores) : sampleToken(scores, options.sampling, row.random);
+  const id = nextToken(scores, options.sampling, row.random);
   row.ids.push(id);
   row.tokenLogps.push(tokenLogp(logits, id));
   if (id === model.config.eosTokenId) {

@@ -4,7 +4,8 @@
 
 import type { Context } from "hono";
 import { z } from "zod";
-import type { Candidate, GenerateOptions } from "../engine/generate.ts";
+import type { SamplingOptions } from "../../shared/sampling.ts";
+import type { Candidate } from "../engine/generate.ts";
 import type { AppDeps, AppEnv } from "../http/app-env.ts";
 import { readJson } from "../http/read-json.ts";
 import { pauseFor } from "./pause.ts";
@@ -50,7 +51,7 @@ export const generateSchema = z
       ctx.addIssue({ code: "custom", path: ["prompt"], message: "send either `prompt` or `inputs`" });
     }
     const { best_of: bestOf } = body.parameters ?? {};
-    if ((bestOf ?? 1) > 1 && samplingOf(body.parameters ?? {}) === undefined) {
+    if ((bestOf ?? 1) > 1 && !samplingOf(body.parameters ?? {}).doSample) {
       ctx.addIssue({
         code: "custom",
         path: ["parameters", "best_of"],
@@ -61,14 +62,13 @@ export const generateSchema = z
 
 type Parameters = z.output<typeof parametersSchema>;
 
-/** The sampling that the parameters ask for; undefined is greedy. */
+/** The sampling that the parameters ask for. */
 export function samplingOf(
   parameters: Pick<Parameters, "do_sample" | "temperature" | "top_k" | "top_p">,
-): GenerateOptions["sampling"] {
+): SamplingOptions {
   const { do_sample: doSample, temperature, top_k: topK, top_p: topP } = parameters;
   const asked = doSample === true || [temperature, topK, topP].some((value) => value !== undefined && value !== null);
-  if (!asked || temperature === 0) return undefined;
-  return { temperature: temperature ?? 1, topK: topK ?? undefined, topP: topP ?? undefined };
+  return { doSample: asked && temperature !== 0, temperature: temperature ?? 1, topK: topK ?? 0, topP: topP ?? 1 };
 }
 
 /** A seed for a request that names none. */
@@ -118,7 +118,7 @@ export function handleGenerate({ engine, settings, metrics }: AppDeps) {
     const completionTokens = generation.candidates.reduce((sum, { ids }) => sum + ids.length, 0);
     metrics.add("stepwise_prompt_tokens_total", generation.promptTokens);
     metrics.add("stepwise_generated_tokens_total", completionTokens);
-    const seedUsed = sampling === undefined ? null : seed;
+    const seedUsed = sampling.doSample ? seed : null;
     return c.json({
       generated_text: best.text,
       finish_reason: best.finishReason,
