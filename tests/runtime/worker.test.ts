@@ -8,10 +8,14 @@ import { z } from "zod";
 import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
 import { type LocalWorker, startLocalWorker, startOnAssets } from "../../src/infer/local-worker.ts";
 import { ArtifactError, InputError } from "../../src/shared/errors.ts";
+import { generate } from "../../src/train/decoding/generate.ts";
+import { loadModel, loadTokenizer } from "../../src/train/model/model-folder.ts";
+import { LLMRewardModel } from "../../src/train/reward/llm-reward-model.ts";
+import { startTensorflow } from "../../src/train/tensorflow.ts";
 import { openReference, type Reference } from "./reference.ts";
 import { exportTinyModel } from "./tiny-model.ts";
 
-const scoreSchema = z.object({ steps: z.array(z.object({ score: z.number() })) });
+const scoresSchema = z.object({ data: z.array(z.object({ steps: z.array(z.object({ score: z.number() })) })) });
 const PROMPT = "Tom has 3 apples and gets 4 more. How many apples has he?";
 const CHOSEN = "3 + 4 = 7\nTom has 7 apples.";
 const REJECTED = "3 + 4 = 8\nTom has 8 apples.\nHe is glad.";
@@ -32,6 +36,14 @@ async function post(worker: LocalWorker, path: string, body: unknown, headers: R
   const response = await fetch(`${worker.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
   const json: unknown = await response.json();
   return { status: response.status, headers: response.headers, json };
+}
+
+/** Largest difference between the step scores of an answer and what is expected; their numbers must agree. */
+function largestGap(json: unknown, expected: readonly (readonly number[])[]): number {
+  const scores = scoresSchema.parse(json).data.map(({ steps }) => steps.map(({ score }) => score));
+  expect(scores.map((steps) => steps.length)).toEqual(expected.map((steps) => steps.length));
+  const flat = expected.flat();
+  return Math.max(...scores.flat().map((score, index) => Math.abs(score - (flat[index] ?? Number.NaN))));
 }
 
 describe("fp32, two models", () => {
@@ -79,6 +91,30 @@ describe("fp32, two models", () => {
       rejected_score: closeTo(mean(rejected)),
       margin: closeTo(mean(chosen) - mean(rejected)),
     });
+  });
+
+  test("the trainer decodes the same ids and scores the same steps, within 1e-3", async () => {
+    await startTensorflow();
+    const trained = await loadModel(policy.dir);
+    const tokenizer = await loadTokenizer(policy.dir, trained.config);
+    const [ids = []] = generate(trained.parameters, trained.config, [tokenizer.encode(PROMPT)], { maxNewTokens: 40 });
+    const parameters = { max_new_tokens: 40, details: true };
+    const generated = await post(worker, "/generate", { inputs: PROMPT, parameters });
+    expect(generated.json).toMatchObject({
+      generated_text: tokenizer.decode(ids),
+      details: { tokens: ids.map((id) => ({ id })) },
+    });
+
+    const judge = await LLMRewardModel.load(reward.dir);
+    const completions = [CHOSEN, REJECTED];
+    const expected = judge.score(completions.map((completion) => ({ prompt: PROMPT, completion })));
+    const scored = await post(worker, "/score", { prompt: PROMPT, completions });
+    expect(
+      largestGap(
+        scored.json,
+        expected.map(({ stepScores }) => stepScores),
+      ),
+    ).toBeLessThan(1e-3);
   });
 
   test("a seed repeats a sampled text", async () => {
@@ -162,10 +198,8 @@ describe("int8, one model for both roles, with a key", () => {
     const reference = await openReference(policy.dir, "");
     const { json } = await post(worker, "/score", { prompt: PROMPT, completion: CHOSEN }, key);
     const scores = await reference.stepScores(PROMPT, CHOSEN);
-    const answer = z.object({ aggregation: z.literal("min"), data: z.array(scoreSchema).length(1) }).parse(json);
-    const gaps = answer.data[0]?.steps.map(({ score }, index) => Math.abs(score - (scores[index] ?? Number.NaN)));
-    expect(gaps?.length).toBe(scores.length);
-    expect(Math.max(...(gaps ?? []))).toBeLessThan(2e-2);
+    expect(json).toMatchObject({ aggregation: "min" });
+    expect(largestGap(json, [scores])).toBeLessThan(2e-2);
   });
 
   test("without the key there is a 401, and /health stays open", async () => {
