@@ -16,42 +16,48 @@ export interface Example {
 
 /** Share of judged steps taken from wrong solutions, and of those, how often the first wrong step itself. */
 const FROM_WRONG = 0.6;
-const AT_FIRST_ERROR = 0.6;
+const AT_FIRST_ERROR = 0.7;
 
 function solveExample(rng: Rng, tokenizer: TextTokenizer): Example {
   const problem = generateSplitProblem(rng, "pretrain");
   return { input: tokenizer.encode(policyPrompt(problem.prompt)), labels: tokenizer.encode(problem.steps.join("\n")) };
 }
 
+/**
+ * "yes" or "no", then the step that would be right. Only the first token is ever read as the judgement; the rest is there for the
+ * teaching: one bit an example is too little to learn arithmetic from, the digits of the right result are not.
+ */
+function verdict(correct: boolean, rightStep: string | undefined): string {
+  const answer = correct ? "yes" : "no";
+  return rightStep === undefined ? answer : `${answer}\n${rightStep}`;
+}
+
 function judgeExample(rng: Rng, tokenizer: TextTokenizer): Example {
   const problem = generateSplitProblem(rng, "pretrain");
-  let { steps } = problem;
-  let correct = true;
-  let index: number;
-  if (rng.next() < FROM_WRONG) {
-    const wrong = corruptSolution(problem, rng);
-    steps = wrong.steps;
-    index = rng.next() < AT_FIRST_ERROR ? wrong.firstWrong : rng.int(0, steps.length);
-    correct = wrong.labels[index] ?? false;
-  } else {
-    index = rng.int(0, steps.length);
-  }
+  const wrong = rng.next() < FROM_WRONG ? corruptSolution(problem, rng) : undefined;
+  const steps = wrong?.steps ?? problem.steps;
+  const firstWrong = wrong?.firstWrong ?? steps.length;
+  const index = wrong !== undefined && rng.next() < AT_FIRST_ERROR ? firstWrong : rng.int(0, steps.length);
+  const correct = wrong?.labels[index] ?? true;
   const prompt = judgePrompt(
     problem.prompt,
     steps.map((text) => ({ text })),
     index,
   );
-  return { input: tokenizer.encode(prompt), labels: tokenizer.encode(correct ? "yes" : "no") };
+  // once a step was wrong, no next step is right
+  const rightStep = index <= firstWrong ? problem.steps[index] : undefined;
+  return { input: tokenizer.encode(prompt), labels: tokenizer.encode(verdict(correct, rightStep)) };
 }
 
 /** A step without its context, right or with a slip in the arithmetic: short, and what the judge must be able to do first. */
 function checkExample(rng: Rng, tokenizer: TextTokenizer): Example {
   const problem = generateSplitProblem(rng, "pretrain");
   const slip = rng.next() < 0.5 ? corruptWith(problem, "arithmetic_slip", rng) : undefined;
-  const text = slip?.steps[slip.firstWrong] ?? problem.steps[rng.int(0, problem.equations.length)] ?? "";
+  const index = slip?.firstWrong ?? rng.int(0, problem.equations.length);
+  const text = slip?.steps[index] ?? problem.steps[index] ?? "";
   return {
     input: tokenizer.encode(judgePrompt("", [{ text }], 0, "none")),
-    labels: tokenizer.encode(slip === undefined ? "yes" : "no"),
+    labels: tokenizer.encode(verdict(slip === undefined, problem.steps[index])),
   };
 }
 

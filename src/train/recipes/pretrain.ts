@@ -55,22 +55,39 @@ export function pretrainRate(
   return learningRate * Math.min(up, down);
 }
 
-function crossEntropy(p: Parameters, config: T5Config, batch: readonly Example[]): Tensor {
+/** Mean negative log-probability of all label tokens. */
+function solveLoss(p: Parameters, config: T5Config, batch: readonly Example[]): Tensor {
+  return tf.neg(tf.mean(labelLogps(p, config, batch)));
+}
+
+/** The verdicts (first tokens) and the corrections behind them, each a mean: the verdict must not drown in the correction. */
+function judgeLoss(
+  p: Parameters,
+  config: T5Config,
+  batch: readonly Example[],
+): { verdict: Tensor; correction: Tensor } {
+  const isVerdict = batch.flatMap(({ labels }) => labels.map((_, t) => (t === 0 ? 1 : 0)));
+  const logps = labelLogps(p, config, batch);
+  const mask = tf.tensor1d(isVerdict);
+  const verdict = tf.div(tf.sum(tf.mul(logps, mask)), -batch.length);
+  const correction = tf.div(tf.sum(tf.mul(logps, tf.sub(1, mask))), batch.length - isVerdict.length);
+  return { verdict, correction };
+}
+
+function labelLogps(p: Parameters, config: T5Config, batch: readonly Example[]): Tensor {
   const prompts = padRows(
-    batch.map((example) => example.input),
+    batch.map(({ input }) => input),
     config.padTokenId,
   );
-  return tf.neg(
-    tf.mean(
-      completionLogps(
-        p,
-        config,
-        prompts,
-        batch.map((example) => example.labels),
-      ).tokenLogps,
-    ),
-  );
+  return completionLogps(
+    p,
+    config,
+    prompts,
+    batch.map(({ labels }) => labels),
+  ).tokenLogps;
 }
+
+const scalar = (tensor: Tensor): number => tensor.dataSync()[0] ?? Number.NaN;
 
 const stateSchema = z.object({ rng: z.array(z.number()) });
 
@@ -94,27 +111,25 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const judge = drawBatches(rng, tokenizer, "judge", { batches: POOL_BATCHES, size: options.judgeBatchSize });
       const check = drawBatches(rng, tokenizer, "check", { batches: POOL_BATCHES, size: options.checkBatchSize });
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
-        const losses = { solve: 0, judge: 0, check: 0 };
+        let losses: Record<string, number> = {};
         const { value, gradients } = valueAndGradients((p) => {
-          const solveLoss = crossEntropy(p, config, solve[i] ?? []);
-          const judgeLoss = crossEntropy(p, config, judge[i] ?? []);
-          const checkLoss = crossEntropy(p, config, check[i] ?? []);
-          losses.check = checkLoss.dataSync()[0] ?? Number.NaN;
-          losses.solve = solveLoss.dataSync()[0] ?? Number.NaN;
-          losses.judge = judgeLoss.dataSync()[0] ?? Number.NaN;
-          return tf.addN([solveLoss, judgeLoss, checkLoss]);
+          const solving = solveLoss(p, config, solve[i] ?? []);
+          const judging = judgeLoss(p, config, judge[i] ?? []);
+          const checking = judgeLoss(p, config, check[i] ?? []);
+          losses = {
+            solve_loss: scalar(solving),
+            judge_loss: scalar(judging.verdict),
+            judge_correction_loss: scalar(judging.correction),
+            check_loss: scalar(checking.verdict),
+            check_correction_loss: scalar(checking.correction),
+          };
+          return tf.addN([solving, judging.verdict, judging.correction, checking.verdict, checking.correction]);
         }, optimizer.parameters());
         const gradNorm = clipByGlobalNorm(gradients, 1);
         const learningRate = pretrainRate(step, options);
         optimizer.step(gradients, learningRate);
         tf.dispose([value, gradients]);
-        const figures = {
-          solve_loss: losses.solve,
-          judge_loss: losses.judge,
-          check_loss: losses.check,
-          grad_norm: gradNorm,
-          learning_rate: learningRate,
-        };
+        const figures = { ...losses, grad_norm: gradNorm, learning_rate: learningRate };
         progress.update(step + 1, figures);
         await appendFile(
           join(options.outputDir, "pretrain_log.jsonl"),
