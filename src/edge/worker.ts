@@ -6,6 +6,7 @@ import { createApp } from "./app.ts";
 import { createEngine } from "./engine/engine.ts";
 import { type Env, parseSettings } from "./env.ts";
 import type { AppEnv } from "./http/app-env.ts";
+import { misconfigured } from "./http/errors.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createAssetStore, createBucketStore, type ModelStore } from "./model-store.ts";
 import { ortRuntime } from "./ort.ts";
@@ -50,8 +51,12 @@ function buildApp(env: Env): Hono<AppEnv> {
 }
 
 export default {
-  fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
-    app ??= buildApp(env);
+  async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+    try {
+      app ??= buildApp(env);
+    } catch (error) {
+      return misconfigured(error);
+    }
     const response = Promise.resolve(app.fetch(request, env, context));
     // A caller that goes away must not cut work off that others wait for: the loading of a model, a turn in the queue.
     context.waitUntil(response);

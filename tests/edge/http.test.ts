@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../src/edge/env.ts";
+import { misconfigured } from "../../src/edge/http/errors.ts";
 import { ArtifactError, CapacityError, InputError } from "../../src/shared/errors.ts";
 import { appOn, fakeEngine } from "./fake-engine.ts";
 
@@ -205,5 +206,11 @@ describe("worker variables", () => {
     expect(() => parseSettings({ DTYPE: "fp64" })).toThrow(/DTYPE.*worker variables/);
     expect(() => parseSettings({ POLICY_MODEL: "../x" })).toThrow("POLICY_MODEL: must be the name of a model folder");
     expect(() => parseSettings({ STEPWISE_API_KEY: "short" })).toThrow("STEPWISE_API_KEY");
+  });
+
+  test("a worker that has one answers 503 and says which", async () => {
+    const response = misconfigured(new InputError({ code: "bad_variable", what: "DTYPE: wrong" }));
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({ error: "DTYPE: wrong.", error_type: "unavailable" });
   });
 });

@@ -44,3 +44,11 @@ export function respondToErrors({ log }: Pick<AppDeps, "log">) {
     return c.json({ error: "internal error", error_type: "internal", request_id: requestId }, 500);
   };
 }
+
+/** The answer of a worker whose variables or bindings are wrong: the owner reads what to mend. */
+export function misconfigured(error: unknown): Response {
+  const known = toHttpError(error);
+  if (known === undefined) throw error;
+  const body = { error: known.message, error_type: "unavailable" };
+  return Response.json(body, { status: 503, headers: { "retry-after": "60" } });
+}
