@@ -149,6 +149,20 @@ describe("score", () => {
     expect(completions[0]?.steps[0]?.score).toBe(completions[1]?.steps[0]?.score);
   });
 
+  test("in int8 too, a step's score does not depend on what else is asked", async () => {
+    const int8 = engineOn({ dtype: "int8" });
+    const ask = (texts: readonly string[]) =>
+      int8.score({
+        prompt: PROMPT,
+        completions: texts.map((text) => ({ field: "completions", steps: splitSteps(text) })),
+        aggregation: "mean",
+        context: "prefix",
+      });
+    const alone = await ask(["3 + 4 = 7"]);
+    const together = await ask([SOLUTION, "3 + 4 = 7", "8"]);
+    expect(together.completions[1]).toEqual(alone.completions[0]);
+  });
+
   test("a judge prompt over the limit names step, field and limit", async () => {
     await expect(scoring([`1\n${"a".repeat(500)}`])).rejects.toThrow(
       /step 1 of completions\[0\].*has \d+ tokens, the limit .* is 512/,
@@ -167,9 +181,9 @@ describe("score", () => {
 
   test("batches hold at most 16 rows and 2048 padded tokens, shortest first", () => {
     const questions = [900, 10, 1100, 12, 3000].map((length) => ({ ids: new Array<number>(length).fill(5) }));
-    const lengths = batchesByLength(questions).map((batch) => batch.map(({ ids }) => ids.length));
+    const lengths = batchesByLength(questions, 16).map((batch) => batch.map(({ ids }) => ids.length));
     expect(lengths).toEqual([[10, 12], [900], [1100], [3000]]);
-    expect(batchesByLength(new Array(40).fill({ ids: [1] })).map((batch) => batch.length)).toEqual([16, 16, 8]);
+    expect(batchesByLength(new Array(40).fill({ ids: [1] }), 16).map((batch) => batch.length)).toEqual([16, 16, 8]);
   });
 });
 
