@@ -33,7 +33,7 @@ import { openMetricsLog } from "../metrics-log.ts";
 import { loadModel, loadTokenizer, type Model, saveModel } from "../model/model-folder.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { writeModelCard } from "../model-card.ts";
-import { type AdamW, createAdamW } from "../optim/adamw.ts";
+import { createAdamW } from "../optim/adamw.ts";
 import { createProgress } from "../progress.ts";
 import { type TrainConfig, trainConfigToJson } from "../run-config.ts";
 import { openEventFile } from "../tensorboard.ts";
@@ -73,6 +73,17 @@ const FREE_TO_CHANGE = new Set([
 
 const runStateSchema = z.object({
   tokens: z.number(),
+  /** Figures since the last line of the log, which a resumed run goes on summing. */
+  window: z.object({
+    pairs: z.number(),
+    tokens: z.number(),
+    loss: z.number(),
+    chosenLogps: z.number(),
+    rejectedLogps: z.number(),
+    preferred: z.number(),
+    chosenScores: z.number(),
+    rejectedScores: z.number(),
+  }),
   config: z.record(z.string(), z.unknown()),
   data_hash: z.string(),
   before: z.record(z.string(), z.number()),
@@ -142,7 +153,14 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
 
   let model = base;
   let restored: Awaited<ReturnType<typeof loadCheckpointState>> | undefined;
-  let state: RunState = { tokens: 0, config: trainConfigToJson(config), data_hash: data.hash, before: {}, samples: [] };
+  let state: RunState = {
+    tokens: 0,
+    window: NO_FIGURES,
+    config: trainConfigToJson(config),
+    data_hash: data.hash,
+    before: {},
+    samples: [],
+  };
   if (resumedDir !== undefined) {
     restored = await loadCheckpointState(resumedDir);
     const parsed = runStateSchema.safeParse(restored.state);
@@ -209,7 +227,6 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
 
   const progress = createProgress({ title: "train", total: schedule.maxSteps, initial: first });
   const started = performance.now();
-  let window: PairFigures = NO_FIGURES;
   try {
     for (let step = first; step < schedule.maxSteps; step++) {
       await turnOfEventLoop(); // a step is synchronous: without this, Ctrl-C would wait for the next checkpoint
@@ -226,8 +243,8 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
       if (!Number.isFinite(gradNorm)) throw notFinite("gradient", step, (await listCheckpoints(outputDir)).at(-1));
       const done = step + 1;
       state.tokens += figures.tokens;
-      window = addFigures(window, figures);
-      const values = runMetrics(window);
+      state.window = addFigures(state.window, figures);
+      const values = runMetrics(state.window);
       progress.update(done, {
         loss: values.loss ?? 0,
         "logps/margins": values["logps/margins"] ?? 0,
@@ -235,7 +252,7 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
       });
       if (done % config.loggingSteps === 0 || done === schedule.maxSteps) {
         record(done, { ...values, grad_norm: gradNorm, learning_rate: learningRate, num_tokens: state.tokens });
-        window = NO_FIGURES;
+        state.window = NO_FIGURES;
       }
       if (config.evalSteps !== null && done % config.evalSteps === 0 && done < schedule.maxSteps)
         record(done, evaluate(optimizer.parameters(), model, data.eval, config.beta));

@@ -134,6 +134,15 @@ describe("checkpoints", () => {
     await expectSameAsStraight(config);
   });
 
+  test("resumed between two lines of the log, the run logs the straight run's means", async () => {
+    const every4 = { loggingSteps: 4, maxSteps: 4 };
+    await trainStepwiseDpo(run.config("means", every4), { exportOnnx: false });
+    const config = run.config("means-resumed", every4);
+    await expect(trainStepwiseDpo(config, { exportOnnx: false, signal: now() })).rejects.toThrow("step 1");
+    await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
+    expect(await readMetrics(config.outputDir)).toEqual(await readMetrics(run.config("means").outputDir));
+  });
+
   test("a half-written checkpoint is not resumed from", async () => {
     const config = run.config("half");
     await expect(trainStepwiseDpo(config, { exportOnnx: false, signal: now() })).rejects.toThrow("step 1");
