@@ -62,22 +62,22 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
 }
 
 function checkAssets(files: readonly { path: string; bytes: number }[]): void {
-  const large = files.find(({ bytes }) => bytes > MAX_ASSET_BYTES);
-  if (large !== undefined) {
+  const weights = totalBytes(files.filter(({ path }) => path.endsWith(".onnx")));
+  if (weights > MAX_WEIGHT_BYTES) {
     throw new CapacityError({
-      code: "asset_too_large",
-      what: `${mebibytes(large.bytes)}, a static asset may have ${mebibytes(MAX_ASSET_BYTES)}`,
-      where: large.path,
-      fix: "Put the models in an R2 bucket (wrangler.toml, MODELS), or train a smaller one.",
+      code: "models_too_large",
+      what: `the graphs have ${mebibytes(weights)} together; above ${mebibytes(MAX_WEIGHT_BYTES)} they do not fit a worker's 128 MB of memory`,
+      where: "policy and reward model",
+      fix: "Deploy them as int8, use one folder for both, or train a smaller model; npm run dev has no such limit.",
     });
   }
-  const weights = totalBytes(files.filter(({ path }) => path.endsWith(".onnx")));
-  if (weights <= MAX_WEIGHT_BYTES) return;
+  const large = files.find(({ bytes }) => bytes > MAX_ASSET_BYTES);
+  if (large === undefined) return;
   throw new CapacityError({
-    code: "models_too_large",
-    what: `the graphs have ${mebibytes(weights)} together, more than ${mebibytes(MAX_WEIGHT_BYTES)} do not fit a worker's 128 MB of memory`,
-    where: "policy and reward model",
-    fix: "Deploy them as int8, use one folder for both, or train a smaller model.",
+    code: "asset_too_large",
+    what: `${mebibytes(large.bytes)}, a static asset may have ${mebibytes(MAX_ASSET_BYTES)}`,
+    where: large.path,
+    fix: "Put the models in an R2 bucket (wrangler.toml, MODELS), or train a smaller one.",
   });
 }
 
