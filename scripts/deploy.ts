@@ -1,10 +1,12 @@
-// npm run deploy: the worker with its models to Cloudflare. Exit 1 when a model is not exported, a limit is met or wrangler fails.
+// npm run deploy: the worker with its models to Cloudflare. A model that is not exported yet is exported first.
+// Exit 1 when that fails, a limit is met or wrangler fails.
 
 import { Command, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { deployWorker } from "../src/infer/deploy-worker.ts";
 import { StepwiseError } from "../src/shared/errors.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
+import { ensureExported } from "../src/train/export/ensure-exported.ts";
 
 interface Flags {
   policy?: string;
@@ -15,8 +17,8 @@ interface Flags {
 
 const program = new Command("deploy")
   .description("Put the worker and its models online with wrangler (an account with the Workers Paid plan).")
-  .option("--policy <dir>", "exported model that generates (default: the trained model, else the one that ships)")
-  .option("--reward <dir>", "exported model that scores (default: the one that ships)")
+  .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
+  .option("--reward <dir>", "model that scores (default: the one that ships)")
   .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
   .option("--dry-run", "bundle and check, upload nothing; needs no account", false)
   .allowExcessArguments(false)
@@ -24,7 +26,15 @@ const program = new Command("deploy")
 const { policy, reward, dtype, dryRun } = program.opts<Flags>();
 
 try {
-  await deployWorker({ ...chooseModels({ policy, reward }), dtype, dryRun, say: (line) => console.log(line) });
+  const say = (line: string) => console.log(line);
+  const models = chooseModels({ policy, reward });
+  await deployWorker({
+    policyDir: await ensureExported(models.policyDir, { say }),
+    rewardDir: await ensureExported(models.rewardDir, { say }),
+    dtype,
+    dryRun,
+    say,
+  });
   console.log(dryRun ? "dry run: ready to deploy, nothing was uploaded" : "deployed");
 } catch (error) {
   console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);

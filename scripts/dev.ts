@@ -1,10 +1,12 @@
-// npm run dev: the worker in local workerd until Ctrl-C. Exit 1 when a model is not exported or the port is taken.
+// npm run dev: the worker in local workerd until Ctrl-C. A model that is not exported yet is exported first.
+// Exit 1 when that fails or the port is taken.
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { StepwiseError } from "../src/shared/errors.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
+import { ensureExported } from "../src/train/export/ensure-exported.ts";
 
 interface Flags {
   policy?: string;
@@ -22,8 +24,8 @@ const portNumber = (text: string): number => {
 
 const program = new Command("dev")
   .description("Run the worker on this machine, in the runtime that Cloudflare uses.")
-  .option("--policy <dir>", "exported model that generates (default: the trained model, else the one that ships)")
-  .option("--reward <dir>", "exported model that scores (default: the one that ships)")
+  .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
+  .option("--reward <dir>", "model that scores (default: the one that ships)")
   .option("--port <number>", "port on 127.0.0.1", portNumber, 8787)
   .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
   .allowExcessArguments(false)
@@ -31,9 +33,15 @@ const program = new Command("dev")
 const { policy, reward, port, dtype } = program.opts<Flags>();
 
 try {
-  const models = chooseModels({ policy, reward });
-  console.log(`policy        ${models.policyDir}\nreward model  ${models.rewardDir}\nstarting ...`);
-  const worker = await startLocalWorker({ ...models, port, dtype, watch: true, onLog: (line) => console.log(line) });
+  const chosen = chooseModels({ policy, reward });
+  console.log(`policy        ${chosen.policyDir}\nreward model  ${chosen.rewardDir}`);
+  const say = (line: string) => console.log(line);
+  const models = {
+    policyDir: await ensureExported(chosen.policyDir, { say }),
+    rewardDir: await ensureExported(chosen.rewardDir, { say }),
+  };
+  console.log("starting ...");
+  const worker = await startLocalWorker({ ...models, port, dtype, watch: true, onLog: say });
   const json = `-H 'content-type: application/json'`;
   console.log(`
 ready: ${worker.url} (Ctrl-C stops it)

@@ -51,7 +51,8 @@ if (flags.apiKeyEnv !== undefined && (apiKey === undefined || apiKey === "")) {
 const startWorker: StartWorker = async ({ policyDir, rewardDir }) => {
   const { startLocalWorker } = await import("../src/infer/local-worker.ts");
   const { ensureExported } = await import("../src/train/export/ensure-exported.ts");
-  return startLocalWorker({ policyDir: await ensureExported(policyDir), rewardDir: await ensureExported(rewardDir) });
+  const exported = (dir: string) => ensureExported(dir, { say: (line) => console.error(line) });
+  return startLocalWorker({ policyDir: await exported(policyDir), rewardDir: await exported(rewardDir) });
 };
 
 const interrupt = new AbortController();

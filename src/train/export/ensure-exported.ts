@@ -13,17 +13,32 @@ async function modified(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.mtimeMs ?? Number.NEGATIVE_INFINITY;
 }
 
-/** Folder with a manifest for `modelDir`, exporting it when needed. Throws what `exportOnnx` throws. */
-export async function ensureExported(modelDir: string, exportsDir = EXPORTS): Promise<string> {
-  if ((await modified(join(modelDir, MANIFEST_FILE))) > 0) return modelDir;
+export interface EnsureExported {
+  /** Where exports go; `outputs/exported` by default. */
+  exportsDir?: string | undefined;
+  /** Told of an export before it is made. */
+  say?: ((line: string) => void) | undefined;
+}
+
+/**
+ * Folder with a manifest for `modelDir`, exporting it when needed; an export older than the weights beside it counts for nothing.
+ * Throws what `exportOnnx` throws.
+ */
+export async function ensureExported(modelDir: string, options: EnsureExported = {}): Promise<string> {
+  const { exportsDir = EXPORTS, say = () => {} } = options;
+  const weightFiles = ["model.safetensors", "model.safetensors.index.json"];
+  const weights = Math.max(...(await Promise.all(weightFiles.map((name) => modified(join(modelDir, name))))));
+  const own = await modified(join(modelDir, MANIFEST_FILE));
+  if (own > 0 && own >= weights) return modelDir;
   // two models of the same name in different places must not take each other's export
   const place = resolve(modelDir);
   const outputDir = join(
     exportsDir,
     `${basename(place)}-${createHash("sha256").update(place).digest("hex").slice(0, 8)}`,
   );
-  const weights = await modified(join(modelDir, "model.safetensors"));
-  if ((await modified(join(outputDir, MANIFEST_FILE))) < weights || weights < 0)
+  if ((await modified(join(outputDir, MANIFEST_FILE))) < weights || weights < 0) {
+    say(`exporting ${modelDir} to ${outputDir}`);
     await exportOnnx({ modelDir, outputDir });
+  }
   return outputDir;
 }

@@ -25,12 +25,12 @@ afterAll(async () => {
 });
 
 test("a folder with an export is returned as it is", async () => {
-  expect(await ensureExported(exported.dir, join(folder, "none"))).toBe(exported.dir);
+  expect(await ensureExported(exported.dir, { exportsDir: join(folder, "none") })).toBe(exported.dir);
   expect(existsSync(join(folder, "none"))).toBe(false);
 });
 
 test("two models of the same name get two exports, each made once and again when the weights are newer", async () => {
-  const exports = join(folder, "exports");
+  const exports = { exportsDir: join(folder, "exports") };
   const [a, b] = [join(folder, "a/model"), join(folder, "b/model")];
   const first = await ensureExported(a, exports);
   expect(await ensureExported(b, exports)).not.toBe(first);
@@ -42,4 +42,18 @@ test("two models of the same name get two exports, each made once and again when
   utimesSync(join(a, "model.safetensors"), later, later);
   await ensureExported(a, exports);
   expect(made()).toBeGreaterThan(before);
+});
+
+test("an export that is older than the weights beside it is not used, and a line says that another is made", async () => {
+  const trainedAgain = join(folder, "again/model");
+  cpSync(exported.dir, trainedAgain, { recursive: true });
+  const later = new Date(Date.now() + 2000);
+  utimesSync(join(trainedAgain, "model.safetensors"), later, later);
+  const lines: string[] = [];
+  const made = await ensureExported(trainedAgain, {
+    exportsDir: join(folder, "again/exports"),
+    say: (line) => lines.push(line),
+  });
+  expect(made).not.toBe(trainedAgain);
+  expect(lines).toEqual([`exporting ${trainedAgain} to ${made}`]);
 });
