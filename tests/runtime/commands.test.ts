@@ -40,14 +40,11 @@ test.each(["dev.ts", "deploy.ts"])("%s --help names its flags and exits 0", asyn
   for (const flag of ["--policy", "--reward", "--dtype"]) expect(stdout).toContain(flag);
 });
 
-test.each(["dev.ts", "deploy.ts"])(
-  "%s names the command that exports a model which is not exported",
-  async (script) => {
-    const { code, stderr } = await run(script, "--policy", empty, "--reward", model.dir);
-    expect(code).toBe(1);
-    expect(stderr).toContain(`Export it: npm run export -- --model ${empty}`);
-  },
-);
+test.each(["dev.ts", "deploy.ts"])("%s says which file a folder without a model lacks", async (script) => {
+  const { code, stderr } = await run(script, "--policy", empty, "--reward", model.dir);
+  expect(code).toBe(1);
+  expect(stderr).toContain(join(empty, "config.json"));
+});
 
 test("an unknown flag is an error", async () => {
   const { code, stderr } = await run("deploy.ts", "--dry-rum");
