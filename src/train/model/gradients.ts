@@ -2,12 +2,27 @@
 // WebAssembly (there a product with one runs ten times slower), and no kernel that WebAssembly lacks.
 // Each is checked against finite differences in tests/train/model/gradients.test.ts.
 
-import { currentBackend, type Tensor, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
+import { currentBackend, nativeOps, type Tensor, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
 
-/** Matrix product with optionally transposed operands, [m, k] x [k, n]. */
+/**
+ * Matrix product with optionally transposed operands, [m, k] x [k, n]. On native TensorFlow it is `MatMul` itself: the `BatchMatMul`
+ * that TensorFlow.js uses for every product takes 1.3 to 1.6 times as long on matrices of this size.
+ */
 export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
-  if (currentBackend() === "tensorflow") return tf.matMul(a, b, transposeA, transposeB);
-  return tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b);
+  const ops = nativeOps();
+  if (ops === undefined) return tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b);
+  const { types } = ops;
+  const [result] = ops.run(
+    "MatMul",
+    [
+      { name: "transpose_a", type: types.attrBool, value: transposeA },
+      { name: "transpose_b", type: types.attrBool, value: transposeB },
+      { name: "T", type: types.attrType, value: types.float },
+    ],
+    [a, b],
+    1,
+  );
+  return result as Tensor2D;
 }
 
 function pair(saved: Tensor[]): [Tensor2D, Tensor2D] {

@@ -74,7 +74,10 @@ export function drawBatches(
 ): Example[][] {
   const make = MAKERS[task];
   const pool = Array.from({ length: options.batches * options.size }, () => make(rng, tokenizer));
-  pool.sort((a, b) => a.labels.length - b.labels.length || a.input.length - b.input.length);
+  // judging by input alone: the length of a verdict gives its answer away, and a batch of one answer teaches little
+  const length = ({ input, labels }: Example): number =>
+    task === "solve" ? input.length + 2 * labels.length : input.length;
+  pool.sort((a, b) => length(a) - length(b));
   return rng.shuffle(
     Array.from({ length: options.batches }, (_, i) => pool.slice(i * options.size, (i + 1) * options.size)),
   );

@@ -1,10 +1,9 @@
-// Pretraining of the small base model, top to bottom: endless problems, two tasks a step, AdamW with warm-up, a constant rate, and a
+// Pretraining of the small base model, top to bottom: endless problems, three tasks a step on two processes, AdamW with warm-up, a constant rate, and a
 // linear decay to zero over the last part. Resumable; evaluation by greedy solving and step judging on held-out problems.
 
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { T5Config } from "../../shared/t5-config.ts";
 import {
   checkpointDir,
   listCheckpoints,
@@ -13,16 +12,15 @@ import {
   saveCheckpoint,
 } from "../checkpoint.ts";
 import { createRng, type Rng, restoreRng } from "../data/rng.ts";
-import { padRows } from "../model/batch.ts";
-import { completionLogps } from "../model/logps.ts";
 import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
-import type { Parameters } from "../model/parameters.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
-import { clipByGlobalNorm, valueAndGradients } from "../optim/gradients.ts";
-import { drawBatches, type Example } from "../pretrain/examples.ts";
+import { addGradients, clipByGlobalNorm } from "../optim/gradients.ts";
+import { drawBatches } from "../pretrain/examples.ts";
+import { startGradientHelper } from "../pretrain/gradient-helper.ts";
+import { pretrainGradients } from "../pretrain/losses.ts";
 import { withWordCache } from "../pretrain/word-cache.ts";
 import { createProgress } from "../progress.ts";
-import { type Tensor, tf } from "../tensorflow.ts";
+import { tf } from "../tensorflow.ts";
 
 export interface PretrainOptions {
   /** Folder of the initial model (see `initModel`). */
@@ -55,40 +53,6 @@ export function pretrainRate(
   return learningRate * Math.min(up, down);
 }
 
-/** Mean negative log-probability of all label tokens. */
-function solveLoss(p: Parameters, config: T5Config, batch: readonly Example[]): Tensor {
-  return tf.neg(tf.mean(labelLogps(p, config, batch)));
-}
-
-/** The verdicts (first tokens) and the corrections behind them, each a mean: the verdict must not drown in the correction. */
-function judgeLoss(
-  p: Parameters,
-  config: T5Config,
-  batch: readonly Example[],
-): { verdict: Tensor; correction: Tensor } {
-  const isVerdict = batch.flatMap(({ labels }) => labels.map((_, t) => (t === 0 ? 1 : 0)));
-  const logps = labelLogps(p, config, batch);
-  const mask = tf.tensor1d(isVerdict);
-  const verdict = tf.div(tf.sum(tf.mul(logps, mask)), -batch.length);
-  const correction = tf.div(tf.sum(tf.mul(logps, tf.sub(1, mask))), batch.length - isVerdict.length);
-  return { verdict, correction };
-}
-
-function labelLogps(p: Parameters, config: T5Config, batch: readonly Example[]): Tensor {
-  const prompts = padRows(
-    batch.map(({ input }) => input),
-    config.padTokenId,
-  );
-  return completionLogps(
-    p,
-    config,
-    prompts,
-    batch.map(({ labels }) => labels),
-  ).tokenLogps;
-}
-
-const scalar = (tensor: Tensor): number => tensor.dataSync()[0] ?? Number.NaN;
-
 const stateSchema = z.object({ rng: z.array(z.number()) });
 
 /** Runs pretraining; the final model is written to `outputDir`. */
@@ -104,6 +68,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const optimizer = createAdamW(model.parameters, ADAMW_DEFAULTS, restored?.optimizer);
   const from = { ...model, dir: options.modelDir };
   await mkdir(options.outputDir, { recursive: true });
+  const helper = startGradientHelper(config);
   const progress = createProgress({ title: "pretrain", total: options.steps, initial: first });
   try {
     for (let step = first; step < options.steps; ) {
@@ -111,24 +76,16 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const judge = drawBatches(rng, tokenizer, "judge", { batches: POOL_BATCHES, size: options.judgeBatchSize });
       const check = drawBatches(rng, tokenizer, "check", { batches: POOL_BATCHES, size: options.checkBatchSize });
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
-        let losses: Record<string, number> = {};
-        const { value, gradients } = valueAndGradients((p) => {
-          const solving = solveLoss(p, config, solve[i] ?? []);
-          const judging = judgeLoss(p, config, judge[i] ?? []);
-          const checking = judgeLoss(p, config, check[i] ?? []);
-          losses = {
-            solve_loss: scalar(solving),
-            judge_loss: scalar(judging.verdict),
-            judge_correction_loss: scalar(judging.correction),
-            check_loss: scalar(checking.verdict),
-            check_correction_loss: scalar(checking.correction),
-          };
-          return tf.addN([solving, judging.verdict, judging.correction, checking.verdict, checking.correction]);
-        }, optimizer.parameters());
+        const parameters = optimizer.parameters();
+        const judging = await helper.begin(parameters, { judge: judge[i] ?? [], check: check[i] ?? [] });
+        const solved = pretrainGradients(parameters, config, { solve: solve[i] ?? [] });
+        const judged = await judging.result();
+        const losses = { ...solved.losses, ...judged.losses };
+        const gradients = addGradients(solved.gradients, judged.gradients);
         const gradNorm = clipByGlobalNorm(gradients, 1);
         const learningRate = pretrainRate(step, options);
         optimizer.step(gradients, learningRate);
-        tf.dispose([value, gradients]);
+        tf.dispose(gradients);
         const figures = { ...losses, grad_norm: gradNorm, learning_rate: learningRate };
         progress.update(step + 1, figures);
         await appendFile(
@@ -150,5 +107,6 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   } finally {
     progress.stop();
     optimizer.dispose();
+    helper.stop();
   }
 }
