@@ -26,6 +26,8 @@ async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof u
       logLevel: "log",
     },
   });
+  // A bundle that fails is printed; without this the requests to the worker would wait forever. While developing it may be mended.
+  if (!request.watch) worker.raw.on("error", () => setTimeout(() => process.exit(1), 100));
   await worker.ready;
   const url = await worker.url;
   process.send?.({ url: url.origin });

@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import getPort from "get-port";
 import { z } from "zod";
-import { ArtifactError, InputError } from "../shared/errors.ts";
+import { ArtifactError, type CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import type { StartRequest } from "./local-worker-protocol.ts";
-import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker } from "./worker-child.ts";
+import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd } from "./worker-child.ts";
 
 /** The project's folder. */
 export const PROJECT_ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -56,7 +56,8 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
       await rm(assetsDir, { recursive: true, force: true });
     };
     try {
-      await waitUntilHealthy(worker.url);
+      const failure = await Promise.race([waitUntilHealthy(worker.url), worker.ended]);
+      if (failure !== undefined) throw failure;
     } catch (error) {
       await stop();
       throw error;
@@ -76,7 +77,7 @@ export async function startOnAssets(
     /** The directory goes when the worker ends, even when this process is killed. */
     removeAssets?: boolean | undefined;
   },
-): Promise<LocalWorker> {
+): Promise<LocalWorker & { ended: Promise<CapacityError> }> {
   const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false } = options;
   const port = await choosePort(options.port);
   await prepareEdgeWasm(EDGE_WASM);
@@ -98,7 +99,8 @@ export async function startOnAssets(
     removeAssets: options.removeAssets ?? false,
   };
   try {
-    return { url: await askToStart(child, request, lastLines), stop };
+    const ended = untilEnd(child, lastLines);
+    return { url: await askToStart(child, request, lastLines), stop, ended };
   } catch (error) {
     await stop();
     throw error;
@@ -118,10 +120,20 @@ async function choosePort(asked: number | undefined): Promise<number> {
 
 const errorSchema = z.object({ error: z.string() });
 
-async function waitUntilHealthy(url: string): Promise<void> {
-  const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(START_LIMIT_MS) });
+async function waitUntilHealthy(url: string): Promise<undefined> {
+  const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(START_LIMIT_MS) }).catch(
+    (cause: unknown) => {
+      const seconds = START_LIMIT_MS / 1000;
+      throw new ArtifactError({
+        code: "worker_not_ready",
+        what: `no answer in ${seconds} s`,
+        where: "local worker",
+        cause,
+      });
+    },
+  );
   const text = await response.text();
-  if (response.ok) return;
+  if (response.ok) return undefined;
   const error = response.headers.get("content-type")?.startsWith("application/json")
     ? errorSchema.parse(JSON.parse(text)).error
     : `status ${response.status}`;

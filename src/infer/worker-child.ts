@@ -55,18 +55,11 @@ function collectLines(child: ChildProcess, onLog: ((line: string) => void) | und
 /** Sends the request and waits for the worker's URL. Throws CapacityError with what the process printed last. */
 export function askToStart(child: ChildProcess, request: StartRequest, lines: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (what: string) =>
-      reject(
-        new CapacityError({
-          code: "worker_failed",
-          what: `${what}${lines.map((line) => `\n  ${line}`).join("")}`,
-          where: "local worker",
-        }),
-      );
+    const fail = (what: string) => reject(workerFailed(what, lines));
     const timer = setTimeout(() => fail(`the worker did not start in ${START_LIMIT_MS / 1000} s`), START_LIMIT_MS);
     child.once("exit", (code, signal) => {
       clearTimeout(timer);
-      fail(`the worker's process ended (${signal ?? `exit code ${code}`})`);
+      fail(endOf(code, signal));
     });
     child.once("error", (error) => fail(error.message));
     child.once("message", (message) => {
@@ -76,6 +69,22 @@ export function askToStart(child: ChildProcess, request: StartRequest, lines: re
       else fail(answer.error);
     });
     child.send(request);
+  });
+}
+
+function endOf(code: number | null, signal: NodeJS.Signals | null): string {
+  return `the worker's process ended (${signal ?? `exit code ${code}`})`;
+}
+
+function workerFailed(what: string, lines: readonly string[]): CapacityError {
+  const printed = lines.map((line) => `\n  ${line}`).join("");
+  return new CapacityError({ code: "worker_failed", what: `${what}${printed}`, where: "local worker" });
+}
+
+/** Resolves with an error when the process ends. */
+export function untilEnd(child: ChildProcess, lines: readonly string[]): Promise<CapacityError> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => resolve(workerFailed(endOf(code, signal), lines)));
   });
 }
 

@@ -5,6 +5,8 @@
 import { judgePrompt, policyPrompt } from "../../shared/prompts.ts";
 import type { TextTokenizer } from "../../shared/tokenizer.ts";
 import { corruptSolution, corruptWith } from "../data/arithmetic/corrupt.ts";
+import { DEFAULT_RANGE } from "../data/arithmetic/generate.ts";
+import type { ArithmeticProblem } from "../data/arithmetic/problem.ts";
 import { generateSplitProblem } from "../data/arithmetic/split.ts";
 import type { Rng } from "../data/rng.ts";
 
@@ -18,8 +20,18 @@ export interface Example {
 const FROM_WRONG = 0.6;
 const AT_FIRST_ERROR = 0.7;
 
-function solveExample(rng: Rng, tokenizer: TextTokenizer): Example {
-  const problem = generateSplitProblem(rng, "pretrain");
+/** The curriculum: this share of the problems has 2 or 3 steps, the rest 2 to 6. */
+export interface Curriculum {
+  shortShare: number;
+}
+
+function drawProblem(rng: Rng, { shortShare }: Curriculum): ArithmeticProblem {
+  const range = rng.next() < shortShare ? { ...DEFAULT_RANGE, maxSteps: 3 } : DEFAULT_RANGE;
+  return generateSplitProblem(rng, "pretrain", range);
+}
+
+function solveExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
+  const problem = drawProblem(rng, curriculum);
   return { input: tokenizer.encode(policyPrompt(problem.prompt)), labels: tokenizer.encode(problem.steps.join("\n")) };
 }
 
@@ -32,8 +44,8 @@ function verdict(correct: boolean, rightStep: string | undefined): string {
   return rightStep === undefined ? answer : `${answer}\n${rightStep}`;
 }
 
-function judgeExample(rng: Rng, tokenizer: TextTokenizer): Example {
-  const problem = generateSplitProblem(rng, "pretrain");
+function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
+  const problem = drawProblem(rng, curriculum);
   const wrong = rng.next() < FROM_WRONG ? corruptSolution(problem, rng) : undefined;
   const steps = wrong?.steps ?? problem.steps;
   const firstWrong = wrong?.firstWrong ?? steps.length;
@@ -50,8 +62,8 @@ function judgeExample(rng: Rng, tokenizer: TextTokenizer): Example {
 }
 
 /** A step without its context, right or with a slip in the arithmetic: short, and what the judge must be able to do first. */
-function checkExample(rng: Rng, tokenizer: TextTokenizer): Example {
-  const problem = generateSplitProblem(rng, "pretrain");
+function checkExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
+  const problem = drawProblem(rng, curriculum);
   const slip = rng.next() < 0.5 ? corruptWith(problem, "arithmetic_slip", rng) : undefined;
   const index = slip?.firstWrong ?? rng.int(0, problem.equations.length);
   const text = slip?.steps[index] ?? problem.steps[index] ?? "";
@@ -70,10 +82,10 @@ export function drawBatches(
   rng: Rng,
   tokenizer: TextTokenizer,
   task: Task,
-  options: { batches: number; size: number },
+  options: Curriculum & { batches: number; size: number },
 ): Example[][] {
   const make = MAKERS[task];
-  const pool = Array.from({ length: options.batches * options.size }, () => make(rng, tokenizer));
+  const pool = Array.from({ length: options.batches * options.size }, () => make(rng, tokenizer, options));
   // judging by input alone: the length of a verdict gives its answer away, and a batch of one answer teaches little
   const length = ({ input, labels }: Example): number =>
     task === "solve" ? input.length + 2 * labels.length : input.length;

@@ -15,7 +15,7 @@ import { createRng, type Rng, restoreRng } from "../data/rng.ts";
 import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
 import { addGradients, clipByGlobalNorm } from "../optim/gradients.ts";
-import { drawBatches } from "../pretrain/examples.ts";
+import { drawBatches, type Example, type Task } from "../pretrain/examples.ts";
 import { startGradientHelper } from "../pretrain/gradient-helper.ts";
 import { pretrainGradients } from "../pretrain/losses.ts";
 import { withWordCache } from "../pretrain/word-cache.ts";
@@ -30,6 +30,8 @@ export interface PretrainOptions {
   batchSize: number;
   judgeBatchSize: number;
   checkBatchSize: number;
+  /** Share of the problems that have 2 or 3 steps. */
+  shortShare: number;
   learningRate: number;
   warmupSteps: number;
   /** The last steps, over which the rate falls to zero. */
@@ -72,9 +74,11 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const progress = createProgress({ title: "pretrain", total: options.steps, initial: first });
   try {
     for (let step = first; step < options.steps; ) {
-      const solve = drawBatches(rng, tokenizer, "solve", { batches: POOL_BATCHES, size: options.batchSize });
-      const judge = drawBatches(rng, tokenizer, "judge", { batches: POOL_BATCHES, size: options.judgeBatchSize });
-      const check = drawBatches(rng, tokenizer, "check", { batches: POOL_BATCHES, size: options.checkBatchSize });
+      const draw = (task: Task, size: number): Example[][] =>
+        drawBatches(rng, tokenizer, task, { batches: POOL_BATCHES, size, shortShare: options.shortShare });
+      const solve = draw("solve", options.batchSize);
+      const judge = draw("judge", options.judgeBatchSize);
+      const check = draw("check", options.checkBatchSize);
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
         const parameters = optimizer.parameters();
         const judging = await helper.begin(parameters, { judge: judge[i] ?? [], check: check[i] ?? [] });
