@@ -4,6 +4,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import getPort from "get-port";
 import { z } from "zod";
@@ -121,17 +122,13 @@ async function choosePort(asked: number | undefined): Promise<number> {
 const errorSchema = z.object({ error: z.string() });
 
 async function waitUntilHealthy(url: string): Promise<undefined> {
-  const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(START_LIMIT_MS) }).catch(
-    (cause: unknown) => {
-      const seconds = START_LIMIT_MS / 1000;
-      throw new ArtifactError({
-        code: "worker_not_ready",
-        what: `no answer in ${seconds} s`,
-        where: "local worker",
-        cause,
-      });
-    },
-  );
+  const signal = AbortSignal.timeout(START_LIMIT_MS);
+  const response = await fetch(`${url}/health`, { signal }).catch(async (cause: unknown) => {
+    // A process that ends breaks the connection off first: let its own words win.
+    if (!signal.aborted) await setTimeout(2_000);
+    const what = signal.aborted ? `no answer in ${START_LIMIT_MS / 1000} s` : "the connection was broken off";
+    throw new ArtifactError({ code: "worker_not_ready", what, where: "local worker", cause });
+  });
   const text = await response.text();
   if (response.ok) return undefined;
   const error = response.headers.get("content-type")?.startsWith("application/json")

@@ -33,6 +33,8 @@ afterAll(async () => {
 });
 
 async function post(worker: LocalWorker, path: string, body: unknown, headers: Record<string, string> = {}) {
+  // Long synchronous work before leaves kept-alive connections unread that the worker has closed meanwhile: read them first.
+  await new Promise((resolve) => setTimeout(resolve, 20));
   const response = await fetch(`${worker.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
   const json: unknown = await response.json();
   return { status: response.status, headers: response.headers, json };
