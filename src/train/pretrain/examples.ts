@@ -44,32 +44,54 @@ function verdict(correct: boolean, rightStep: string | undefined): string {
   return rightStep === undefined ? answer : `${answer}\n${rightStep}`;
 }
 
-function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
-  const problem = drawProblem(rng, curriculum);
-  const wrong = rng.next() < FROM_WRONG ? corruptSolution(problem, rng) : undefined;
-  const steps = wrong?.steps ?? problem.steps;
-  const firstWrong = wrong?.firstWrong ?? steps.length;
-  const index = wrong !== undefined && rng.next() < AT_FIRST_ERROR ? firstWrong : rng.int(0, steps.length);
-  const correct = wrong?.labels[index] ?? true;
-  const prompt = judgePrompt(
-    problem.prompt,
-    steps.map((text) => ({ text })),
-    index,
-  );
-  // once a step was wrong, no next step is right
-  const rightStep = index <= firstWrong ? problem.steps[index] : undefined;
-  return { input: tokenizer.encode(prompt), labels: tokenizer.encode(verdict(correct, rightStep)) };
+/** The step with one of its numbers replaced at random: a coarse mistake, seen before the fine ones can be. */
+function garbleNumber(step: string, rng: Rng, which: "any" | "last"): string {
+  const numbers = [...step.matchAll(/\d+/g)];
+  const match = which === "last" ? numbers.at(-1) : rng.pick(numbers);
+  if (match === undefined) return step;
+  let other = rng.int(2, 100);
+  if (other === Number(match[0])) other = other === 99 ? 2 : other + 1;
+  return `${step.slice(0, match.index)}${other}${step.slice(match.index + match[0].length)}`;
 }
 
-/** A step without its context, right or with a slip in the arithmetic: short, and what the judge must be able to do first. */
+/** Share of coarse mistakes among the wrong steps. */
+const COARSE = 0.4;
+
+function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
+  const problem = drawProblem(rng, curriculum);
+  const asked = (steps: readonly string[], index: number, correct: boolean, rightStep?: string): Example => {
+    const lines = steps.map((text) => ({ text }));
+    const input = tokenizer.encode(judgePrompt(problem.prompt, lines, index));
+    return { input, labels: tokenizer.encode(verdict(correct, rightStep)) };
+  };
+  if (rng.next() >= FROM_WRONG) {
+    const index = rng.int(0, problem.steps.length);
+    return asked(problem.steps, index, true, problem.steps[index]);
+  }
+  if (rng.next() < COARSE) {
+    const index = rng.int(0, problem.steps.length);
+    const right = problem.steps[index] ?? "";
+    return asked([...problem.steps.slice(0, index), garbleNumber(right, rng, "any")], index, false, right);
+  }
+  const wrong = corruptSolution(problem, rng);
+  const index = rng.next() < AT_FIRST_ERROR ? wrong.firstWrong : rng.int(0, wrong.steps.length);
+  // once a step was wrong, no next step is right
+  const rightStep = index <= wrong.firstWrong ? problem.steps[index] : undefined;
+  return asked(wrong.steps, index, wrong.labels[index] ?? false, rightStep);
+}
+
+/** A step without its context, right or with a wrong result: short, and what the judge must be able to do first. */
 function checkExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
-  const slip = rng.next() < 0.5 ? corruptWith(problem, "arithmetic_slip", rng) : undefined;
+  const correct = rng.next() < 0.5;
+  const coarse = rng.next() < COARSE;
+  const slip = correct || coarse ? undefined : corruptWith(problem, "arithmetic_slip", rng);
   const index = slip?.firstWrong ?? rng.int(0, problem.equations.length);
-  const text = slip?.steps[index] ?? problem.steps[index] ?? "";
+  const right = problem.steps[index] ?? "";
+  const text = correct ? right : (slip?.steps[index] ?? garbleNumber(right, rng, "last"));
   return {
     input: tokenizer.encode(judgePrompt("", [{ text }], 0, "none")),
-    labels: tokenizer.encode(verdict(slip === undefined, problem.steps[index])),
+    labels: tokenizer.encode(verdict(correct, right)),
   };
 }
 

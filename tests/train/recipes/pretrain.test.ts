@@ -39,6 +39,7 @@ async function run(name: string, steps: number, resume = false): Promise<void> {
     batchSize: 2,
     judgeBatchSize: 2,
     checkBatchSize: 2,
+    shortShare: 0.5,
     learningRate: 3e-3,
     warmupSteps: 1,
     decaySteps: 1,
