@@ -2,9 +2,20 @@
 
 import { StepwiseError } from "../src/shared/errors.ts";
 
+/** One line for an error that a user can mend: thrown on purpose, or by the file system; undefined for a fault of the program. */
+export function failureLine(error: unknown): string | undefined {
+  if (error instanceof StepwiseError) return `error: ${error.message}`;
+  if (!(error instanceof Error && "syscall" in error && "path" in error && "code" in error)) return undefined;
+  const fix =
+    error.code === "ENOSPC" || error.code === "EDQUOT"
+      ? "Free some space."
+      : "Check the path, and that you may read and write there.";
+  return `error: ${error.message}. ${fix}`;
+}
+
 /** Prints an error for a person and sets the exit code: 130 when the run was interrupted, else 1. */
 export function reportFailure(error: unknown): void {
-  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
+  console.error(failureLine(error) ?? error);
   process.exitCode = error instanceof StepwiseError && error.code === "interrupted" ? 130 : 1;
 }
 

@@ -4,9 +4,9 @@
 import { Command, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { deployWorker } from "../src/infer/deploy-worker.ts";
-import { StepwiseError } from "../src/shared/errors.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { ensureExported } from "../src/train/export/ensure-exported.ts";
+import { reportFailure } from "./cli.ts";
 
 interface Flags {
   policy?: string;
@@ -15,7 +15,7 @@ interface Flags {
   dryRun: boolean;
 }
 
-const program = new Command("deploy")
+const program = new Command("npm run deploy --")
   .description("Put the worker and its models online with wrangler (an account with the Workers Paid plan).")
   .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
   .option("--reward <dir>", "model that scores (default: the one that ships)")
@@ -37,6 +37,5 @@ try {
   });
   console.log(dryRun ? "dry run: ready to deploy, nothing was uploaded" : "deployed");
 } catch (error) {
-  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
-  process.exitCode = 1;
+  reportFailure(error);
 }

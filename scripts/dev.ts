@@ -4,9 +4,9 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
-import { StepwiseError } from "../src/shared/errors.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { ensureExported } from "../src/train/export/ensure-exported.ts";
+import { reportFailure } from "./cli.ts";
 
 interface Flags {
   policy?: string;
@@ -22,7 +22,7 @@ const portNumber = (text: string): number => {
   return port;
 };
 
-const program = new Command("dev")
+const program = new Command("npm run dev --")
   .description("Run the worker on this machine, in the runtime that Cloudflare uses.")
   .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
   .option("--reward <dir>", "model that scores (default: the one that ships)")
@@ -59,6 +59,5 @@ ready: ${worker.url} (Ctrl-C stops it)
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
 } catch (error) {
-  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
-  process.exitCode = 1;
+  reportFailure(error);
 }

@@ -2,13 +2,13 @@
 
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { StepwiseError } from "../src/shared/errors.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
 import { checkExport } from "../src/train/export/check-export.ts";
 import { exportOnnx } from "../src/train/export/export-onnx.ts";
 import { readSideFiles } from "../src/train/export/side-files.ts";
 import { createProgress, type Progress } from "../src/train/progress.ts";
+import { reportFailure } from "./cli.ts";
 
 interface Flags {
   model: string;
@@ -25,7 +25,7 @@ const dtypeList = (text: string): Dtype[] => {
   return dtypes;
 };
 
-const program = new Command("export")
+const program = new Command("npm run export --")
   .description("Export a T5 in Hugging Face layout to ONNX, for the worker, transformers.js and onnxruntime.")
   .requiredOption("--model <dir>", "folder with config.json, model.safetensors and tokenizer files")
   .option("--output <dir>", "where the export goes (default: the model folder, whose onnx/ it fills)")
@@ -59,8 +59,7 @@ try {
   if (check.int8Cosine !== undefined)
     console.log(`check: cosine of int8 to fp32 logits ${check.int8Cosine.toFixed(5)}`);
 } catch (error) {
-  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
-  process.exitCode = 1;
+  reportFailure(error);
 } finally {
   progress?.stop();
 }

@@ -7,7 +7,7 @@ import { wholeNumber } from "../src/train/data/flags.ts";
 import { writeText } from "../src/train/data/write-text.ts";
 import { reportFailure } from "./cli.ts";
 
-const program = new Command("generate-data")
+const program = new Command("npm run generate-data --")
   .description(
     "Write multi-step arithmetic word problems, each with a right and a plausibly wrong solution and the labels of their steps.\n" +
       "The same seed writes the same file, byte for byte.",

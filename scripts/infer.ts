@@ -6,8 +6,8 @@ import { Command, Option } from "commander";
 import { infer, type StartWorker } from "../src/infer/infer.ts";
 import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
-import { StepwiseError } from "../src/shared/errors.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
+import { reportFailure } from "./cli.ts";
 
 interface Flags {
   model?: string;
@@ -23,7 +23,7 @@ interface Flags {
   resume: boolean;
 }
 
-const program = new Command("infer")
+const program = new Command("npm run infer --")
   .description("Generate an answer for each prompt and score its two given completions; writes CSV and JSONL.")
   .option("--model <dir>", "model folder (default: the trained model, else the one that ships)")
   .option("--reward-model <dir>", "folder of the model that scores (default: the one that ships)")
@@ -75,6 +75,5 @@ try {
   }
   process.exitCode = succeeded === 0 ? 1 : 0;
 } catch (error) {
-  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
-  process.exitCode = error instanceof StepwiseError && error.code === "interrupted" ? 130 : 1;
+  reportFailure(error);
 }

@@ -1,11 +1,11 @@
 // npm run parity: holds a model's numbers, in TensorFlow.js and as exported ONNX, against PyTorch's. Exit 1 over tolerance.
 
 import { Command, Option } from "commander";
-import { StepwiseError } from "../src/shared/errors.ts";
 import { formatChecks, isWithin } from "../src/train/parity/check.ts";
 import { runParity } from "../src/train/parity/run-parity.ts";
 import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
+import { reportFailure } from "./cli.ts";
 
 const program = new Command("npm run parity --")
   .description("Check a model's numbers against a golden file: forward, loss, gradients, AdamW, decoding, ONNX export.")
@@ -27,8 +27,7 @@ try {
     process.exitCode = 1;
   }
 } catch (error) {
-  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
-  process.exitCode = 1;
+  reportFailure(error);
 }
 // the WebAssembly backend's threads would keep the process alive
 process.exit();

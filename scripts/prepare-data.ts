@@ -6,7 +6,7 @@ import { type PrepareOptions, prepareData } from "../src/train/data/prepare.ts";
 import { prepareSummary } from "../src/train/data/prepare-summary.ts";
 import { reportFailure } from "./cli.ts";
 
-const program = new Command("prepare-data")
+const program = new Command("npm run prepare-data --")
   .description(
     "Convert raw preference data to DPO pairs: DIR/train.jsonl, DIR/eval.jsonl and DIR/report.json.\n\n" +
       "Input is JSON or JSON Lines; each record may be\n" +

@@ -27,7 +27,7 @@ const DATA = "outputs/quickstart_data";
 const PROBLEMS = 100;
 const RECORDS = 24;
 
-const command = new Command("quickstart")
+const command = new Command("npm run quickstart --")
   .description(
     "The whole road on the model and data that ship: convert, train, export, serve, batch inference, report.",
   )

@@ -1,9 +1,9 @@
 // npm run setup:tensorflow: gets the native TensorFlow for tfjs-node and says what it did; exit 1 when no way worked.
 
 import { Command } from "commander";
-import { StepwiseError } from "../src/shared/errors.ts";
 import { defaultCacheDir } from "../src/train/setup/cached-binding.ts";
 import { setupTensorFlow } from "../src/train/setup/setup-tensorflow.ts";
+import { reportFailure } from "./cli.ts";
 
 const DONE = {
   present: "was there already; nothing to do",
@@ -12,7 +12,7 @@ const DONE = {
   pip: "was built against the TensorFlow of pip",
 } as const;
 
-const program = new Command("setup:tensorflow")
+const program = new Command("npm run setup:tensorflow --")
   .description("Get the native half of @tensorflow/tfjs-node (several times faster than the WebAssembly backend).")
   .option("--force", "build it again even when it works", false)
   .option("--cache <dir>", "where the libraries are kept, outside the repository", defaultCacheDir())
@@ -31,6 +31,5 @@ try {
   });
   console.log(`native TensorFlow ${result.tensorflow} ${DONE[result.rung]}`);
 } catch (error) {
-  console.error(error instanceof StepwiseError ? `error: ${error.message}` : error);
-  process.exitCode = 1;
+  reportFailure(error);
 }

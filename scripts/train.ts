@@ -8,7 +8,7 @@ import { resolveTrainConfig } from "../src/train/run-config.ts";
 import { addTrainFlags, trainFlags } from "../src/train/train-flags.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 
-const command = addTrainFlags(new Command("train"))
+const command = addTrainFlags(new Command("npm run train --"))
   .description("Tune a T5 by stepwise DPO; writes the model, checkpoints, metrics, a model card and ONNX files.")
   .option("--no-export", "do not write ONNX files")
   .allowExcessArguments(false)
