@@ -33,9 +33,9 @@ afterAll(async () => {
 });
 
 async function post(worker: LocalWorker, path: string, body: unknown, headers: Record<string, string> = {}) {
-  // Long synchronous work before leaves kept-alive connections unread that the worker has closed meanwhile: read them first.
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  const response = await fetch(`${worker.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  // A fresh connection each: the worker closes idle ones, and a test that computes for seconds does not hear of it in time.
+  const init = { method: "POST", headers: { ...headers, connection: "close" }, body: JSON.stringify(body) };
+  const response = await fetch(`${worker.url}${path}`, init);
   const json: unknown = await response.json();
   return { status: response.status, headers: response.headers, json };
 }
