@@ -1,5 +1,5 @@
 // The tasks of the small base model, made without end from a seed: solve (write the steps), judge (yes or no to the next step, seen
-// with all before it), and check (the same question about a step alone, where only the arithmetic can be wrong).
+// with all before it), check (the same question about a step alone, where only the arithmetic can be wrong) and fill (its result).
 // Examples are drawn in pools, sorted by length inside a pool, and cut into batches, so that little padding is computed.
 
 import { judgePrompt, policyPrompt } from "../../shared/prompts.ts";
@@ -80,10 +80,38 @@ function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum
   return asked(wrong.steps, index, wrong.labels[index] ?? false, rightStep);
 }
 
+/** Share of single-step checks that only compare two numbers. */
+const COMPARISONS = 0.3;
+
+/** "12 = 12": what a verdict rests on once the result is known. */
+function comparison(rng: Rng, correct: boolean): string {
+  const left = rng.int(2, 100);
+  const line = `${left} = ${left}`;
+  return correct ? line : garbleNumber(line, rng, "last");
+}
+
+/** A result to fill in: computed at the first decoder position, which is where a verdict is given. */
+function fillExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
+  const problem = drawProblem(rng, curriculum);
+  const index = rng.int(0, problem.equations.length);
+  const result = problem.equations[index]?.result ?? 0;
+  const open = problem.steps[index]?.replace(/= \d+/, "= ?") ?? "";
+  return {
+    input: tokenizer.encode(judgePrompt("", [{ text: open }], 0, "none")),
+    labels: tokenizer.encode(String(result)),
+  };
+}
+
 /** A step without its context, right or with a wrong result: short, and what the judge must be able to do first. */
 function checkExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
   const correct = rng.next() < 0.5;
+  if (rng.next() < COMPARISONS) {
+    return {
+      input: tokenizer.encode(judgePrompt("", [{ text: comparison(rng, correct) }], 0, "none")),
+      labels: tokenizer.encode(verdict(correct, undefined)),
+    };
+  }
   const coarse = rng.next() < COARSE;
   const slip = correct || coarse ? undefined : corruptWith(problem, "arithmetic_slip", rng);
   const index = slip?.firstWrong ?? rng.int(0, problem.equations.length);
@@ -95,7 +123,7 @@ function checkExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum
   };
 }
 
-const MAKERS = { solve: solveExample, judge: judgeExample, check: checkExample };
+const MAKERS = { solve: solveExample, judge: judgeExample, check: checkExample, fill: fillExample };
 
 export type Task = keyof typeof MAKERS;
 

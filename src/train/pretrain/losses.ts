@@ -40,11 +40,11 @@ export function pretrainGradients(
   const losses: Record<string, number> = {};
   const { value, gradients } = valueAndGradients((parameters) => {
     const terms: [string, Tensor][] = [];
-    for (const task of ["solve", "judge", "check"] as const) {
+    for (const task of ["solve", "fill", "judge", "check"] as const) {
       const batch = batches[task];
       if (batch === undefined) continue;
-      if (task === "solve") {
-        terms.push(["solve_loss", tf.neg(tf.mean(labelLogps(parameters, config, batch)))]);
+      if (task === "solve" || task === "fill") {
+        terms.push([`${task}_loss`, tf.neg(tf.mean(labelLogps(parameters, config, batch)))]);
       } else {
         const { verdict, correction } = judgeLosses(parameters, config, batch);
         terms.push([`${task}_loss`, verdict], [`${task}_correction_loss`, correction]);

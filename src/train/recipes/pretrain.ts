@@ -79,9 +79,14 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const solve = draw("solve", options.batchSize);
       const judge = draw("judge", options.judgeBatchSize);
       const check = draw("check", options.checkBatchSize);
+      const fill = draw("fill", options.checkBatchSize);
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
         const parameters = optimizer.parameters();
-        const judging = await helper.begin(parameters, { judge: judge[i] ?? [], check: check[i] ?? [] });
+        const judging = await helper.begin(parameters, {
+          judge: judge[i] ?? [],
+          check: check[i] ?? [],
+          fill: fill[i] ?? [],
+        });
         const solved = pretrainGradients(parameters, config, { solve: solve[i] ?? [] });
         const judged = await judging.result();
         const losses = { ...solved.losses, ...judged.losses };
