@@ -4,7 +4,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { openapiDocument } from "../../src/edge/routes/openapi.ts";
 import { judgePrompt, TEMPLATE_VERSION } from "../../src/shared/prompts.ts";
+import { settingName, TRAIN_DEFAULTS } from "../../src/train/run-config.ts";
 
 const root = join(import.meta.dirname, "../..");
 const read = (file: string): Promise<string> => readFile(join(root, file), "utf8");
@@ -31,4 +33,12 @@ test("LLM_USAGE.md quotes the judge prompt as it is", async () => {
 
 test("the changelog has the current version", async () => {
   expect(await read("CHANGELOG.md")).toContain(`\n## ${packageJson.version} `);
+});
+
+test.each(Object.entries(TRAIN_DEFAULTS))("docs/training.md names the setting %s", async (key) => {
+  expect(await read("docs/training.md")).toContain(`\`${settingName(key)}\``);
+});
+
+test.each(Object.keys(openapiDocument().paths))("docs/api.md describes %s", async (path) => {
+  expect(await read("docs/api.md")).toMatch(new RegExp(`\`(GET|POST) ${path}\``));
 });
