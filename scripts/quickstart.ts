@@ -85,7 +85,7 @@ try {
     { model: BASE, data: DATA, maxSteps: flags.maxSteps, backend: flags.backend },
     CONFIG,
   );
-  const trained = await trainStepwiseDpo(config, { signal, log: console.log });
+  const trained = await trainStepwiseDpo(config, { overwrite: true, signal, log: console.log });
 
   heading("measure the tuned model on the same problems");
   const after = await solve(trained.outputDir, held, "solve");

@@ -10,10 +10,11 @@ import { reportFailure, stopOnInterrupt } from "./cli.ts";
 
 const command = addTrainFlags(new Command("npm run train --"))
   .description("Tune a T5 by stepwise DPO; writes the model, checkpoints, metrics, a model card and ONNX files.")
+  .option("--overwrite", "start anew where an unfinished run lies", false)
   .option("--no-export", "do not write ONNX files")
   .allowExcessArguments(false)
   .parse();
-const flags = command.opts<{ config?: string; resume: boolean; export: boolean }>();
+const flags = command.opts<{ config?: string; resume: boolean; overwrite: boolean; export: boolean }>();
 
 async function readConfig(path: string): Promise<unknown> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
@@ -43,6 +44,7 @@ try {
   const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
   const result = await trainStepwiseDpo(config, {
     resume: flags.resume,
+    overwrite: flags.overwrite,
     exportOnnx: flags.export,
     signal: stopOnInterrupt(),
     log: console.log,

@@ -87,7 +87,7 @@ describe.each([
   async function post(path: string, body: unknown): Promise<unknown> {
     const response = await fetch(`${worker.url}${path}`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", connection: "close" },
       body: JSON.stringify(body),
     });
     expect(response.status).toBe(200);

@@ -1,7 +1,7 @@
 // Stepwise DPO from a config to a tuned model on disk, top to bottom: resolve and load, score once, train with logs and checkpoints,
 // evaluate, save, export. A run that was stopped continues with `resume` on the same curve.
 
-import { mkdir, rm } from "node:fs/promises";
+import { access, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import writeFileAtomic from "write-file-atomic";
@@ -38,11 +38,13 @@ import { createProgress } from "../progress.ts";
 import { type TrainConfig, trainConfigToJson } from "../run-config.ts";
 import { openEventFile } from "../tensorboard.ts";
 import { describeBackend, startTensorflow, tf } from "../tensorflow.ts";
-import { writeResults, writeTrainerState } from "../trainer-state.ts";
+import { TRAINER_STATE_FILE, writeResults, writeTrainerState } from "../trainer-state.ts";
 
 export interface TrainRun {
   /** Continue from the newest checkpoint in the output folder. */
   resume?: boolean;
+  /** Start anew where an unfinished run lies; otherwise that is refused. */
+  overwrite?: boolean;
   /** Stops after the current step, saves a checkpoint and throws CapacityError "interrupted". */
   signal?: AbortSignal;
   /** Lines for the user. */
@@ -133,6 +135,15 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
   const checkpoints = await listCheckpoints(outputDir);
   const first = run.resume ? (checkpoints.at(-1) ?? 0) : 0;
   if (run.resume && first === 0) log("no checkpoint to resume from; starting at step 0");
+  if (!run.resume && checkpoints.length > 0 && run.overwrite !== true && !(await isFinished(outputDir))) {
+    throw new InputError({
+      code: "unfinished_run",
+      what: `an unfinished run lies there (checkpoint-${checkpoints.at(-1)})`,
+      where: outputDir,
+      fix: "Continue it with --resume, start anew with --overwrite, or choose another --output.",
+    });
+  }
+  await rm(join(outputDir, TRAINER_STATE_FILE), { force: true }); // written again at the end: its presence means finished
   if (!run.resume) for (const step of checkpoints) await rm(checkpointDir(outputDir, step), { recursive: true });
   const resumedDir = first > 0 ? checkpointDir(outputDir, first) : undefined;
 
@@ -312,6 +323,14 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
     }
     return { outputDir, steps: schedule.maxSteps, before: state.before, after, samples, data };
   }
+}
+
+/** A finished run has its trainer state beside the model; a checkpoint's lies in the checkpoint. */
+async function isFinished(outputDir: string): Promise<boolean> {
+  return access(join(outputDir, TRAINER_STATE_FILE)).then(
+    () => true,
+    () => false,
+  );
 }
 
 function notFinite(name: string, step: number, lastCheckpoint: number | undefined): CapacityError {
