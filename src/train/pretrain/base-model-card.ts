@@ -38,14 +38,13 @@ export interface BaseModelCard {
   parameters: number;
   seed: number;
   steps: number;
-  examples: { solve: number; judge: number; check: number };
   backend: string;
 }
 
-/** Writes `pretrain_log.csv`, `pretrain_report.json` and `README.md` to the model's folder; the log is read from `logDir`. */
-export async function writeBaseModelCard(dir: string, logDir: string, card: BaseModelCard): Promise<void> {
-  const { report, examples } = card;
-  const rows = await thinnedLog(join(logDir, LOG_FILE));
+/** Writes `pretrain_log.csv`, `pretrain_report.json` and `README.md` to the model's folder, where the log lies. */
+export async function writeBaseModelCard(dir: string, card: BaseModelCard): Promise<void> {
+  const { report } = card;
+  const rows = await thinnedLog(join(dir, LOG_FILE));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   await writeFileAtomic(join(dir, "pretrain_log.csv"), stringify(rows, { header: true, columns }));
   await writeFileAtomic(join(dir, "pretrain_report.json"), `${JSON.stringify(card, null, 2)}\n`);
@@ -76,8 +75,7 @@ It is the base model and the reward model of the quickstart, and is good for not
 
 Held-out problems belong to a split that neither pretraining nor the preference pairs draw from (\`src/train/data/arithmetic/split.ts\`).
 
-Made by \`npm run pretrain\` (${card.backend}, seed ${card.seed}): ${card.steps} steps; ${examples.solve} solving, ${examples.judge} judging and ${examples.check} single-step examples.
-The learning rate, the share of the tasks and the batches of the judge were changed on the way, between checkpoints; \`pretrain_log.csv\` has the curves, \`pretrain_report.json\` the figures.
+Made by \`npm run pretrain\` (${card.backend}, seed ${card.seed}) in ${card.steps} steps; \`pretrain_log.csv\` has the curves, \`pretrain_report.json\` the figures.
 In training the verdict is followed by the step that would have been right, so a text generated from a judge prompt goes on after "yes" or "no"; only its first token is the judgement.
 `,
   );

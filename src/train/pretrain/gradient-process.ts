@@ -1,4 +1,4 @@
-// The child side of gradient-helper.ts: waits for parameters and batches, answers with losses and gradients.
+// The child side of remote-gradients.ts: waits for parameters and batches, answers with losses and gradients.
 
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { BackendChoice } from "../run-config.ts";

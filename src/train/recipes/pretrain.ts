@@ -15,9 +15,10 @@ import { createRng, type Rng, restoreRng } from "../data/rng.ts";
 import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
 import { addGradients, clipByGlobalNorm } from "../optim/gradients.ts";
+import { LOG_FILE } from "../pretrain/base-model-card.ts";
 import { drawBatches, type Example, type Task } from "../pretrain/examples.ts";
-import { startGradientHelper } from "../pretrain/gradient-helper.ts";
 import { pretrainGradients } from "../pretrain/losses.ts";
+import { startRemoteGradients } from "../pretrain/remote-gradients.ts";
 import { withWordCache } from "../pretrain/word-cache.ts";
 import { createProgress } from "../progress.ts";
 import { tf } from "../tensorflow.ts";
@@ -70,7 +71,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const optimizer = createAdamW(model.parameters, ADAMW_DEFAULTS, restored?.optimizer);
   const from = { ...model, dir: options.modelDir };
   await mkdir(options.outputDir, { recursive: true });
-  const helper = startGradientHelper(config);
+  const remote = startRemoteGradients(config);
   const progress = createProgress({ title: "pretrain", total: options.steps, initial: first });
   try {
     for (let step = first; step < options.steps; ) {
@@ -82,7 +83,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const fill = draw("fill", options.checkBatchSize);
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
         const parameters = optimizer.parameters();
-        const judging = await helper.begin(parameters, { check: check[i] ?? [], fill: fill[i] ?? [] });
+        const judging = await remote.begin(parameters, { check: check[i] ?? [], fill: fill[i] ?? [] });
         const solved = pretrainGradients(parameters, config, { solve: solve[i] ?? [], judge: judge[i] ?? [] });
         const judged = await judging.result();
         const losses = { ...solved.losses, ...judged.losses };
@@ -93,10 +94,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
         tf.dispose(gradients);
         const figures = { ...losses, grad_norm: gradNorm, learning_rate: learningRate };
         progress.update(step + 1, figures);
-        await appendFile(
-          join(options.outputDir, "pretrain_log.jsonl"),
-          `${JSON.stringify({ step: step + 1, ...figures })}\n`,
-        );
+        await appendFile(join(options.outputDir, LOG_FILE), `${JSON.stringify({ step: step + 1, ...figures })}\n`);
       }
       if (step % options.saveSteps === 0 || step >= options.steps) {
         await saveCheckpoint(options.outputDir, step, {
@@ -112,6 +110,6 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   } finally {
     progress.stop();
     optimizer.dispose();
-    helper.stop();
+    remote.stop();
   }
 }

@@ -10,7 +10,7 @@ import { flatten, unflatten } from "./flat.ts";
 import type { GradientAnswer, GradientRequest } from "./gradient-process.ts";
 import type { TaskBatches } from "./losses.ts";
 
-export interface GradientHelper {
+export interface RemoteGradients {
   /** Sends the work and returns once it is under way; `result` then waits for it. */
   begin(
     p: Parameters,
@@ -20,7 +20,7 @@ export interface GradientHelper {
 }
 
 /** Starts the process; the caller stops it. One request at a time. */
-export function startGradientHelper(config: T5Config): GradientHelper {
+export function startRemoteGradients(config: T5Config): RemoteGradients {
   const child: ChildProcess = fork(fileURLToPath(new URL("./gradient-process.ts", import.meta.url)), {
     serialization: "advanced",
     execArgv: ["--import", "tsx"],
