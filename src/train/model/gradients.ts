@@ -2,7 +2,8 @@
 // WebAssembly (there a product with one runs ten times slower), and no kernel that WebAssembly lacks.
 // Each is checked against finite differences in tests/train/model/gradients.test.ts.
 
-import { currentBackend, nativeOps, type Tensor, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
+import { currentBackend, nativeOps, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
+import { withGradient } from "./custom-gradient.ts";
 
 /**
  * Matrix product with optionally transposed operands, [m, k] x [k, n]. On native TensorFlow it is `MatMul` itself: the `BatchMatMul`
@@ -25,45 +26,39 @@ export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB
   return result as Tensor2D;
 }
 
-function pair(saved: Tensor[]): [Tensor2D, Tensor2D] {
-  const [first, second] = saved;
-  if (first?.rank !== 2 || second?.rank !== 2) throw new Error("two saved matrices expected");
-  return [first as Tensor2D, second as Tensor2D];
-}
-
 /** x [N, in] times weight [in, out] -> [N, out]; T5's projections have no bias. */
 export function linear(x: Tensor2D, weight: Tensor2D): Tensor2D {
-  return tf.customGrad((...args) => {
-    const [xs, w, save] = args as unknown as [Tensor2D, Tensor2D, tf.GradSaveFunc];
-    save([xs, w]);
-    return {
-      value: product(xs, w),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [xSaved, wSaved] = pair(saved);
-        const grad = dy as Tensor2D;
-        return [product(grad, wSaved, false, true), product(xSaved, grad, true, false)];
-      },
-    };
-  })(x, weight) as Tensor2D;
+  type Matrices = [Tensor2D, Tensor2D];
+  return withGradient<Matrices, Matrices, Tensor2D>(
+    (x, weight) => ({
+      value: product(x, weight),
+      saved: [x, weight],
+      gradient: (dy, [x, weight]) => [product(dy, weight, false, true), product(x, dy, true, false)],
+    }),
+    x,
+    weight,
+  );
 }
 
 /** RMS norm without mean or bias (T5LayerNorm): x [N, D] / rms(x) * gain [D]. */
 export function rmsNorm(x: Tensor2D, gain: Tensor1D, epsilon: number): Tensor2D {
-  return tf.customGrad((...args) => {
-    const [xs, g, save] = args as unknown as [Tensor2D, Tensor1D, tf.GradSaveFunc];
-    const inverseRms = tf.rsqrt(tf.add(tf.mean(tf.square(xs), 1, true), epsilon)); // [N, 1]
-    const normed = tf.mul(xs, inverseRms);
-    save([normed, inverseRms, g]);
-    return {
-      value: tf.mul(normed, g),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [n, r, gSaved] = saved as [Tensor2D, Tensor2D, Tensor1D];
-        const dNormed = tf.mul(dy, gSaved);
-        const shared = tf.mean(tf.mul(dNormed, n), 1, true);
-        return [tf.mul(tf.sub(dNormed, tf.mul(n, shared)), r), tf.sum(tf.mul(dy, n), 0)];
-      },
-    };
-  })(x, gain) as Tensor2D;
+  return withGradient<[Tensor2D, Tensor1D], [Tensor2D, Tensor2D, Tensor1D], Tensor2D>(
+    (x, gain) => {
+      const inverseRms: Tensor2D = tf.rsqrt(tf.add(tf.mean(tf.square(x), 1, true), epsilon)); // [N, 1]
+      const normed: Tensor2D = tf.mul(x, inverseRms);
+      return {
+        value: tf.mul(normed, gain),
+        saved: [normed, inverseRms, gain],
+        gradient: (dy, [normed, inverseRms, gain]) => {
+          const dNormed = tf.mul(dy, gain);
+          const shared = tf.mean(tf.mul(dNormed, normed), 1, true);
+          return [tf.mul(tf.sub(dNormed, tf.mul(normed, shared)), inverseRms), tf.sum(tf.mul(dy, normed), 0)];
+        },
+      };
+    },
+    x,
+    gain,
+  );
 }
 
 const GELU_SCALE = Math.sqrt(2 / Math.PI);
@@ -71,27 +66,29 @@ const GELU_CUBIC = 0.044715;
 
 /** gelu_new(a) * b, the tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415), as in T5 v1.1's gated feed-forward; a, b [N, F]. */
 export function gatedGelu(a: Tensor2D, b: Tensor2D): Tensor2D {
-  return tf.customGrad((...args) => {
-    const [as, bs, save] = args as unknown as [Tensor2D, Tensor2D, tf.GradSaveFunc];
-    const inner = tf.mul(as, tf.add(tf.mul(tf.square(as), GELU_SCALE * GELU_CUBIC), GELU_SCALE));
-    const tanh = tf.tanh(inner);
-    const half = tf.mul(tf.add(tanh, 1), 0.5);
-    const gelu = tf.mul(as, half);
-    save([as, bs, tanh]);
-    return {
-      value: tf.mul(gelu, bs),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [aSaved, bSaved, t] = saved as [Tensor2D, Tensor2D, Tensor2D];
-        const halfSaved = tf.mul(tf.add(t, 1), 0.5);
-        // d gelu / da = half + a/2 (1 - t^2) * (scale + 3 scale cubic a^2)
-        const slope = tf.mul(
-          tf.mul(aSaved, tf.sub(0.5, tf.mul(tf.square(t), 0.5))),
-          tf.add(tf.mul(tf.square(aSaved), 3 * GELU_SCALE * GELU_CUBIC), GELU_SCALE),
-        );
-        return [tf.mul(tf.mul(dy, bSaved), tf.add(halfSaved, slope)), tf.mul(dy, tf.mul(aSaved, halfSaved))];
-      },
-    };
-  })(a, b) as Tensor2D;
+  return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, Tensor2D], Tensor2D>(
+    (a, b) => {
+      const inner = tf.mul(a, tf.add(tf.mul(tf.square(a), GELU_SCALE * GELU_CUBIC), GELU_SCALE));
+      const tanh: Tensor2D = tf.tanh(inner);
+      const half = tf.mul(tf.add(tanh, 1), 0.5);
+      const gelu: Tensor2D = tf.mul(a, half);
+      return {
+        value: tf.mul(gelu, b),
+        saved: [a, b, tanh],
+        gradient: (dy, [a, b, tanh]) => {
+          const half = tf.mul(tf.add(tanh, 1), 0.5);
+          // d gelu / da = half + a/2 (1 - tanh^2) * (scale + 3 scale cubic a^2)
+          const slope = tf.mul(
+            tf.mul(a, tf.sub(0.5, tf.mul(tf.square(tanh), 0.5))),
+            tf.add(tf.mul(tf.square(a), 3 * GELU_SCALE * GELU_CUBIC), GELU_SCALE),
+          );
+          return [tf.mul(tf.mul(dy, b), tf.add(half, slope)), tf.mul(dy, tf.mul(a, half))];
+        },
+      };
+    },
+    a,
+    b,
+  );
 }
 
 /** Adds rows of dy [N, D] into zeros [rows, D] at `ids` [N]. */
@@ -111,17 +108,16 @@ function scatterRows(dy: Tensor2D, ids: Tensor1D, rows: number): Tensor2D {
 
 /** Rows of table [R, D] at ids [N] -> [N, D]: the embedding, and the relative-position bias. */
 export function gatherRows(table: Tensor2D, ids: Tensor1D): Tensor2D {
-  return tf.customGrad((...args) => {
-    const [rows, index, save] = args as unknown as [Tensor2D, Tensor1D, tf.GradSaveFunc];
-    save([index]);
-    return {
-      value: tf.gather(rows, index) as Tensor2D,
-      gradFunc: (dy: Tensor, saved: Tensor[]) => [
-        scatterRows(dy as Tensor2D, saved[0] as Tensor1D, rows.shape[0]),
-        tf.zerosLike(saved[0] as Tensor1D),
-      ],
-    };
-  })(table, ids) as Tensor2D;
+  const rows = table.shape[0];
+  return withGradient<[Tensor2D, Tensor1D], [Tensor1D], Tensor2D>(
+    (table, ids) => ({
+      value: tf.gather(table, ids),
+      saved: [ids],
+      gradient: (dy, [ids]) => [scatterRows(dy, ids, rows), tf.zerosLike(ids)],
+    }),
+    table,
+    ids,
+  );
 }
 
 /**
@@ -129,25 +125,27 @@ export function gatherRows(table: Tensor2D, ids: Tensor1D): Tensor2D {
  * Projection, log-softmax and pick in one, so that the tape keeps one [N, V] matrix instead of three.
  */
 export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): Tensor1D {
-  return tf.customGrad((...args) => {
-    const [h, w, ids, save] = args as unknown as [Tensor2D, Tensor2D, Tensor1D, tf.GradSaveFunc];
-    const logits = product(h, w, false, true);
-    const shifted = tf.sub(logits, tf.max(logits, 1, true));
-    const logNorm = tf.log(tf.sum(tf.exp(shifted), 1, true));
-    const logps = tf.sub(shifted, logNorm) as Tensor2D; // [N, V]
-    const [rows, vocab] = logps.shape;
-    const offsets = tf.mul(tf.range(0, rows, 1, "int32"), tf.scalar(vocab, "int32"));
-    const picked = tf.gather(tf.reshape(logps, [rows * vocab]), tf.add(offsets, ids));
-    save([h, w, ids, logps]);
-    return {
-      value: picked,
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [hSaved, wSaved, idsSaved, logpsSaved] = saved as [Tensor2D, Tensor2D, Tensor1D, Tensor2D];
-        // int32, then cast: asked for float32 directly, WebAssembly's kernel writes integers
-        const oneHot = tf.cast(tf.oneHot(idsSaved, vocab), "float32");
-        const dLogits = tf.mul(tf.sub(oneHot, tf.exp(logpsSaved)), tf.expandDims(dy, 1)) as Tensor2D;
-        return [product(dLogits, wSaved), product(dLogits, hSaved, true, false), tf.zerosLike(idsSaved)];
-      },
-    };
-  })(hidden, head, labels) as Tensor1D;
+  return withGradient<[Tensor2D, Tensor2D, Tensor1D], [Tensor2D, Tensor2D, Tensor1D, Tensor2D], Tensor1D>(
+    (hidden, head, labels) => {
+      const logits = product(hidden, head, false, true);
+      const shifted = tf.sub(logits, tf.max(logits, 1, true));
+      const logNorm = tf.log(tf.sum(tf.exp(shifted), 1, true));
+      const logps: Tensor2D = tf.sub(shifted, logNorm); // [N, V]
+      const [rows, vocab] = logps.shape;
+      const offsets = tf.mul(tf.range(0, rows, 1, "int32"), tf.scalar(vocab, "int32"));
+      return {
+        value: tf.gather(tf.reshape(logps, [rows * vocab]), tf.add(offsets, labels)),
+        saved: [hidden, head, labels, logps],
+        gradient: (dy, [hidden, head, labels, logps]) => {
+          // int32, then cast: asked for float32 directly, WebAssembly's kernel writes integers
+          const oneHot = tf.cast(tf.oneHot(labels, vocab), "float32");
+          const dLogits: Tensor2D = tf.mul(tf.sub(oneHot, tf.exp(logps)), tf.expandDims(dy, 1));
+          return [product(dLogits, head), product(dLogits, hidden, true, false), tf.zerosLike(labels)];
+        },
+      };
+    },
+    hidden,
+    head,
+    labels,
+  );
 }
