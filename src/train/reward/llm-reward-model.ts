@@ -93,53 +93,49 @@ export class LLMRewardModel {
 
   /**
    * Scores every step of every completion, in [0, 1], and aggregates them. Throws InputError for a completion without steps.
-   * All steps of all completions are sorted by length and batched together.
+   * All prompts are sorted by length and batched together; steps that completions share are asked about once.
    */
-  score(completions: readonly Completion[], onProgress?: (steps: number, total: number) => void): ScoredCompletion[] {
-    const questions: { owner: number; ids: number[] }[] = [];
-    completions.forEach(({ prompt, completion }, owner) => {
-      const steps = splitSteps(completion);
-      if (steps.length === 0) {
-        throw new InputError({
-          code: "no_steps",
-          what: "a completion has no steps",
-          where: `completion ${owner}`,
-          fix: "Write one step a line.",
-        });
-      }
-      steps.forEach((_, index) => {
-        questions.push({ owner, ids: this.encodePrompt(judgePrompt(prompt, steps, index, this.options.context)) });
-      });
-    });
-    const order = questions
-      .map((_, i) => i)
-      .sort((a, b) => (questions[a]?.ids.length ?? 0) - (questions[b]?.ids.length ?? 0));
-    const scores = new Array<number>(questions.length);
-    const tokens = { yes: this.tokenizer.yesTokenId, no: this.tokenizer.noTokenId };
-    for (let start = 0; start < order.length; ) {
+  score(completions: readonly Completion[], onProgress?: (prompts: number, total: number) => void): ScoredCompletion[] {
+    const texts = completions.map((completion, owner) => this.judgePrompts(completion, owner));
+    const questions = [...new Set(texts.flat())]
+      .map((text) => ({ text, ids: this.encodePrompt(text) }))
+      .sort((a, b) => a.ids.length - b.ids.length);
+    const scoreOf = new Map<string, number>();
+    for (let start = 0; start < questions.length; ) {
       let end = start + 1;
-      const fits = (n: number): boolean =>
-        n * (questions[order[start + n - 1] ?? 0]?.ids.length ?? 0) <= this.options.maxBatchTokens;
-      while (end < order.length && fits(end + 1 - start)) end++;
-      const batch = order.slice(start, end);
-      const logits = yesNoLogits(
-        this.model.parameters,
-        this.model.config,
-        batch.map((i) => questions[i]?.ids ?? []),
-        tokens,
-      );
-      batch.forEach((i, r) => {
-        const { yes, no } = logits[r] ?? { yes: Number.NaN, no: Number.NaN };
-        scores[i] = yesScore(yes, no);
+      while ((end + 1 - start) * (questions[end]?.ids.length ?? Number.NaN) <= this.options.maxBatchTokens) end++;
+      const batch = questions.slice(start, end);
+      const scores = this.scoreBatch(batch.map(({ ids }) => ids));
+      batch.forEach(({ text }, i) => {
+        scoreOf.set(text, scores[i] ?? Number.NaN);
       });
       start = end;
-      onProgress?.(start, order.length);
+      onProgress?.(start, questions.length);
     }
-    const stepScores: number[][] = completions.map(() => []);
-    questions.forEach(({ owner }, i) => {
-      stepScores[owner]?.push(scores[i] ?? Number.NaN);
+    return texts.map((own) => {
+      const stepScores = own.map((text) => scoreOf.get(text) ?? Number.NaN);
+      return { stepScores, score: aggregateScores(stepScores, this.options.aggregation) };
     });
-    return stepScores.map((own) => ({ stepScores: own, score: aggregateScores(own, this.options.aggregation) }));
+  }
+
+  /** One judge prompt a step. */
+  private judgePrompts({ prompt, completion }: Completion, owner: number): string[] {
+    const steps = splitSteps(completion);
+    if (steps.length === 0) {
+      throw new InputError({
+        code: "no_steps",
+        what: "a completion has no steps",
+        where: `completion ${owner}`,
+        fix: "Write one step a line.",
+      });
+    }
+    return steps.map((_, index) => judgePrompt(prompt, steps, index, this.options.context));
+  }
+
+  private scoreBatch(inputIds: readonly (readonly number[])[]): number[] {
+    const { parameters, config } = this.model;
+    const tokens = { yes: this.tokenizer.yesTokenId, no: this.tokenizer.noTokenId };
+    return yesNoLogits(parameters, config, inputIds, tokens).map(({ yes, no }) => yesScore(yes, no));
   }
 
   dispose(): void {
