@@ -2,10 +2,12 @@
 // mended by waiting becomes an error that says what to do. Rate limits: https://huggingface.co/docs/hub/rate-limits
 
 import { setTimeout as sleep } from "node:timers/promises";
-import pRetry, { AbortError } from "p-retry";
+import pRetry, { AbortError, type FailedAttemptError } from "p-retry";
 import { CapacityError, InputError, StepwiseError } from "../../shared/errors.ts";
 
 const MAX_WAIT_MS = 5 * 60_000;
+/** A name that cannot be looked up seldom can a minute later: no network, or a wrong HF_ENDPOINT. */
+const DNS_RETRIES = 1;
 
 export interface HubAccess {
   /** Root, e.g. https://huggingface.co. */
@@ -15,6 +17,8 @@ export interface HubAccess {
   retries: number;
   minPauseMs: number;
   signal?: AbortSignal | undefined;
+  /** Told of a failed try that another follows. */
+  onRetry?: ((line: string) => void) | undefined;
 }
 
 /** What is asked for, for messages. */
@@ -35,7 +39,7 @@ export function hubFetch(access: HubAccess, asked: Asked): typeof fetch {
 
 /** Runs `attempt` again while it fails for the network or a busy Hub. */
 export async function withRetry<T>(access: HubAccess, attempt: () => Promise<T>): Promise<T> {
-  const { retries, minPauseMs, signal } = access;
+  const { retries, minPauseMs, signal, onRetry = () => {} } = access;
   const guarded = async () => {
     try {
       return await attempt();
@@ -51,12 +55,25 @@ export async function withRetry<T>(access: HubAccess, attempt: () => Promise<T>)
     maxTimeout: 20 * minPauseMs,
     randomize: true,
     ...(signal === undefined ? {} : { signal }),
+    shouldRetry: isWorthRetrying,
+    // called after the last try too
     onFailedAttempt: async (error) => {
+      if (error.retriesLeft === 0 || !isWorthRetrying(error)) return;
+      onRetry(`${failureOf(error)}; retrying (${error.attemptNumber} of ${retries}) ...`);
       const waitMs = error instanceof BusyError && typeof error.cause === "number" ? error.cause : 0;
-      if (error.retriesLeft > 0 && waitMs > 0)
-        await sleep(Math.min(waitMs, MAX_WAIT_MS), undefined, signal && { signal });
+      if (waitMs > 0) await sleep(Math.min(waitMs, MAX_WAIT_MS), undefined, signal && { signal });
     },
   });
+}
+
+function failureOf(error: Error): string {
+  return error instanceof StepwiseError ? error.what : error.message;
+}
+
+function isWorthRetrying(error: FailedAttemptError): boolean {
+  const inner = error.cause instanceof Error ? (error.cause.cause ?? error.cause) : undefined;
+  const noAddress = inner instanceof Error && "code" in inner && /^(ENOTFOUND|EAI_AGAIN)$/.test(String(inner.code));
+  return !noAddress || error.attemptNumber <= DNS_RETRIES;
 }
 
 /** One fetch; a failure to connect becomes a NetworkError. */

@@ -1,11 +1,12 @@
-// resolveModel with a progress bar, for commands: nothing is shown for a local folder or a model that is in the cache.
+// resolveModel with a progress bar and a line for each failed try, for commands: nothing is shown for a local folder or a model that
+// is in the cache.
 
 import { createProgress, type Progress } from "../progress.ts";
 import { type ResolveOptions, resolveModel } from "./resolve-model.ts";
 
 const MEGABYTE = 1e6;
 
-/** As resolveModel; shows megabytes on stderr while it downloads. */
+/** As resolveModel; shows megabytes on stderr while it downloads, and why it waits. */
 export async function resolveModelWithProgress(
   idOrDir: string,
   options: Omit<ResolveOptions, "onProgress"> = {},
@@ -15,6 +16,7 @@ export async function resolveModelWithProgress(
   let barTotal = 0;
   try {
     return await resolveModel(idOrDir, {
+      onRetry: (line) => (bar === undefined ? console.error(line) : bar.log(line)),
       ...options,
       onProgress: ({ file, receivedBytes, totalBytes }) => {
         if (totalBytes !== barTotal) {

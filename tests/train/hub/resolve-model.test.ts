@@ -261,3 +261,19 @@ test("a local folder is returned as it is; one without config.json and a name th
   expect(lstatSync(folder).isDirectory()).toBe(true);
   expect(hub.requests).toEqual([]);
 });
+
+test("a Hub that cannot be reached is tried again and said so, a name without an address only once more", async () => {
+  const lines: string[] = [];
+  const onRetry = (line: string): void => void lines.push(line);
+  // port 1 answers nothing; .invalid never has an address (RFC 2606)
+  await expect(resolveModel(ID, options({ endpoint: "http://127.0.0.1:1", onRetry }))).rejects.toThrow(
+    /127\.0\.0\.1:1 cannot be reached.*Check the network/,
+  );
+  expect(lines).toHaveLength(3);
+  expect(lines[0]).toMatch(/cannot be reached.*; retrying \(1 of 3\) \.\.\.$/);
+  lines.length = 0;
+  await expect(resolveModel(ID, options({ endpoint: "http://hub.invalid", onRetry }))).rejects.toThrow(
+    "hub.invalid cannot be reached",
+  );
+  expect(lines).toHaveLength(1);
+});
