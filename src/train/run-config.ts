@@ -107,6 +107,18 @@ export function settingName(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+const SHORT_FLAGS: { readonly [Key in keyof TrainConfig]?: string } = {
+  numTrainEpochs: "--epochs",
+  perDeviceTrainBatchSize: "--batch-size",
+  outputDir: "--output",
+};
+
+/** `adamBeta1` -> `--adam-beta1`; three are shorter than their setting. */
+export function flagOf(key: string): string {
+  const short = Object.entries(SHORT_FLAGS).find(([name]) => name === key)?.[1];
+  return short ?? `--${settingName(key).replaceAll("_", "-")}`;
+}
+
 const KEY_BY_NAME = new Map(Object.keys(configSchema.shape).map((key) => [settingName(key), key]));
 
 /**
@@ -115,9 +127,9 @@ const KEY_BY_NAME = new Map(Object.keys(configSchema.shape).map((key) => [settin
  */
 export function resolveTrainConfig(fileJson: unknown, flags: TrainSettings = {}, where = "config file"): TrainConfig {
   const fromFile = fileJson === undefined || fileJson === null ? {} : fileSettings(fileJson, where);
-  check(fromFile, where);
+  check(fromFile, (key) => `"${settingName(key)}"`, where);
   const fromFlags = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-  check(fromFlags, "command line");
+  check(fromFlags, flagOf, "command line");
   return configSchema.parse({ ...TRAIN_DEFAULTS, ...fromFile, ...fromFlags });
 }
 
@@ -150,14 +162,15 @@ function fileSettings(json: unknown, where: string): Record<string, unknown> {
   );
 }
 
-function check(settings: Record<string, unknown>, where: string): void {
+/** `shown` gives a setting's name as its author wrote it. */
+function check(settings: Record<string, unknown>, shown: (key: string) => string, where: string): void {
   const parsed = configSchema.partial().safeParse(settings);
   if (parsed.success) return;
   const issue = parsed.error.issues[0];
   const key = String(issue?.path[0] ?? issue?.code);
   throw new InputError({
     code: "bad_setting",
-    what: `"${settingName(key)}" is ${JSON.stringify(settings[key])}: ${issue?.message ?? "invalid"}`,
+    what: `${shown(key)} is ${JSON.stringify(settings[key])}: ${issue?.message ?? "invalid"}`,
     where,
     fix: `The default is ${JSON.stringify(Object.entries(TRAIN_DEFAULTS).find(([name]) => name === key)?.[1])}.`,
     cause: parsed.error,

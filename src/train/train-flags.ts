@@ -4,22 +4,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS } from "../shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
-import {
-  BACKENDS,
-  MARGIN_MODES,
-  settingName,
-  TRAIN_DEFAULTS,
-  type TrainConfig,
-  type TrainSettings,
-} from "./run-config.ts";
+import { BACKENDS, flagOf, MARGIN_MODES, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "./run-config.ts";
 
 type Key = keyof TrainConfig;
-
-const SHORT_NAMES: Partial<Record<Key, string>> = {
-  numTrainEpochs: "epochs",
-  perDeviceTrainBatchSize: "batch-size",
-  outputDir: "output",
-};
 
 const CHOICES: Partial<Record<Key, readonly string[]>> = {
   backend: BACKENDS,
@@ -69,10 +56,6 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
 
 const KEYS = Object.keys(DESCRIPTIONS).filter((key): key is Key => key in DESCRIPTIONS);
 
-function flagName(key: Key): string {
-  return SHORT_NAMES[key] ?? settingName(key).replaceAll("_", "-");
-}
-
 function parseNumber(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) throw new InvalidArgumentError("Not a number.");
@@ -84,7 +67,7 @@ function option(key: Key): Option {
   const text = TEXTS[key];
   const choices = CHOICES[key];
   const placeholder = text ?? (choices === undefined ? "number" : "choice");
-  const made = new Option(`--${flagName(key)} <${placeholder}>`, `${DESCRIPTIONS[key]}${shown}`);
+  const made = new Option(`${flagOf(key)} <${placeholder}>`, `${DESCRIPTIONS[key]}${shown}`);
   if (choices !== undefined) return made.choices(choices);
   return text === undefined ? made.argParser(parseNumber) : made;
 }
@@ -101,7 +84,7 @@ export function trainFlags(command: Command): TrainSettings {
   const options: Record<string, unknown> = command.opts();
   const settings: Record<string, unknown> = {};
   for (const key of KEYS) {
-    const value = options[new Option(`--${flagName(key)}`).attributeName()];
+    const value = options[new Option(flagOf(key)).attributeName()];
     if (value !== undefined) settings[key] = value;
   }
   return settings;

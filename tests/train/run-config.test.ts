@@ -88,7 +88,7 @@ test.each([
 });
 
 test("a wrong flag is blamed on the command line, not on the file", () => {
-  expect(() => resolveTrainConfig({ seed: 1 }, { beta: 0 })).toThrow(/"beta" is 0.*\(command line\)/);
+  expect(() => resolveTrainConfig({ seed: 1 }, { beta: 0 })).toThrow(/--beta is 0.*\(command line\)/);
 });
 
 test.each([[[]], ["text"], [3]])("a config that is not an object is an error: %j", (file) => {

@@ -41,8 +41,12 @@ test.each([
   expect(() => parse(...argv)).toThrow(message);
 });
 
-test("a value out of range is blamed on the command line", () => {
-  expect(() => resolveTrainConfig({}, trainFlags(parse("--batch-size", "0")))).toThrow(
-    /"per_device_train_batch_size" is 0.*\(command line\)/,
+test.each([
+  ["--batch-size", "0"],
+  ["--epochs", "-1"],
+  ["--gradient-accumulation-steps", "1.5"],
+])("a value out of range is blamed on the flag as it was written: %s %s", (flag, value) => {
+  expect(() => resolveTrainConfig({}, trainFlags(parse(`${flag}=${value}`)))).toThrow(
+    new RegExp(`^${flag} is ${value}: .*\\(command line\\)`),
   );
 });
