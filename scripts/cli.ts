@@ -1,15 +1,13 @@
 // What every command does with an error and with Ctrl-C.
 
 import { StepwiseError } from "../src/shared/errors.ts";
+import { isDiskFull } from "../src/train/disk-full.ts";
 
 /** One line for an error that a user can mend: thrown on purpose, or by the file system; undefined for a fault of the program. */
 export function failureLine(error: unknown): string | undefined {
   if (error instanceof StepwiseError) return `error: ${error.message}`;
   if (!(error instanceof Error && "syscall" in error && "path" in error && "code" in error)) return undefined;
-  const fix =
-    error.code === "ENOSPC" || error.code === "EDQUOT"
-      ? "Free some space."
-      : "Check the path, and that you may read and write there.";
+  const fix = isDiskFull(error) ? "Free some space." : "Check the path, and that you may read and write there.";
   return `error: ${error.message}. ${fix}`;
 }
 

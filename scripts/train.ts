@@ -1,8 +1,8 @@
 // npm run train: stepwise DPO from a config file and flags. Ctrl-C saves a checkpoint first; a second one stops at once.
 
-import { readFile } from "node:fs/promises";
 import { Command } from "commander";
 import { InputError } from "../src/shared/errors.ts";
+import { readJson } from "../src/train/read-json.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo.ts";
 import { resolveTrainConfig } from "../src/train/run-config.ts";
 import { addTrainFlags, trainFlags } from "../src/train/train-flags.ts";
@@ -16,31 +16,11 @@ const command = addTrainFlags(new Command("npm run train --"))
   .parse();
 const flags = command.opts<{ config?: string; resume: boolean; overwrite: boolean; export: boolean }>();
 
-async function readConfig(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new InputError({
-      code: "missing_file",
-      what: "the config file cannot be read",
-      where: path,
-      fix: "Check --config.",
-      cause,
-    });
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new InputError({
-      code: "bad_json",
-      what: `the config file is not JSON: ${String(cause)}`,
-      where: path,
-      fix: "Mend the file.",
-      cause,
-    });
-  }
-}
-
 try {
-  const fileJson = flags.config === undefined ? undefined : await readConfig(flags.config);
+  const fileJson =
+    flags.config === undefined
+      ? undefined
+      : await readJson(flags.config, { error: InputError, fix: "Check --config." });
   const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
   const result = await trainStepwiseDpo(config, {
     resume: flags.resume,

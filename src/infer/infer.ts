@@ -1,12 +1,11 @@
 // npm run infer as one function: start the worker with the models (or take a running one), run the batch, stop the worker.
 
 import { existsSync } from "node:fs";
-import type { Aggregation } from "../shared/aggregate.ts";
 import { InputError } from "../shared/errors.ts";
 import { createClient } from "./client.ts";
 import { chooseModels } from "./default-models.ts";
 import { createProgressBar } from "./progress-bar.ts";
-import { type BatchSummary, runBatch } from "./run-batch.ts";
+import { type BatchSettings, type BatchSummary, runBatch } from "./run-batch.ts";
 
 /** Starts a worker on this machine that serves two exported model folders. */
 export type StartWorker = (options: {
@@ -14,7 +13,7 @@ export type StartWorker = (options: {
   rewardDir: string;
 }) => Promise<{ url: string; stop(): Promise<void> }>;
 
-export interface InferOptions {
+export interface InferOptions extends BatchSettings {
   /** Exported model folder; the trained model, else the shipped one, when neither this nor `endpoint` is given. */
   model?: string | undefined;
   /** Exported folder of the model that scores; the shipped base model by default. */
@@ -22,13 +21,6 @@ export interface InferOptions {
   /** Root URL of a running worker, in place of `model`. */
   endpoint?: string | undefined;
   apiKey?: string | undefined;
-  input: string;
-  outputDir: string;
-  concurrency: number;
-  maxNewTokens: number;
-  aggregation?: Aggregation | undefined;
-  limit?: number | undefined;
-  resume: boolean;
 }
 
 /** Runs batch inference; see runBatch for what it throws. The worker it started is stopped in every case. */

@@ -12,8 +12,8 @@ import { type InputRecord, type RecordFailure, readPairs } from "./read-pairs.ts
 import { RequestFailure } from "./request-failure.ts";
 import { PARTIAL_FILE, writeResults } from "./write-results.ts";
 
-export interface BatchOptions {
-  client: WorkerClient;
+/** What a batch does, whichever worker does it. */
+export interface BatchSettings {
   /** JSONL of pairs. */
   input: string;
   outputDir: string;
@@ -22,8 +22,14 @@ export interface BatchOptions {
   maxNewTokens: number;
   /** undefined: the worker's default. */
   aggregation?: Aggregation | undefined;
+  /** Only the first records of the input. */
   limit?: number | undefined;
-  resume?: boolean;
+  /** Go on with a stopped run. */
+  resume?: boolean | undefined;
+}
+
+export interface BatchOptions extends BatchSettings {
+  client: WorkerClient;
   signal?: AbortSignal | undefined;
   onProgress?: (progress: BatchProgress) => void;
 }

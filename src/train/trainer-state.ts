@@ -1,11 +1,13 @@
 // trainer_state.json and *_results.json in the shapes of transformers (trainer_callback.py TrainerState, trainer.py save_metrics),
 // so that the tools that read those files read ours.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { ArtifactError } from "../shared/errors.ts";
+import { readJson } from "./read-json.ts";
 
 export const TRAINER_STATE_FILE = "trainer_state.json";
 
@@ -73,7 +75,7 @@ export async function writeTrainerState(dir: string, state: TrainerState): Promi
 /** Reads `dir/trainer_state.json`. Throws ArtifactError when it is missing, not JSON, or not a trainer state. */
 export async function loadTrainerState(dir: string): Promise<TrainerState> {
   const path = join(dir, TRAINER_STATE_FILE);
-  return parseTrainerState(await readJson(path), path);
+  return parseTrainerState(await readJson(path, { fix: "Give the folder of a run of this trainer." }), path);
 }
 
 /**
@@ -87,22 +89,6 @@ export async function writeResults(
 ): Promise<void> {
   await writeJson(join(dir, `${split}_results.json`), metrics);
   const path = join(dir, "all_results.json");
-  const before = await readJson(path, {});
+  const before = existsSync(path) ? await readJson(path, { fix: "Remove the damaged file." }) : {};
   await writeJson(path, { ...(typeof before === "object" ? before : {}), ...metrics });
-}
-
-async function readJson(path: string, whenMissing?: unknown): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
-    if (missing && whenMissing !== undefined) return whenMissing;
-    throw new ArtifactError({
-      code: missing ? "missing_file" : "bad_json",
-      what: missing ? "the file does not exist" : "the file is not JSON",
-      where: path,
-      fix: "Give the folder of a run of this trainer, or remove the damaged file.",
-      cause,
-    });
-  }
 }

@@ -1,7 +1,7 @@
 // Large files: every byte written, and a full disk said in plain words.
 
 import type { FileHandle } from "node:fs/promises";
-import { CapacityError } from "../shared/errors.ts";
+import { diskFull, isDiskFull } from "./disk-full.ts";
 
 const MAX_WRITE_BYTES = 1 << 30;
 
@@ -13,14 +13,7 @@ export async function writeBytes(file: FileHandle, bytes: Uint8Array, path: stri
       // one write may take less than asked, and the system refuses writes of 2 GiB
       done += (await file.write(bytes, done, Math.min(bytes.length - done, MAX_WRITE_BYTES))).bytesWritten;
     } catch (cause) {
-      if (!(cause instanceof Error && "code" in cause && cause.code === "ENOSPC")) throw cause;
-      throw new CapacityError({
-        code: "disk_full",
-        what: "the disk is full",
-        where: path,
-        fix: "Free some space.",
-        cause,
-      });
+      throw isDiskFull(cause) ? diskFull(path, cause) : cause;
     }
   }
 }

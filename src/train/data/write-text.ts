@@ -3,7 +3,8 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { CapacityError, InputError } from "../../shared/errors.ts";
+import { InputError } from "../../shared/errors.ts";
+import { diskFull, isDiskFull } from "../disk-full.ts";
 
 /** Writes `text`, making its folder. Throws CapacityError for a full disk, InputError when the place cannot be written. */
 export async function writeText(path: string, text: string): Promise<void> {
@@ -11,16 +12,8 @@ export async function writeText(path: string, text: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomic(path, text);
   } catch (cause) {
+    if (isDiskFull(cause)) throw diskFull(path, cause);
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    if (code === "ENOSPC" || code === "EDQUOT") {
-      throw new CapacityError({
-        code: "disk_full",
-        what: "the disk is full",
-        where: path,
-        fix: "Free some space.",
-        cause,
-      });
-    }
     const fix = "Name another output with --output.";
     throw new InputError({
       code: "cannot_write",

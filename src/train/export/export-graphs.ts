@@ -1,11 +1,12 @@
 // From a model folder's weights to .onnx files: check all first, write under temporary names, then rename.
 
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ArtifactError } from "../../shared/errors.ts";
 import { MANIFEST_FILE, type ManifestFile } from "../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../shared/onnx-names.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
+import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader } from "../safetensors.ts";
 import { createFloatLayers } from "./float-layers.ts";
 import { type Graph, GraphBuilder } from "./graph-builder.ts";
@@ -56,14 +57,8 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
 /** config.json of a model folder. Throws ArtifactError. */
 export async function readT5Config(modelDir: string): Promise<T5Config> {
   const path = join(modelDir, "config.json");
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    const fix = "Give a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.json.";
-    throw new ArtifactError({ code: "bad_config", what: "no readable config.json", where: path, fix, cause });
-  }
-  return parseT5Config(json, path);
+  const fix = "Give a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.json.";
+  return parseT5Config(await readJson(path, { fix }), path);
 }
 
 function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[] {

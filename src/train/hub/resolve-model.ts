@@ -5,6 +5,7 @@ import { mkdir, readFile, stat, statfs } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
+import { diskFull, isDiskFull } from "../disk-full.ts";
 import { downloadBlob } from "./download-blob.ts";
 import {
   blobFile,
@@ -39,6 +40,8 @@ export interface ResolveOptions {
   /** Ask no server; default HF_HUB_OFFLINE. */
   offline?: boolean | undefined;
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Told of a failed try that another follows. */
+  onRetry?: ((line: string) => void) | undefined;
   signal?: AbortSignal | undefined;
   /** Tries after the first of each request, default 5. */
   retries?: number;
@@ -78,6 +81,7 @@ export async function resolveModel(idOrDir: string, options: ResolveOptions = {}
     retries: options.retries ?? 5,
     minPauseMs: options.minPauseMs ?? 1000,
     signal: options.signal,
+    onRetry: options.onRetry,
   };
   try {
     return await download(idOrDir, model, access, options.onProgress ?? (() => {}));
@@ -90,14 +94,9 @@ export async function resolveModel(idOrDir: string, options: ResolveOptions = {}
 
 /** What is not said in our own words yet: a full disk, and answers that are not the Hub's. */
 function explain(error: unknown, id: string, endpoint: string): unknown {
-  if (error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) {
-    return new CapacityError({
-      code: "disk_full",
-      what: "the disk is full",
-      where: id,
-      fix: "Make room, or set HF_HOME to a folder on another disk; the download goes on where it stopped.",
-      cause: error,
-    });
+  if (isDiskFull(error)) {
+    const fix = "Make room, or set HF_HOME to a folder on another disk; the download goes on where it stopped.";
+    return diskFull(id, error, fix);
   }
   if (error instanceof SyntaxError || error instanceof TypeError) {
     return new ArtifactError({

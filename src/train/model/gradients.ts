@@ -68,7 +68,7 @@ const GELU_CUBIC = 0.044715;
 export function gatedGelu(a: Tensor2D, b: Tensor2D): Tensor2D {
   return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, Tensor2D], Tensor2D>(
     (a, b) => {
-      const inner = tf.mul(a, tf.add(tf.mul(tf.square(a), GELU_SCALE * GELU_CUBIC), GELU_SCALE));
+      const inner: Tensor2D = tf.mul(a, tf.add(tf.mul(tf.square(a), GELU_SCALE * GELU_CUBIC), GELU_SCALE));
       const tanh: Tensor2D = tf.tanh(inner);
       const half = tf.mul(tf.add(tanh, 1), 0.5);
       const gelu: Tensor2D = tf.mul(a, half);

@@ -1,12 +1,13 @@
 // A T5 in Hugging Face layout: config.json, model.safetensors (or shards), tokenizer files. Read tensor by tensor, written atomically.
 
-import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import { withNewlineToken } from "../../shared/newline-token.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
+import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader, writeSafetensors } from "../safetensors.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow.ts";
 import { type ParameterSpec, type Parameters, parameterSpecs, SHARED_ALIASES } from "./parameters.ts";
@@ -25,43 +26,22 @@ export interface FolderTokenizer extends TextTokenizer {
   configJson: unknown;
 }
 
-async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new ArtifactError({
-      code: "missing_file",
-      what: `${basename(path)} cannot be read`,
-      where: path,
-      fix: "A model folder holds config.json, model.safetensors, tokenizer.json and tokenizer_config.json.",
-      cause,
-    });
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ArtifactError({
-      code: "bad_json",
-      what: `${basename(path)} is not JSON`,
-      where: path,
-      fix: "Restore the file.",
-      cause,
-    });
-  }
-}
+const folderFile = (path: string): Promise<unknown> =>
+  readJson(path, {
+    fix: "A model folder holds config.json, model.safetensors, tokenizer.json and tokenizer_config.json.",
+  });
 
 /** Reads and parses config.json of a model folder. */
 export async function loadConfig(dir: string): Promise<T5Config> {
   const path = join(dir, "config.json");
-  return parseT5Config(await readJson(path), path);
+  return parseT5Config(await folderFile(path), path);
 }
 
 /** Loads the tokenizer of a model folder. Throws ArtifactError when it is missing or has more ids than the embedding has rows. */
 export async function loadTokenizer(dir: string, config: T5Config): Promise<FolderTokenizer> {
   const path = join(dir, "tokenizer.json");
-  const json = withNewlineToken(await readJson(path), config.vocabSize, path);
-  const configJson = await readJson(join(dir, "tokenizer_config.json"));
+  const json = withNewlineToken(await folderFile(path), config.vocabSize, path);
+  const configJson = await folderFile(join(dir, "tokenizer_config.json"));
   const tokenizer = createTokenizer(json, configJson, path);
   if (tokenizer.size > config.vocabSize) {
     throw new ArtifactError({
@@ -164,7 +144,7 @@ const COPIED = ["generation_config.json", "special_tokens_map.json", "spiece.mod
  */
 export async function saveModel(dir: string, from: Model, parameters: Parameters): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const config = await readJson(join(from.dir, "config.json"));
+  const config = await folderFile(join(from.dir, "config.json"));
   const tokenizer = await loadTokenizer(from.dir, from.config);
   await writeFileAtomic(join(dir, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(tokenizer.json));
