@@ -83,8 +83,12 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const fill = draw("fill", options.checkBatchSize);
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
         const parameters = optimizer.parameters();
-        const judging = await remote.begin(parameters, { judge: judge[i] ?? [], fill: fill[i] ?? [] });
-        const solved = pretrainGradients(parameters, config, { solve: solve[i] ?? [], check: check[i] ?? [] });
+        const judging = await remote.begin(parameters, { judge: judge[i] ?? [] });
+        const solved = pretrainGradients(parameters, config, {
+          solve: solve[i] ?? [],
+          check: check[i] ?? [],
+          fill: fill[i] ?? [],
+        });
         const judged = await judging.result();
         const losses = { ...solved.losses, ...judged.losses };
         const gradients = addGradients(solved.gradients, judged.gradients);
