@@ -22,7 +22,7 @@ export function stopOnInterrupt(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.once(name, () => {
-      console.error("stopping after this step; press Ctrl-C again to stop at once");
+      console.error("stopping where the work can be continued; press Ctrl-C again to stop at once");
       controller.abort();
     });
   }

@@ -13,6 +13,7 @@ import { hasGivenScores, scorePairs } from "../reward/score-pairs.ts";
 import type { TrainConfig } from "../run-config.ts";
 import { applyMarginMode, type MarginReport, reportMargins } from "./margins.ts";
 import { preparePairs, type TokenizedPair } from "./prepare-pairs.ts";
+import { interruptedScoring } from "./run-errors.ts";
 import type { ScoredPair } from "./train-step.ts";
 
 export interface TrainingData {
@@ -21,18 +22,25 @@ export interface TrainingData {
   margins: MarginReport;
   /** Pairs left out of training and evaluation, by reason. */
   dropped: Record<string, number>;
+  /** Training pairs that the reward model scored; the others brought their scores. */
+  judged: number;
   /** sha256 of the training pairs: a resumed run must see the same. */
   hash: string;
 }
 
-export type DataProgress = (done: number, total: number) => void;
+export interface ScoringOptions {
+  /** Completions scored, and to be scored: those whose scores are not kept from before. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Heard between two chunks of completions; those scored so far are kept. */
+  signal?: AbortSignal | undefined;
+}
 
-/** Loads and scores both splits. Throws InputError when no pair is left to train on. */
+/** Loads and scores both splits. Throws InputError when no pair is left to train on, CapacityError "interrupted". */
 export async function loadTrainingData(
   config: TrainConfig,
   tokenizer: TextTokenizer,
   rewardModelDir: string,
-  onProgress?: DataProgress,
+  options: ScoringOptions = {},
 ): Promise<TrainingData> {
   const dropped: Record<string, number> = {};
   const load = async (split: "train" | "eval"): Promise<TokenizedPair[]> => {
@@ -52,7 +60,7 @@ export async function loadTrainingData(
     });
   }
   const evaluation = await load("eval");
-  const scored = await scoreAll([...train, ...evaluation], config, rewardModelDir, onProgress);
+  const scored = await scoreAll([...train, ...evaluation], config, rewardModelDir, options);
   const withMargins = (
     pairs: readonly (TokenizedPair & { chosenScore: number; rejectedScore: number })[],
   ): ScoredPair[] =>
@@ -78,14 +86,15 @@ export async function loadTrainingData(
   const hash = createHash("sha256")
     .update(JSON.stringify(ready.map(({ pair, margin }) => [pair, margin])))
     .digest("hex");
-  return { train: ready, eval: withMargins(scored.slice(train.length)), margins, dropped, hash };
+  const judged = ready.filter(({ pair }) => !hasGivenScores(pair)).length;
+  return { train: ready, eval: withMargins(scored.slice(train.length)), margins, dropped, judged, hash };
 }
 
 async function scoreAll(
   pairs: readonly TokenizedPair[],
   config: TrainConfig,
   rewardModelDir: string,
-  onProgress?: DataProgress,
+  { onProgress, signal }: ScoringOptions,
 ): Promise<(TokenizedPair & { chosenScore: number; rejectedScore: number })[]> {
   const options = { context: config.judgeContext, aggregation: config.aggregation };
   const texts: Pair[] = pairs.map(({ pair }) => pair);
@@ -101,7 +110,10 @@ async function scoreAll(
     cache,
     load: () => LLMRewardModel.load(rewardModelDir, options),
     aggregation: config.aggregation,
-    ...(onProgress && { onProgress }),
+    onProgress: (done, total) => {
+      onProgress?.(done, total);
+      if (signal?.aborted && done < total) throw interruptedScoring(done, total);
+    },
   });
   return pairs.map((pair, i) => ({
     ...pair,

@@ -11,7 +11,7 @@ import { trainStepwiseDpo } from "../../../src/train/recipes/dpo.ts";
 import type { TrainConfig } from "../../../src/train/run-config.ts";
 import { openModelTensors, writeSafetensors } from "../../../src/train/safetensors.ts";
 import { tf } from "../../../src/train/tensorflow.ts";
-import { createTinyRun, readMetrics, type TinyRun } from "./tiny-run.ts";
+import { createTinyRun, readMetrics, stopAfter, type TinyRun } from "./tiny-run.ts";
 
 let run: TinyRun;
 let straight: TrainConfig;
@@ -22,7 +22,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(run.dir, { recursive: true, force: true }));
 
-const now = (): AbortSignal => AbortSignal.abort();
 const weights = async (dir: string): Promise<Buffer> => readFile(join(dir, "model.safetensors"));
 
 async function expectSameAsStraight(config: TrainConfig): Promise<void> {
@@ -84,6 +83,30 @@ describe("a run from start to end", () => {
     tf.dispose((await loadModel(straight.outputDir)).parameters);
   });
 
+  test("reports the mean loss of all steps, and the time of the steps alone", async () => {
+    const losses = (await readMetrics(straight.outputDir)).flatMap((line) => line.loss ?? []);
+    const results = JSON.parse(await readFile(join(straight.outputDir, "train_results.json"), "utf8"));
+    expect(results.train_loss).toBeCloseTo(losses.reduce((sum, loss) => sum + loss, 0) / 6, 12);
+    expect(results.train_steps_per_second * results.train_runtime).toBeCloseTo(6, 9);
+    const card = await readFile(join(straight.outputDir, "README.md"), "utf8");
+    expect(card).toContain("Reward model: model, for 0 of the training pairs; 6 brought their own scores.");
+    expect(card).toMatch(/\| metric \| value \|\n\|---\|---\|\n\| eval_loss, before \| \d/);
+  });
+
+  test("without evaluation pairs writes no evaluation anywhere, not even an earlier run's", async () => {
+    const other = await createTinyRun(join(run.dir, "no-eval"));
+    const config = other.config("out", { maxSteps: 2 });
+    await trainStepwiseDpo(config, { exportOnnx: false });
+    expect(await readdir(config.outputDir)).toContain("eval_results.json");
+    await rm(join(config.data, "eval.jsonl"));
+    const alone = { ...config, data: join(config.data, "train.jsonl") };
+    await trainStepwiseDpo(alone, { exportOnnx: false });
+    expect((await readMetrics(config.outputDir)).map((line) => line.step)).toEqual([1, 2]);
+    expect(await readdir(config.outputDir)).not.toContain("eval_results.json");
+    expect(await readFile(join(config.outputDir, "all_results.json"), "utf8")).not.toContain("eval_");
+    expect(await readFile(join(config.outputDir, "README.md"), "utf8")).not.toContain("| metric |");
+  });
+
   test("gives the same curve and weights when it is run again", async () => {
     const config = run.config("again");
     await trainStepwiseDpo(config, { exportOnnx: false });
@@ -104,24 +127,25 @@ describe("a run from start to end", () => {
 });
 
 describe("checkpoints", () => {
-  test("are written every 2 steps, and only the newest are kept", async () => {
+  test("are written every 2 steps, none after the last, and only the newest are kept", async () => {
     const checkpoints = async (dir: string): Promise<string[]> =>
       (await readdir(dir)).filter((name) => name.startsWith("checkpoint")).sort();
-    expect(await checkpoints(straight.outputDir)).toEqual(["checkpoint-2", "checkpoint-4", "checkpoint-6"]);
-    const config = run.config("limit", { saveTotalLimit: 1, maxSteps: 4 });
+    expect(await checkpoints(straight.outputDir)).toEqual(["checkpoint-2", "checkpoint-4"]);
+    const config = run.config("limit", { saveTotalLimit: 1, maxSteps: 5 });
     await trainStepwiseDpo(config, { exportOnnx: false });
     expect(await checkpoints(config.outputDir)).toEqual(["checkpoint-4"]);
   });
 
   test("resumed from steps 1 and 2, after two interruptions, the run equals the straight one exactly", async () => {
     const config = run.config("interrupted");
-    await expect(trainStepwiseDpo(config, { exportOnnx: false, signal: now() })).rejects.toMatchObject({
+    const stop = (lines: number): AbortSignal => stopAfter(config.outputDir, lines);
+    await expect(trainStepwiseDpo(config, { exportOnnx: false, signal: stop(1) })).rejects.toMatchObject({
       code: "interrupted",
       message: expect.stringMatching(/stopped after step 1 \(.*checkpoint-1\)\. Run the same command with --resume/),
     });
     expect((await readMetrics(config.outputDir)).map((line) => line.step)).toEqual([1]);
     const resumed = { exportOnnx: false, resume: true };
-    await expect(trainStepwiseDpo(config, { ...resumed, signal: now() })).rejects.toThrow("stopped after step 2");
+    await expect(trainStepwiseDpo(config, { ...resumed, signal: stop(2) })).rejects.toThrow("stopped after step 2");
     await trainStepwiseDpo(config, resumed);
     await expectSameAsStraight(config);
   });
@@ -129,23 +153,26 @@ describe("checkpoints", () => {
   test("a resumed run forgets what was logged after its checkpoint", async () => {
     const config = run.config("killed");
     await trainStepwiseDpo(config, { exportOnnx: false });
-    for (const step of [4, 6]) await rm(join(config.outputDir, `checkpoint-${step}`), { recursive: true });
+    await rm(join(config.outputDir, "checkpoint-4"), { recursive: true });
     await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
     await expectSameAsStraight(config);
   });
 
   test("resumed between two lines of the log, the run logs the straight run's means", async () => {
-    const every4 = { loggingSteps: 4, maxSteps: 4 };
+    const every4 = { loggingSteps: 4, maxSteps: 4, saveSteps: 1 };
     await trainStepwiseDpo(run.config("means", every4), { exportOnnx: false });
     const config = run.config("means-resumed", every4);
-    await expect(trainStepwiseDpo(config, { exportOnnx: false, signal: now() })).rejects.toThrow("step 1");
+    await trainStepwiseDpo(config, { exportOnnx: false });
+    for (const step of [2, 3]) await rm(join(config.outputDir, `checkpoint-${step}`), { recursive: true });
     await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
     expect(await readMetrics(config.outputDir)).toEqual(await readMetrics(run.config("means").outputDir));
   });
 
   test("a half-written checkpoint is not resumed from", async () => {
     const config = run.config("half");
-    await expect(trainStepwiseDpo(config, { exportOnnx: false, signal: now() })).rejects.toThrow("step 1");
+    await expect(
+      trainStepwiseDpo(config, { exportOnnx: false, signal: stopAfter(config.outputDir, 1) }),
+    ).rejects.toThrow("step 1");
     await writeFile(join(config.outputDir, "checkpoint-5.tmp"), "");
     await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
     await expectSameAsStraight(config);
@@ -158,14 +185,16 @@ describe("checkpoints", () => {
   ])("a run is not resumed under another %s", async (name, settings) => {
     const config = { ...run.config("straight"), ...settings };
     await expect(trainStepwiseDpo(config, { resume: true })).rejects.toThrow(
-      new RegExp(`"${name}" is .*, the run to resume had .*checkpoint-6.*Resume with the same settings`),
+      new RegExp(`"${name}" is .*, the run to resume had .*checkpoint-4.*Resume with the same settings`),
     );
   });
 
   test("a run is not resumed on other data", async () => {
     const other = await createTinyRun(join(run.dir, "other"));
     const config = other.config("out");
-    await expect(trainStepwiseDpo(config, { exportOnnx: false, signal: now() })).rejects.toThrow("step 1");
+    await expect(
+      trainStepwiseDpo(config, { exportOnnx: false, signal: stopAfter(config.outputDir, 1) }),
+    ).rejects.toThrow("step 1");
     const path = join(config.data, "train.jsonl");
     await writeFile(path, (await readFile(path, "utf8")).replace("0.75", "0.7"));
     await expect(trainStepwiseDpo(config, { resume: true })).rejects.toThrow("the training data or its scores changed");
@@ -194,6 +223,57 @@ describe("a run stops", () => {
       code: "interrupted",
     });
     clearInterval(timer);
+  });
+
+  test("before the first step without a trace, and an earlier run's files are as they were", async () => {
+    const config = run.config("again");
+    const before = await readdir(config.outputDir);
+    const resume = { exportOnnx: false, signal: AbortSignal.abort() };
+    await expect(trainStepwiseDpo(config, resume)).rejects.toMatchObject({
+      code: "interrupted",
+      message: expect.stringMatching(/stopped before the first step \(.*again\)\. Run the same command again\./),
+    });
+    expect(await readdir(config.outputDir)).toEqual(before);
+    const fresh = run.config("never-begun");
+    await expect(trainStepwiseDpo(fresh, resume)).rejects.toThrow("stopped before the first step");
+    expect(existsSync(fresh.outputDir)).toBe(false);
+  });
+
+  test.each([
+    ["an evaluation on the way", { evalSteps: 2 }, 2, "step 2"],
+    ["the last evaluation", {}, 6, "step 6"],
+  ])("during %s, and resumed, the run equals the straight one", async (name, settings, lines, step) => {
+    const whole = run.config(`${name}-whole`, settings);
+    await trainStepwiseDpo(whole, { exportOnnx: false });
+    const config = run.config(name, settings);
+    const stopped = trainStepwiseDpo(config, { exportOnnx: false, signal: stopAfter(config.outputDir, lines) });
+    await expect(stopped).rejects.toThrow(`stopped after ${step}`);
+    expect(existsSync(join(config.outputDir, "model.safetensors"))).toBe(false);
+    await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
+    expect(await readMetrics(config.outputDir)).toEqual(await readMetrics(whole.outputDir));
+    expect((await weights(config.outputDir)).equals(await weights(whole.outputDir))).toBe(true);
+  });
+
+  test("during the export with the model saved, and says how to export it", async () => {
+    const config = run.config("export", { maxSteps: 2 });
+    const signal = stopAfter(config.outputDir, 3);
+    await expect(trainStepwiseDpo(config, { signal })).rejects.toMatchObject({
+      code: "interrupted",
+      message: expect.stringMatching(/stopped while exporting .*npm run export -- --model .*export$/),
+    });
+    expect(existsSync(join(config.outputDir, "model.safetensors"))).toBe(true);
+    expect(existsSync(join(config.outputDir, "stepwise_manifest.json"))).toBe(false);
+  });
+
+  test.each([
+    ["model", { model: "no/such model" }],
+    ["data", { data: "nowhere" }],
+  ])("at a mistaken %s, and an earlier run's checkpoints are kept", async (_, settings) => {
+    const config = { ...run.config("seed"), ...settings };
+    const before = await readdir(config.outputDir);
+    expect(before).toContain("checkpoint-4");
+    await expect(trainStepwiseDpo(config, { exportOnnx: false, overwrite: true })).rejects.toThrow();
+    expect(await readdir(config.outputDir)).toEqual(before);
   });
 
   test("with an error when the loss is not finite, its last checkpoint kept", async () => {

@@ -1,5 +1,6 @@
 // A run small enough for a test: the tiny random model, a few pairs, and the losses of its log.
 
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { resolveTrainConfig, type TrainConfig, type TrainSettings } from "../../../src/train/run-config.ts";
@@ -42,6 +43,18 @@ export async function createTinyRun(dir: string): Promise<TinyRun> {
         ...settings,
       }),
   };
+}
+
+/** Ctrl-C as soon as the run in `outputDir` has logged `lines` lines. */
+export function stopAfter(outputDir: string, lines: number): AbortSignal {
+  const controller = new AbortController();
+  const path = join(outputDir, "metrics.jsonl");
+  const look = (): void => {
+    if (existsSync(path) && readFileSync(path, "utf8").split("\n").length > lines) controller.abort();
+    else setImmediate(look).unref();
+  };
+  look();
+  return controller.signal;
 }
 
 export type LogLine = Record<string, number | null>;
