@@ -1,7 +1,7 @@
 // A model folder in, an exported folder out: graphs, what must lie beside them, and the manifest last, so that
 // a folder with a manifest is whole.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { MANIFEST_FILE, type Manifest } from "../../shared/manifest.ts";
@@ -52,5 +52,8 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
 async function writeSideFile(outputDir: string, { content, entry }: SideFile): Promise<void> {
   const path = join(outputDir, entry.path);
   const present = await readFile(path).catch(() => undefined);
-  if (present?.equals(content) !== true) await writeFileAtomic(path, content);
+  if (present?.equals(content) === true) return;
+  // in a folder of links, such as the Hub cache, the link is replaced, never the file that it names
+  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink()) await rm(path);
+  await writeFileAtomic(path, content);
 }

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ArtifactError } from "../../shared/errors.ts";
 import type { ManifestFile } from "../../shared/manifest.ts";
+import { withNewlineToken } from "../../shared/newline-token.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
 
@@ -20,28 +21,34 @@ export interface SideFiles {
   files: SideFile[];
 }
 
-/** Reads and checks config and tokenizer of a model folder. Throws ArtifactError naming the file that is missing or unfit. */
+/**
+ * Reads and checks config and tokenizer of a model folder; a tokenizer without a newline token gets one.
+ * Throws ArtifactError naming the file that is missing or unfit, or when the model has no embedding row left for the newline.
+ */
 export async function readSideFiles(modelDir: string): Promise<SideFiles> {
   const configFile = await readRequired(modelDir, "config.json");
   const tokenizerFile = await readRequired(modelDir, "tokenizer.json");
   const tokenizerConfigFile = await readRequired(modelDir, "tokenizer_config.json");
   const config = parseT5Config(configFile.json, configFile.path);
-  const tokenizer = createTokenizer(tokenizerFile.json, tokenizerConfigFile.json, tokenizerFile.path);
-  if (tokenizer.size > config.vocabSize) {
+  const plain = createTokenizer(tokenizerFile.json, tokenizerConfigFile.json, tokenizerFile.path);
+  if (plain.size > config.vocabSize) {
     throw new ArtifactError({
       code: "tokenizer_too_large",
-      what: `the tokenizer has ids up to ${tokenizer.size - 1}, the model ${config.vocabSize} embedding rows`,
+      what: `the tokenizer has ids up to ${plain.size - 1}, the model ${config.vocabSize} embedding rows`,
       where: tokenizerFile.path,
       fix: "Use the tokenizer that the model was trained with.",
     });
   }
+  // a stock T5 has no newline; the export must read text as the trainer does
+  const json = withNewlineToken(tokenizerFile.json, config.vocabSize, tokenizerFile.path);
+  const changed = json !== tokenizerFile.json;
   return {
     config,
-    tokenizer,
+    tokenizer: changed ? createTokenizer(json, tokenizerConfigFile.json, tokenizerFile.path) : plain,
     files: [
       sideFile("config.json", "config", completeConfig(configFile, config)),
       sideFile("generation_config.json", "generation_config", await generationConfig(modelDir, config)),
-      sideFile("tokenizer.json", "tokenizer", tokenizerFile.content),
+      sideFile("tokenizer.json", "tokenizer", changed ? Buffer.from(JSON.stringify(json)) : tokenizerFile.content),
       sideFile("tokenizer_config.json", "tokenizer_config", tokenizerConfigFile.content),
     ],
   };

@@ -1,13 +1,15 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { ArtifactError, ShapeError } from "../../../src/shared/errors.ts";
 import { MANIFEST_FILE, parseManifest } from "../../../src/shared/manifest.ts";
 import { TEMPLATE_VERSION } from "../../../src/shared/prompts.ts";
 import { exportOnnx } from "../../../src/train/export/export-onnx.ts";
+import { readSideFiles } from "../../../src/train/export/side-files.ts";
 import type { TensorToWrite } from "../../../src/train/safetensors.ts";
 import { changeWeights, makeModelFolder, removeFolders } from "./model-folder.ts";
+import { wordTokenizerJson } from "./word-tokenizer.ts";
 
 const folders: string[] = [];
 async function model(golden = "t5-v1.1"): Promise<string> {
@@ -160,6 +162,37 @@ test("a tokenizer with more tokens than the model has rows is refused", async ()
   const larger = await model("t5-v1.1"); // 96 tokens
   await writeFile(join(modelDir, "tokenizer.json"), await readFile(join(larger, "tokenizer.json")));
   await expect(exportOnnx({ modelDir })).rejects.toThrow(/ids up to 95, the model 80 embedding rows/);
+});
+
+test("a tokenizer without a newline gets one, in the first free row", async () => {
+  const modelDir = await model("t5-v1.0"); // 80 rows
+  await writeFile(join(modelDir, "tokenizer.json"), JSON.stringify(wordTokenizerJson(76, false)));
+  const outputDir = join(modelDir, "exported");
+  await exportOnnx({ modelDir, outputDir, dtypes: ["fp32"] });
+  const { added_tokens } = JSON.parse(await readFile(join(outputDir, "tokenizer.json"), "utf8"));
+  expect(added_tokens.at(-1)).toMatchObject({ id: 76, content: "\n", special: false });
+  const { tokenizer } = await readSideFiles(outputDir);
+  expect(tokenizer.encode("w7\nw8")).toContain(76);
+  expect(tokenizer.decode(tokenizer.encode("w7\nw8"))).toBe("w7\nw8");
+});
+
+test("a model without a row for the newline is refused", async () => {
+  const modelDir = await model("t5-v1.0");
+  await writeFile(join(modelDir, "tokenizer.json"), JSON.stringify(wordTokenizerJson(80, false)));
+  await expect(exportOnnx({ modelDir })).rejects.toThrow(
+    /no embedding row is free for a newline token .*tokenizer\.json\)\. Use a checkpoint whose vocab_size is above/,
+  );
+});
+
+test("an export into a folder of links replaces the link, not the file it names", async () => {
+  const modelDir = await model("t5-v1.0");
+  const stock = JSON.stringify(wordTokenizerJson(76, false));
+  await writeFile(join(modelDir, "blob"), stock);
+  await rm(join(modelDir, "tokenizer.json"));
+  await symlink("blob", join(modelDir, "tokenizer.json"));
+  await exportOnnx({ modelDir, dtypes: ["fp32"] });
+  expect(await readFile(join(modelDir, "blob"), "utf8")).toBe(stock);
+  expect(await readFile(join(modelDir, "tokenizer.json"), "utf8")).not.toBe(stock);
 });
 
 test("an export that fails leaves the earlier export whole", async () => {

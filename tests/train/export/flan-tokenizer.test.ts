@@ -4,10 +4,11 @@ import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { env, pipeline } from "@huggingface/transformers";
+import { AutoTokenizer, env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseT5Config } from "../../../src/shared/t5-config.ts";
 import { exportOnnx } from "../../../src/train/export/export-onnx.ts";
+import { readSideFiles } from "../../../src/train/export/side-files.ts";
 import { t5TensorShapes } from "../../../src/train/export/t5-weights.ts";
 import { writeSafetensors } from "../../../src/train/safetensors.ts";
 
@@ -32,11 +33,21 @@ describe.skipIf(!present)("with flan-t5's tokenizer", () => {
   });
   afterAll(() => rm(dir, { recursive: true, force: true }));
 
-  test("the judge's tokens are flan-t5's yes and no, and transformers.js generates", async () => {
+  test("the judge's tokens are its yes and no, lines survive the round trip, and transformers.js generates", async () => {
     const manifest = await exportOnnx({ modelDir: dir });
     // ids from google/flan-t5-small's SentencePiece model: "▁yes" and "▁no"
     expect(manifest.judge).toEqual({ yes_token_id: 4273, no_token_id: 150 });
     const generator = await pipeline("text2text-generation", dir, { dtype: "q8", local_files_only: true });
+    // the first row above the 32100 tokens of the stock tokenizer
+    const tokenizer = await AutoTokenizer.from_pretrained(dir, { local_files_only: true });
+    for (const text of ["a\nb", "3 + 4 = 7\n7 - 2 = 5\n5"]) {
+      const { input_ids } = await tokenizer(text);
+      expect([...input_ids.data].map(Number)).toContain(32100);
+      expect(tokenizer.decode(input_ids, { skip_special_tokens: true })).toBe(text);
+      const own = (await readSideFiles(dir)).tokenizer;
+      expect(own.encode(text)).toEqual([...input_ids.data].map(Number));
+      expect(own.decode(own.encode(text))).toBe(text);
+    }
     const results = (await generator("Tom has 3 apples.", { max_new_tokens: 3 })).flat();
     await generator.dispose();
     expect(results[0]).toHaveProperty("generated_text", expect.any(String));
