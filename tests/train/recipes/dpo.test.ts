@@ -336,3 +336,24 @@ test("without given scores the judge is asked once, and its scores are kept besi
     12,
   );
 });
+
+test("stopped while scoring, a run keeps the scores it has and asks only for the rest", async () => {
+  const many = await createTinyRun(join(run.dir, "many"));
+  const pair = (i: number): string =>
+    JSON.stringify({ prompt: `Tom has ${i} apples`, chosen: `${i} + 1 = 2`, rejected: `${i} - 1 = 2` });
+  await writeFile(join(many.dir, "data", "train.jsonl"), Array.from({ length: 70 }, (_, i) => `${pair(i)}\n`).join(""));
+  const config = many.config("out", { maxSteps: 1 });
+  const stopped = trainStepwiseDpo(config, { exportOnnx: false, signal: AbortSignal.abort() });
+  await expect(stopped).rejects.toMatchObject({
+    code: "interrupted",
+    message: expect.stringMatching(
+      /^stopped while scoring, 128 of 140 completions done and kept\. Run the same command/,
+    ),
+  });
+  const folder = join(many.dir, "data", ".step-scores");
+  const [cache = ""] = await readdir(folder);
+  const lines = async (): Promise<number> => (await readFile(join(folder, cache), "utf8")).trimEnd().split("\n").length;
+  expect(await lines()).toBe(128);
+  await trainStepwiseDpo(config, { exportOnnx: false });
+  expect(await lines()).toBe(140);
+});
