@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { deployWorker } from "../src/infer/deploy-worker.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
-import { ensureExported } from "../src/train/export/ensure-exported.ts";
+import { exportedModels } from "../src/train/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
 
 interface Flags {
@@ -18,7 +18,7 @@ interface Flags {
 const program = new Command("npm run deploy --")
   .description("Put the worker and its models online with wrangler (an account with the Workers Paid plan).")
   .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
-  .option("--reward <dir>", "model that scores (default: the one that ships)")
+  .option("--reward <dir>", "model that scores (default: the one that the policy was trained with)")
   .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
   .option("--dry-run", "bundle and check, upload nothing; needs no account", false)
   .allowExcessArguments(false)
@@ -27,14 +27,8 @@ const { policy, reward, dtype, dryRun } = program.opts<Flags>();
 
 try {
   const say = (line: string) => console.log(line);
-  const models = chooseModels({ policy, reward });
-  await deployWorker({
-    policyDir: await ensureExported(models.policyDir, { say }),
-    rewardDir: await ensureExported(models.rewardDir, { say }),
-    dtype,
-    dryRun,
-    say,
-  });
+  const models = await exportedModels(chooseModels({ policy, reward }), say);
+  await deployWorker({ ...models, dtype, dryRun, say });
   console.log(dryRun ? "dry run: ready to deploy, nothing was uploaded" : "deployed");
 } catch (error) {
   reportFailure(error);

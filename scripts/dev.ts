@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
-import { ensureExported } from "../src/train/export/ensure-exported.ts";
+import { exportedModels } from "../src/train/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
 
 interface Flags {
@@ -25,7 +25,7 @@ const portNumber = (text: string): number => {
 const program = new Command("npm run dev --")
   .description("Run the worker on this machine, in the runtime that Cloudflare uses.")
   .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
-  .option("--reward <dir>", "model that scores (default: the one that ships)")
+  .option("--reward <dir>", "model that scores (default: the one that the policy was trained with)")
   .option("--port <number>", "port on 127.0.0.1", portNumber, 8787)
   .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
   .allowExcessArguments(false)
@@ -34,12 +34,9 @@ const { policy, reward, port, dtype } = program.opts<Flags>();
 
 try {
   const chosen = chooseModels({ policy, reward });
-  console.log(`policy        ${chosen.policyDir}\nreward model  ${chosen.rewardDir}`);
+  console.log(`policy        ${chosen.policy}\nreward model  ${chosen.reward}`);
   const say = (line: string) => console.log(line);
-  const models = {
-    policyDir: await ensureExported(chosen.policyDir, { say }),
-    rewardDir: await ensureExported(chosen.rewardDir, { say }),
-  };
+  const models = await exportedModels(chosen, say);
   console.log("starting ...");
   const worker = await startLocalWorker({ ...models, port, dtype, watch: true, onLog: say });
   const json = `-H 'content-type: application/json'`;

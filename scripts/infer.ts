@@ -26,7 +26,7 @@ interface Flags {
 const program = new Command("npm run infer --")
   .description("Generate an answer for each prompt and score its two given completions; writes CSV and JSONL.")
   .option("--model <dir>", "model folder (default: the trained model, else the one that ships)")
-  .option("--reward-model <dir>", "folder of the model that scores (default: the one that ships)")
+  .option("--reward-model <dir>", "model that scores (default: the one that the model was trained with)")
   .option("--endpoint <url>", "a running worker, in place of --model")
   .option("--input <file>", "pairs, one JSON object a line", "data/dpo/eval.jsonl")
   .option("--output-dir <dir>", "where the results go", "outputs")
@@ -50,9 +50,10 @@ if (flags.apiKeyEnv !== undefined && (apiKey === undefined || apiKey === "")) {
 /** Models that were not exported yet are; wrangler and TensorFlow take seconds to load, so only a run without --endpoint does. */
 const startWorker: StartWorker = async ({ policyDir, rewardDir }) => {
   const { startLocalWorker } = await import("../src/infer/local-worker.ts");
-  const { ensureExported } = await import("../src/train/export/ensure-exported.ts");
-  const exported = (dir: string) => ensureExported(dir, { say: (line) => console.error(line) });
-  return startLocalWorker({ policyDir: await exported(policyDir), rewardDir: await exported(rewardDir) });
+  const { exportedModels } = await import("../src/train/export/exported-models.ts");
+  return startLocalWorker(
+    await exportedModels({ policy: policyDir, reward: rewardDir }, (line) => console.error(line)),
+  );
 };
 
 const interrupt = new AbortController();

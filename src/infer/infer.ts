@@ -7,7 +7,7 @@ import { chooseModels } from "./default-models.ts";
 import { createProgressBar } from "./progress-bar.ts";
 import { type BatchSettings, type BatchSummary, runBatch } from "./run-batch.ts";
 
-/** Starts a worker on this machine that serves two exported model folders. */
+/** Starts a worker on this machine that serves two models, by folder or as they were named. */
 export type StartWorker = (options: {
   policyDir: string;
   rewardDir: string;
@@ -16,7 +16,7 @@ export type StartWorker = (options: {
 export interface InferOptions extends BatchSettings {
   /** Exported model folder; the trained model, else the shipped one, when neither this nor `endpoint` is given. */
   model?: string | undefined;
-  /** Exported folder of the model that scores; the shipped base model by default. */
+  /** The model that scores; by default the one that the model was trained with, else the shipped one. */
   rewardModel?: string | undefined;
   /** Root URL of a running worker, in place of `model`. */
   endpoint?: string | undefined;
@@ -49,9 +49,9 @@ export async function infer(
       fix: "Name a JSONL file of pairs with --input, or make one: npm run prepare-data.",
     });
   }
-  const { policyDir, rewardDir } = chooseModels({ policy: options.model, reward: options.rewardModel });
-  say(`starting the worker: model ${policyDir}, reward model ${rewardDir}`);
-  const worker = await startWorker({ policyDir, rewardDir });
+  const { policy, reward } = chooseModels({ policy: options.model, reward: options.rewardModel });
+  say(`starting the worker: model ${policy}, reward model ${reward}`);
+  const worker = await startWorker({ policyDir: policy, rewardDir: reward });
   try {
     return await run(worker.url);
   } finally {

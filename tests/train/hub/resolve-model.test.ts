@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { resolveCachedModel } from "../../../src/train/hub/resolve-cached-model.ts";
 import { type DownloadProgress, type ResolveOptions, resolveModel } from "../../../src/train/hub/resolve-model.ts";
 import { COMMIT, type HubServer, json, sendBytes, sha256, startHubServer } from "./hub-server.ts";
 
@@ -276,4 +277,15 @@ test("a Hub that cannot be reached is tried again and said so, a name without an
     "hub.invalid cannot be reached",
   );
   expect(lines).toHaveLength(1);
+});
+
+test("a model to be served is a folder or in the cache, and nothing is fetched", async () => {
+  await expect(resolveCachedModel(ID, { cacheDir })).rejects.toThrow(
+    `the model is neither a folder here nor in the Hub cache (${ID}). Name the folders`,
+  );
+  const folder = await resolveModel(ID, options());
+  hub.requests.length = 0;
+  expect(await resolveCachedModel(ID, { cacheDir })).toBe(folder);
+  expect(await resolveCachedModel(folder)).toBe(folder);
+  expect(hub.requests).toEqual([]);
 });
