@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withNewlineToken } from "../../src/shared/newline-token.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { specials, t5TokenizerJson } from "../t5-tokenizer.ts";
 
 export type TinyWeights = "t5-v1.1" | "t5-v1.0";
 
@@ -15,35 +16,12 @@ const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHINOQRSTW0123456789.,?:=+-*/";
 const WORDS = ["▁yes", "▁no", "▁the", "▁is", "▁step", "▁correct", "▁next", "▁apples"];
 
 function tinyTokenizer(): unknown {
-  const specials = ["<pad>", "</s>", "<unk>"];
-  const pieces = [...specials, "▁", ...LETTERS, ...WORDS];
-  const metaspace = { type: "Metaspace", replacement: "▁", add_prefix_space: true, prepend_scheme: "always" };
-  const eos = { Sequence: { id: "A", type_id: 0 } };
-  const tokenizer = {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: specials.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: null,
-    pre_tokenizer: metaspace,
-    post_processor: {
-      type: "TemplateProcessing",
-      single: [eos, { SpecialToken: { id: "</s>", type_id: 0 } }],
-      pair: [eos, { SpecialToken: { id: "</s>", type_id: 0 } }],
-      special_tokens: { "</s>": { id: "</s>", ids: [1], tokens: ["</s>"] } },
-    },
-    decoder: metaspace,
-    // Words score above the sum of their letters.
-    model: { type: "Unigram", unk_id: 2, vocab: pieces.map((piece) => [piece, specials.includes(piece) ? 0 : -3]) },
-  };
+  const tokens = specials("<pad>", "</s>", "<unk>");
+  // words score above the sum of their letters
+  const pieces = [...tokens.map(({ content }) => content), "▁", ...LETTERS, ...WORDS].map(
+    (piece, id): [string, number] => [piece, id < tokens.length ? 0 : -3],
+  );
+  const tokenizer = t5TokenizerJson(pieces, tokens);
   return withNewlineToken(tokenizer, VOCAB_SIZE);
 }
 

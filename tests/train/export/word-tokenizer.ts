@@ -2,46 +2,23 @@
 // the newline.
 
 import { newlineDecoder } from "../../../src/shared/newline-token.ts";
+import { specials, t5TokenizerJson } from "../../t5-tokenizer.ts";
 
 const NEWLINE_ID = 9;
-
-const added = (id: number, content: string, special: boolean) => ({
-  id,
-  content,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special,
-});
 
 /**
  * tokenizer.json of a T5 (Unigram, Metaspace, `</s>` at the end) with `vocabSize` tokens; 0 is padding, 1 the end.
  * Without a newline it is like a stock T5's.
  */
 export function wordTokenizerJson(vocabSize: number, newline = true): object {
-  const vocab = Array.from({ length: vocabSize }, (_, id) => [["<pad>", "</s>"][id] ?? `▁w${id}`, id < 2 ? 0 : -1]);
-  const metaspace = { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true };
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: [
-      added(0, "<pad>", true),
-      added(1, "</s>", true),
-      ...(newline ? [added(NEWLINE_ID, "\n", false)] : []),
-    ],
-    normalizer: null,
-    pre_tokenizer: metaspace,
-    post_processor: {
-      type: "TemplateProcessing",
-      single: [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: "</s>", type_id: 0 } }],
-      pair: [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: "</s>", type_id: 0 } }],
-      special_tokens: { "</s>": { id: "</s>", ids: [1], tokens: ["</s>"] } },
-    },
-    decoder: newline ? newlineDecoder(metaspace) : metaspace,
-    model: { type: "Unigram", unk_id: 0, vocab },
-  };
+  const pieces = Array.from({ length: vocabSize }, (_, id): [string, number] => [
+    ["<pad>", "</s>"][id] ?? `▁w${id}`,
+    id < 2 ? 0 : -1,
+  ]);
+  const tokens = specials("<pad>", "</s>");
+  if (!newline) return t5TokenizerJson(pieces, tokens, { unkId: 0 });
+  const withNewline = [...tokens, { id: NEWLINE_ID, content: "\n", special: false }];
+  return t5TokenizerJson(pieces, withNewline, { unkId: 0, decoder: newlineDecoder });
 }
 
 export const WORD_TOKENIZER_CONFIG = {

@@ -3,44 +3,21 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { withNewlineToken } from "../../../src/shared/newline-token.ts";
 import { createTokenizer, type TextTokenizer } from "../../../src/shared/tokenizer.ts";
+import { specials, t5TokenizerJson } from "../../t5-tokenizer.ts";
 
-const added = (content: string, id: number, special = true): object => ({
-  id,
-  content,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special,
-});
-
-const metaspace = { type: "Metaspace", replacement: "▁", add_prefix_space: true, prepend_scheme: "always" };
 const pieces = ["<pad>", "</s>", "<unk>", "▁", ..."abcyesno123+=", "▁yes", "▁no"];
 
 /** Like a stock T5's: 18 pieces or so, two <extra_id> tokens above them, no newline. */
 function stockTokenizer(): Record<string, unknown> {
-  const vocab = [...new Set(pieces)].map((piece, i) => [piece, i < 3 ? 0 : -3]);
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: [
-      ...["<pad>", "</s>", "<unk>"].map((content, id) => added(content, id)),
-      added("<extra_id_1>", vocab.length),
-      added("<extra_id_0>", vocab.length + 1),
-    ],
-    // as T5's precompiled map does: a newline counts as a space
-    normalizer: { type: "Replace", pattern: { Regex: "\\s+" }, content: " " },
-    pre_tokenizer: metaspace,
-    post_processor: {
-      type: "TemplateProcessing",
-      single: [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: "</s>", type_id: 0 } }],
-      pair: [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: "</s>", type_id: 0 } }],
-      special_tokens: { "</s>": { id: "</s>", ids: [1], tokens: ["</s>"] } },
-    },
-    decoder: metaspace,
-    model: { type: "Unigram", unk_id: 2, vocab },
-  };
+  const vocab = [...new Set(pieces)].map((piece, i): [string, number] => [piece, i < 3 ? 0 : -3]);
+  const added = [
+    ...specials("<pad>", "</s>", "<unk>"),
+    { id: vocab.length, content: "<extra_id_1>" },
+    { id: vocab.length + 1, content: "<extra_id_0>" },
+  ];
+  // as T5's precompiled map does: a newline counts as a space
+  const normalizer = { type: "Replace", pattern: { Regex: "\\s+" }, content: " " };
+  return t5TokenizerJson(vocab, added, { normalizer });
 }
 const config = {
   tokenizer_class: "T5Tokenizer",
