@@ -2,7 +2,7 @@
 // mended by waiting becomes an error that says what to do. Rate limits: https://huggingface.co/docs/hub/rate-limits
 
 import { setTimeout as sleep } from "node:timers/promises";
-import pRetry, { AbortError, type FailedAttemptError } from "p-retry";
+import pRetry, { AbortError } from "p-retry";
 import { CapacityError, InputError, StepwiseError } from "../../shared/errors.ts";
 
 const MAX_WAIT_MS = 5 * 60_000;
@@ -40,6 +40,7 @@ export function hubFetch(access: HubAccess, asked: Asked): typeof fetch {
 /** Runs `attempt` again while it fails for the network or a busy Hub. */
 export async function withRetry<T>(access: HubAccess, attempt: () => Promise<T>): Promise<T> {
   const { retries, minPauseMs, signal, onRetry = () => {} } = access;
+  const retriesFor = (error: Error): number => (isDnsFailure(error) ? Math.min(DNS_RETRIES, retries) : retries);
   const guarded = async () => {
     try {
       return await attempt();
@@ -55,11 +56,11 @@ export async function withRetry<T>(access: HubAccess, attempt: () => Promise<T>)
     maxTimeout: 20 * minPauseMs,
     randomize: true,
     ...(signal === undefined ? {} : { signal }),
-    shouldRetry: isWorthRetrying,
+    shouldRetry: (error) => error.attemptNumber <= retriesFor(error),
     // called after the last try too
     onFailedAttempt: async (error) => {
-      if (error.retriesLeft === 0 || !isWorthRetrying(error)) return;
-      onRetry(`${failureOf(error)}; retrying (${error.attemptNumber} of ${retries}) ...`);
+      if (error.attemptNumber > retriesFor(error)) return;
+      onRetry(`${failureOf(error)}; retrying (${error.attemptNumber} of ${retriesFor(error)}) ...`);
       const waitMs = error instanceof BusyError && typeof error.cause === "number" ? error.cause : 0;
       if (waitMs > 0) await sleep(Math.min(waitMs, MAX_WAIT_MS), undefined, signal && { signal });
     },
@@ -70,10 +71,9 @@ function failureOf(error: Error): string {
   return error instanceof StepwiseError ? error.what : error.message;
 }
 
-function isWorthRetrying(error: FailedAttemptError): boolean {
+function isDnsFailure(error: Error): boolean {
   const inner = error.cause instanceof Error ? (error.cause.cause ?? error.cause) : undefined;
-  const noAddress = inner instanceof Error && "code" in inner && /^(ENOTFOUND|EAI_AGAIN)$/.test(String(inner.code));
-  return !noAddress || error.attemptNumber <= DNS_RETRIES;
+  return inner instanceof Error && "code" in inner && /^(ENOTFOUND|EAI_AGAIN)$/.test(String(inner.code));
 }
 
 /** One fetch; a failure to connect becomes a NetworkError. */

@@ -239,10 +239,10 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
 }
 
 async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
-  const bar = createProgress({ title: "export", total: 1 });
+  const bar = createProgress({ title: "export (%)", total: 100 });
   const onProgress = (done: number, total: number): void => {
     signal?.throwIfAborted();
-    bar.update(done / total);
+    bar.update(Math.floor((100 * done) / total));
   };
   try {
     await exportOnnx({ modelDir: outputDir, onProgress });
