@@ -24,6 +24,10 @@ import { reportFailure, stopOnInterrupt } from "./cli.ts";
 const CONFIG = "data/quickstart.json";
 const BASE = "data/models/stepwise-t5-nano";
 const DATA = "outputs/quickstart_data";
+/** Pairs drawn from the raw data: as many as the steps of the quick run need, since each of their steps is scored. */
+const PAIRS = 700;
+const EVAL_FRACTION = 1 / 7;
+/** Evaluation pairs whose problems are solved before and after, and records of the batch inference. */
 const PROBLEMS = 100;
 const RECORDS = 24;
 
@@ -66,8 +70,9 @@ try {
   const prepared = await prepareData({
     input: "data/raw/synthetic_prm.json",
     output: DATA,
-    evalFraction: 0.1,
+    evalFraction: EVAL_FRACTION,
     seed: 42,
+    maxPairs: PAIRS,
   });
   console.log(`${prepared.train.pairs} pairs to train on, ${prepared.eval.pairs} to evaluate`);
 
