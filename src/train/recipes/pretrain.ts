@@ -45,6 +45,9 @@ export interface PretrainOptions {
 /** Batches drawn at once; the position in a pool is part of a checkpoint by saving only between pools. */
 const POOL_BATCHES = 25;
 
+/** Share of the judge's batch that this process takes beside the other tasks; the second process takes the rest. */
+const JUDGED_HERE = 0.4;
+
 /** Warm-up, plateau, linear decay ("trapezoidal"): the length can still be changed while on the plateau. */
 export function pretrainRate(
   step: number,
@@ -83,11 +86,14 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const fill = draw("fill", options.checkBatchSize);
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
         const parameters = optimizer.parameters();
-        const judging = await remote.begin(parameters, { judge: judge[i] ?? [] });
+        const asked = judge[i] ?? [];
+        const here = Math.floor(asked.length * JUDGED_HERE);
+        const judging = await remote.begin(parameters, { judge: asked.slice(here) });
         const solved = pretrainGradients(parameters, config, {
           solve: solve[i] ?? [],
           check: check[i] ?? [],
           fill: fill[i] ?? [],
+          judge: asked.slice(0, here),
         });
         const judged = await judging.result();
         const losses = { ...solved.losses, ...judged.losses };
