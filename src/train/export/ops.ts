@@ -39,16 +39,13 @@ export function createOps(graph: GraphBuilder) {
     /** Mean over the last axis, which stays as size 1. */
     reduceMean: (x: Float): Float => node("ReduceMean", "float32", [x], { axes: { ints: [-1] }, keepdims: { int: 1 } }),
     matMul: (a: Float, b: Float): Float => node("MatMul", "float32", [a, b]),
-    matMulInteger: (a: Value<"uint8">, b: Value<"int8">, aZeroPoint: Value<"uint8">): Value<"int32"> =>
-      node("MatMulInteger", "int32", [a, b, aZeroPoint]),
-    dynamicQuantizeLinear(x: Float): { values: Value<"uint8">; scale: Float; zeroPoint: Value<"uint8"> } {
-      const values = graph.value("uint8", "DynamicQuantizeLinear");
-      const scale = graph.value("float32", "DynamicQuantizeLinear_scale");
-      const zeroPoint = graph.value("uint8", "DynamicQuantizeLinear_zero_point");
-      graph.emit("DynamicQuantizeLinear", [x], [values, scale, zeroPoint]);
-      return { values, scale, zeroPoint };
-    },
-    cast: <T extends Numeric>(x: Value, type: T): Value<T> => node("Cast", type, [x], { to: { int: CAST_CODE[type] } }),
+    matMulInteger: (a: Value<"int8">, b: Value<"int8">): Value<"int32"> => node("MatMulInteger", "int32", [a, b]),
+    abs: (x: Float): Float => node("Abs", "float32", [x]),
+    /** Largest value along the last axis, kept as 1. */
+    reduceMax: (x: Float): Float => node("ReduceMax", "float32", [x], { axes: { ints: [-1] }, keepdims: { int: 1 } }),
+    round: (x: Float): Float => node("Round", "float32", [x]),
+    cast: <T extends Numeric | "int8">(x: Value, type: T): Value<T> =>
+      node("Cast", type, [x], { to: { int: CAST_CODE[type] } }),
     equal: (a: Int, b: Int): Value<"bool"> => node("Equal", "bool", [a, b]),
     less: (a: Int, b: Int): Value<"bool"> => node("Less", "bool", [a, b]),
     where: <T extends ElementType>(condition: Value<"bool">, a: Value<T>, b: Value<T>): Value<T> =>
@@ -75,4 +72,4 @@ export function createOps(graph: GraphBuilder) {
 
 export type Ops = ReturnType<typeof createOps>;
 
-const CAST_CODE: Record<Numeric, number> = { float32: 1, int64: 7, int32: 6 };
+const CAST_CODE: Record<Numeric | "int8", number> = { float32: 1, int64: 7, int32: 6, int8: 3 };

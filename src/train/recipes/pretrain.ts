@@ -93,7 +93,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
           solve: solve[i] ?? [],
           check: check[i] ?? [],
           fill: fill[i] ?? [],
-          judge: asked.slice(0, here),
+          ...(here > 0 && { judge: asked.slice(0, here) }),
         });
         const judged = await judging.result();
         const losses = { ...solved.losses, ...judged.losses };
