@@ -17,8 +17,8 @@ export interface Example {
 }
 
 /** Share of judged steps taken from wrong solutions, and of those, how often the first wrong step itself. */
-const FROM_WRONG = 0.55;
-const AT_FIRST_ERROR = 0.75;
+const FROM_WRONG = 0.6;
+const AT_FIRST_ERROR = 0.5;
 
 /** The curriculum: this share of the problems has 2 or 3 steps, the rest 2 to 6. */
 export interface Curriculum {
@@ -55,7 +55,7 @@ function garbleNumber(step: string, rng: Rng, which: "any" | "last"): string {
 }
 
 /** Share of coarse mistakes among the wrong steps. */
-const COARSE = 0.4;
+const COARSE = 0.2;
 
 function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
@@ -75,8 +75,8 @@ function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum
   }
   const wrong = corruptSolution(problem, rng);
   const index = rng.next() < AT_FIRST_ERROR ? wrong.firstWrong : rng.int(0, wrong.steps.length);
-  // once a step was wrong, no next step is right
-  const rightStep = index <= wrong.firstWrong ? problem.steps[index] : undefined;
+  // once a step was wrong, no next step is right: what is taught then is where that was
+  const rightStep = problem.steps[Math.min(index, wrong.firstWrong)];
   return asked(wrong.steps, index, wrong.labels[index] ?? false, rightStep);
 }
 
@@ -90,16 +90,27 @@ function comparison(rng: Rng, correct: boolean): string {
   return correct ? line : garbleNumber(line, rng, "last");
 }
 
-/** A result to fill in: computed at the first decoder position, which is where a verdict is given. */
+/** Share of the fill examples that ask by how much a given result is off. */
+const DIFFERENCES = 0.6;
+
+/** A result to fill in, or its distance from the right one: computed at the first decoder position, which is where a verdict is given. */
 function fillExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
   const index = rng.int(0, problem.equations.length);
   const result = problem.equations[index]?.result ?? 0;
-  const open = problem.steps[index]?.replace(/= \d+/, "= ?") ?? "";
-  return {
-    input: tokenizer.encode(judgePrompt("", [{ text: open }], 0, "none")),
-    labels: tokenizer.encode(String(result)),
-  };
+  const step = problem.steps[index] ?? "";
+  const given = rng.next() < DIFFERENCES ? resultNear(result, rng) : undefined;
+  const open = step.replace(/= \d+/, given === undefined ? "= ?" : `= ${given} ?`);
+  const label = given === undefined ? String(result) : `${Math.abs(given - result)} ${given < result ? "-" : "+"}`;
+  return { input: tokenizer.encode(judgePrompt("", [{ text: open }], 0, "none")), labels: tokenizer.encode(label) };
+}
+
+/** The result itself, a near miss, or any other number. */
+function resultNear(result: number, rng: Rng): number {
+  const kind = rng.next();
+  if (kind < 0.25) return result;
+  const given = kind < 0.7 ? result + rng.pick([-10, -2, -1, 1, 2, 10]) : rng.int(2, 100);
+  return given < 1 || given > 99 ? result : given;
 }
 
 /** A step without its context, right or with a wrong result: short, and what the judge must be able to do first. */
