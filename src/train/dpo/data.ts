@@ -7,8 +7,8 @@ import { InputError } from "../../shared/errors.ts";
 import type { Pair } from "../../shared/records.ts";
 import type { TextTokenizer } from "../../shared/tokenizer.ts";
 import { loadPairs } from "../data/load-pairs.ts";
-import { LLMRewardModel } from "../reward/llm-reward-model.ts";
-import { hashJudge, openScoreCache } from "../reward/score-cache.ts";
+import { loadRewardModel, rewardModelKey } from "../reward/reward-model.ts";
+import { openScoreCache } from "../reward/score-cache.ts";
 import { hasGivenScores, scorePairs } from "../reward/score-pairs.ts";
 import type { TrainConfig } from "../run-config.ts";
 import { applyMarginMode, type MarginReport, reportMargins } from "./margins.ts";
@@ -99,7 +99,7 @@ async function scoreAll(
   const options = { context: config.judgeContext, aggregation: config.aggregation };
   const texts: Pair[] = pairs.map(({ pair }) => pair);
   const needJudge = texts.some((pair) => !hasGivenScores(pair));
-  const judgeKey = needJudge ? `${await hashJudge(rewardModelDir)}/${LLMRewardModel.scoringKey(options)}` : "given";
+  const judgeKey = needJudge ? await rewardModelKey(rewardModelDir, options) : "given";
   const dataDir = (await stat(config.data)).isDirectory() ? config.data : dirname(config.data);
   const cache = await openScoreCache(
     join(dataDir, ".step-scores", `${createHash("sha256").update(judgeKey).digest("hex").slice(0, 16)}.jsonl`),
@@ -108,7 +108,7 @@ async function scoreAll(
   const scores = await scorePairs({
     pairs: texts,
     cache,
-    load: () => LLMRewardModel.load(rewardModelDir, options),
+    load: () => loadRewardModel(rewardModelDir, options),
     aggregation: config.aggregation,
     onProgress: (done, total) => {
       onProgress?.(done, total);

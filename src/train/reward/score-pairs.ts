@@ -2,7 +2,8 @@
 
 import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import type { Pair } from "../../shared/records.ts";
-import type { Completion, LLMRewardModel } from "./llm-reward-model.ts";
+import type { Completion } from "./llm-reward-model.ts";
+import type { RewardModel } from "./reward-model.ts";
 import type { ScoreCache } from "./score-cache.ts";
 
 export interface PairScores {
@@ -22,7 +23,7 @@ export function hasGivenScores(pair: Pair): boolean {
 export async function scorePairs(options: {
   pairs: readonly Pair[];
   cache: ScoreCache;
-  load: () => Promise<LLMRewardModel>;
+  load: () => Promise<RewardModel>;
   aggregation: Aggregation;
   onProgress?: (done: number, total: number) => void;
 }): Promise<PairScores[]> {
