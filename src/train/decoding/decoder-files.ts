@@ -1,0 +1,49 @@
+// The three graphs that decoding runs on, as files in a temporary folder, so that several processes can load them.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { T5Config } from "../../shared/t5-config.ts";
+import { createFloatLayers } from "../export/float-layers.ts";
+import { type Graph, GraphBuilder } from "../export/graph-builder.ts";
+import { writeModel } from "../export/model-file.ts";
+import { createOps } from "../export/ops.ts";
+import type { T5Context } from "../export/t5-blocks.ts";
+import { buildEncoderGraph } from "../export/t5-encoder-graph.ts";
+import { buildCrossGraph, buildStepGraph } from "./decoder-graphs.ts";
+import { type GeneratorSource, openWeights } from "./weight-source.ts";
+
+export const DECODER_FILES = { encoder: "encoder.onnx", cross: "cross.onnx", step: "step.onnx" } as const;
+
+export interface DecoderFiles {
+  dir: string;
+  config: T5Config;
+  /** Deletes the folder. */
+  remove(): Promise<void>;
+}
+
+/** Writes the graphs of a source in float32. Throws ArtifactError or ShapeError for a folder that is not a T5. */
+export async function writeDecoderFiles(source: GeneratorSource): Promise<DecoderFiles> {
+  const { config, head, weights, close } = await openWeights(source);
+  const dir = await mkdtemp(join(tmpdir(), "stepwise-decoder-"));
+  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  const write = async (
+    file: string,
+    build: (t5: T5Context<ReturnType<GraphBuilder["value"]>>) => Graph,
+  ): Promise<void> => {
+    const graph = new GraphBuilder(file);
+    const context = { config, graph, ops: createOps(graph), weights, layers: createFloatLayers(graph, weights) };
+    await writeModel(join(dir, file), build(context));
+  };
+  try {
+    await write(DECODER_FILES.encoder, buildEncoderGraph);
+    await write(DECODER_FILES.cross, buildCrossGraph);
+    await write(DECODER_FILES.step, (t5) => buildStepGraph(t5, head));
+    return { dir, config, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  } finally {
+    await close();
+  }
+}

@@ -1,0 +1,65 @@
+// Decoding on onnxruntime against decoding on TensorFlow.js, which is held to PyTorch's greedy ids in parity.test.ts.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { SamplingOptions } from "../../../src/shared/sampling.ts";
+import { generate } from "../../../src/train/decoding/generate.ts";
+import { type OnnxGenerator, openOnnxGenerator } from "../../../src/train/decoding/onnx-generate.ts";
+import { loadModel } from "../../../src/train/model/model-folder.ts";
+import { startTensorflow, tf } from "../../../src/train/tensorflow.ts";
+import { GOLDEN_MODELS, goldenDir } from "../parity/models.ts";
+
+beforeAll(async () => {
+  await startTensorflow();
+});
+
+const prompts = [
+  Array.from({ length: 30 }, (_, i) => ((i * 7) % 70) + 3),
+  [12, 40, 7, 1],
+  [33, 1],
+  [5, 6, 7, 8, 9, 10, 1],
+];
+const SAMPLE: SamplingOptions = { doSample: true, temperature: 1, topK: 0, topP: 1 };
+
+describe.each(GOLDEN_MODELS)("%s", (name) => {
+  test("greedy ids are those of TensorFlow.js, from the folder and from memory, in batches of any size", async () => {
+    const { parameters, config } = await loadModel(goldenDir(name));
+    const expected = generate(parameters, config, prompts, { maxNewTokens: 40 });
+    for (const source of [goldenDir(name), { parameters, config }]) {
+      const generator = await openOnnxGenerator(source);
+      for (const batchSize of [1, 3, 64]) {
+        const rows = await generator.generate(prompts, { maxNewTokens: 40, batchSize });
+        expect(rows.map(([only]) => only)).toEqual(expected);
+      }
+      await generator.dispose();
+    }
+    tf.dispose(parameters);
+  });
+});
+
+describe("a generator", () => {
+  let generator: OnnxGenerator;
+  beforeAll(async () => {
+    generator = await openOnnxGenerator(goldenDir("t5-v1.1"));
+  });
+  afterAll(() => generator.dispose());
+
+  test("goes on from a forced prefix as it went on by itself, whatever the other prefixes of the batch", async () => {
+    const whole = await generator.generate(prompts, { maxNewTokens: 20 });
+    const prefixes = whole.map(([ids = []], p) => ids.slice(0, [0, 3, 7, 7][p]));
+    const rest = await generator.generate(prompts, { maxNewTokens: 12, prefixes });
+    rest.forEach(([ids], p) => {
+      const from = prefixes[p]?.length ?? 0;
+      expect(ids).toEqual(whole[p]?.[0]?.slice(from, from + 12));
+    });
+  });
+
+  test("draws a sample by its seed, stream and number alone, not by its batch", async () => {
+    const options = { maxNewTokens: 12, samples: 4, sampling: SAMPLE, seed: 7 };
+    const all = await generator.generate(prompts, options);
+    expect(await generator.generate(prompts, { ...options, batchSize: 5 })).toEqual(all);
+    const [third] = await generator.generate([prompts[2] ?? []], { ...options, samples: 2, streams: [2] });
+    expect(third).toEqual(all[2]?.slice(0, 2));
+    expect(await generator.generate(prompts, { ...options, seed: 8 })).not.toEqual(all);
+    expect(new Set(all[0]?.map(String)).size).toBe(4);
+  });
+});
