@@ -33,7 +33,7 @@ export function linear(x: Tensor2D, weight: Tensor2D): Tensor2D {
     (x, weight) => ({
       value: product(x, weight),
       saved: [x, weight],
-      gradient: (dy, [x, weight]) => [product(dy, weight, false, true), product(x, dy, true, false)],
+      gradient: (dy, [x, weight]) => [() => product(dy, weight, false, true), () => product(x, dy, true, false)],
     }),
     x,
     weight,
@@ -49,11 +49,14 @@ export function rmsNorm(x: Tensor2D, gain: Tensor1D, epsilon: number): Tensor2D 
       return {
         value: tf.mul(normed, gain),
         saved: [normed, inverseRms, gain],
-        gradient: (dy, [normed, inverseRms, gain]) => {
-          const dNormed = tf.mul(dy, gain);
-          const shared = tf.mean(tf.mul(dNormed, normed), 1, true);
-          return [tf.mul(tf.sub(dNormed, tf.mul(normed, shared)), inverseRms), tf.sum(tf.mul(dy, normed), 0)];
-        },
+        gradient: (dy, [normed, inverseRms, gain]) => [
+          () => {
+            const dNormed = tf.mul(dy, gain);
+            const shared = tf.mean(tf.mul(dNormed, normed), 1, true);
+            return tf.mul(tf.sub(dNormed, tf.mul(normed, shared)), inverseRms);
+          },
+          () => tf.sum(tf.mul(dy, normed), 0),
+        ],
       };
     },
     x,
@@ -77,12 +80,17 @@ export function gatedGelu(a: Tensor2D, b: Tensor2D): Tensor2D {
         saved: [a, b, tanh],
         gradient: (dy, [a, b, tanh]) => {
           const half = tf.mul(tf.add(tanh, 1), 0.5);
-          // d gelu / da = half + a/2 (1 - tanh^2) * (scale + 3 scale cubic a^2)
-          const slope = tf.mul(
-            tf.mul(a, tf.sub(0.5, tf.mul(tf.square(tanh), 0.5))),
-            tf.add(tf.mul(tf.square(a), 3 * GELU_SCALE * GELU_CUBIC), GELU_SCALE),
-          );
-          return [tf.mul(tf.mul(dy, b), tf.add(half, slope)), tf.mul(dy, tf.mul(a, half))];
+          return [
+            () => {
+              // d gelu / da = half + a/2 (1 - tanh^2) * (scale + 3 scale cubic a^2)
+              const slope = tf.mul(
+                tf.mul(a, tf.sub(0.5, tf.mul(tf.square(tanh), 0.5))),
+                tf.add(tf.mul(tf.square(a), 3 * GELU_SCALE * GELU_CUBIC), GELU_SCALE),
+              );
+              return tf.mul(tf.mul(dy, b), tf.add(half, slope));
+            },
+            () => tf.mul(dy, tf.mul(a, half)),
+          ];
         },
       };
     },
@@ -109,14 +117,13 @@ function scatterRows(dy: Tensor2D, ids: Tensor1D, rows: number): Tensor2D {
 /** Rows of table [R, D] at ids [N] -> [N, D]: the embedding, and the relative-position bias. */
 export function gatherRows(table: Tensor2D, ids: Tensor1D): Tensor2D {
   const rows = table.shape[0];
-  return withGradient<[Tensor2D, Tensor1D], [Tensor1D], Tensor2D>(
-    (table, ids) => ({
+  return withGradient<[Tensor2D], [Tensor1D], Tensor2D>(
+    (table) => ({
       value: tf.gather(table, ids),
       saved: [ids],
-      gradient: (dy, [ids]) => [scatterRows(dy, ids, rows), tf.zerosLike(ids)],
+      gradient: (dy, [ids]) => [() => scatterRows(dy, ids, rows)],
     }),
     table,
-    ids,
   );
 }
 
@@ -125,8 +132,8 @@ export function gatherRows(table: Tensor2D, ids: Tensor1D): Tensor2D {
  * Projection, log-softmax and pick in one, so that the tape keeps one [N, V] matrix instead of three.
  */
 export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): Tensor1D {
-  return withGradient<[Tensor2D, Tensor2D, Tensor1D], [Tensor2D, Tensor2D, Tensor1D, Tensor2D], Tensor1D>(
-    (hidden, head, labels) => {
+  return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, Tensor1D, Tensor2D], Tensor1D>(
+    (hidden, head) => {
       const logits = product(hidden, head, false, true);
       const shifted = tf.sub(logits, tf.max(logits, 1, true));
       const logNorm = tf.log(tf.sum(tf.exp(shifted), 1, true));
@@ -137,15 +144,16 @@ export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): 
         value: tf.gather(tf.reshape(logps, [rows * vocab]), tf.add(offsets, labels)),
         saved: [hidden, head, labels, logps],
         gradient: (dy, [hidden, head, labels, logps]) => {
-          // int32, then cast: asked for float32 directly, WebAssembly's kernel writes integers
-          const oneHot = tf.cast(tf.oneHot(labels, vocab), "float32");
-          const dLogits: Tensor2D = tf.mul(tf.sub(oneHot, tf.exp(logps)), tf.expandDims(dy, 1));
-          return [product(dLogits, head), product(dLogits, hidden, true, false), tf.zerosLike(labels)];
+          const dLogits: Tensor2D = tf.tidy(() => {
+            // int32, then cast: asked for float32 directly, WebAssembly's kernel writes integers
+            const oneHot = tf.cast(tf.oneHot(labels, vocab), "float32");
+            return tf.mul(tf.sub(oneHot, tf.exp(logps)), tf.expandDims(dy, 1));
+          });
+          return [() => product(dLogits, head), () => product(dLogits, hidden, true, false)];
         },
       };
     },
     hidden,
     head,
-    labels,
   );
 }
