@@ -2,10 +2,11 @@
 // Rows of a batch advance together; finished rows are fed padding and their output is ignored.
 
 import type { T5Config } from "../../shared/t5-config.ts";
-import { gatherRows, linear, product } from "../model/gradients.ts";
+import { attend } from "../model/attention.ts";
+import { gatherRows, product } from "../model/gradients.ts";
+import { project } from "../model/low-rank.ts";
 import { matrix, type Parameters } from "../model/parameters.ts";
 import {
-  attend,
   type Encoded,
   feedForward,
   head,
@@ -38,7 +39,7 @@ export function createCachedDecoder(p: Parameters, config: T5Config, encoded: En
       tf.keep(
         tf.tidy(() =>
           splitHeads(
-            linear(encoded.hidden, matrix(p, `decoder.block.${i}.layer.1.EncDecAttention.${name}.weight`)),
+            project(p, `decoder.block.${i}.layer.1.EncDecAttention.${name}`, encoded.hidden),
             batch,
             encoded.length,
             config,
@@ -70,21 +71,20 @@ export function createCachedDecoder(p: Parameters, config: T5Config, encoded: En
           const block = `decoder.block.${i}.layer`;
           const self = `${block}.0.SelfAttention`;
           const h = normed(p, `${block}.0.layer_norm`, x, config);
-          const heads = (name: string): Tensor4D =>
-            splitHeads(linear(h, matrix(p, `${self}.${name}.weight`)), batch, 1, config);
+          const heads = (name: string): Tensor4D => splitHeads(project(p, `${self}.${name}`, h), batch, 1, config);
           cache.selfKey = grow(cache.selfKey, heads("k"));
           cache.selfValue = grow(cache.selfValue, heads("v"));
           const own = mergeHeads(attend(heads("q"), cache.selfKey, cache.selfValue, bias));
-          x = tf.add(x, linear(own, matrix(p, `${self}.o.weight`)));
+          x = tf.add(x, project(p, `${self}.o`, own));
           const cross = `${block}.1.EncDecAttention`;
           const query = splitHeads(
-            linear(normed(p, `${block}.1.layer_norm`, x, config), matrix(p, `${cross}.q.weight`)),
+            project(p, `${cross}.q`, normed(p, `${block}.1.layer_norm`, x, config)),
             batch,
             1,
             config,
           );
           const seen = mergeHeads(attend(query, cache.crossKey, cache.crossValue, encoded.maskBias));
-          x = tf.add(x, linear(seen, matrix(p, `${cross}.o.weight`)));
+          x = tf.add(x, project(p, `${cross}.o`, seen));
           x = tf.add(
             x,
             feedForward(p, `${block}.2.DenseReluDense`, normed(p, `${block}.2.layer_norm`, x, config), config),

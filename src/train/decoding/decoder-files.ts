@@ -11,9 +11,8 @@ import { createOps } from "../export/ops.ts";
 import type { T5Context } from "../export/t5-blocks.ts";
 import { buildEncoderGraph } from "../export/t5-encoder-graph.ts";
 import { buildCrossGraph, buildStepGraph } from "./decoder-graphs.ts";
+import { DECODER_FILES } from "./decoder-sessions.ts";
 import { type GeneratorSource, openWeights } from "./weight-source.ts";
-
-export const DECODER_FILES = { encoder: "encoder.onnx", cross: "cross.onnx", step: "step.onnx" } as const;
 
 export interface DecoderFiles {
   dir: string;

@@ -1,100 +1,110 @@
 // Decoding graphs for batches on this machine, leaner than the exported pair: what the decoder needs of the prompts (cross-attention
-// keys and values) is computed once by a graph of its own and shared by all samples of a prompt, and a step hands back only its logits
-// and the grown self-attention cache. Same weights, same blocks, same numbers as the export.
+// keys and values) is computed once by a graph of its own and shared by all samples of a prompt, and a step takes the self-attention
+// cache as it lies in a buffer with room to grow, and hands back the new rows alone. Same weights, same blocks, same numbers as the
+// export: handing the grown cache back, as the exported decoder does, cost three times as much as all of a step's arithmetic.
 
 import type { Graph, Value } from "../export/graph-builder.ts";
-import {
-  attend,
-  feedForward,
-  paddingBias,
-  positionBias,
-  rmsNorm,
-  splitHeads,
-  type T5Context,
-} from "../export/t5-blocks.ts";
+import { feedForward, paddingBias, positionBias, rmsNorm, splitHeads, type T5Context } from "../export/t5-blocks.ts";
 import { EMBEDDING } from "../export/t5-weights.ts";
 
 type Float = Value<"float32">;
 
-/** Names of a layer's keys and values: of the prompt, decoded so far, and decoded so far with this step. */
-export const crossName = (layer: number, part: "key" | "value"): string => `cross.${layer}.${part}`;
-export const pastName = (layer: number, part: "key" | "value"): string => `past.${layer}.${part}`;
-export const presentName = (layer: number, part: "key" | "value"): string => `present.${layer}.${part}`;
+export const PARTS = ["key", "value"] as const;
+export type Part = (typeof PARTS)[number];
 
-/** `hidden [B, S, D]` -> the cross-attention keys and values of every decoder layer, `[B, H, S, K]`. */
+/** Names of a layer's keys and values: of the prompt, of the positions decoded so far, and of this step's. */
+export const crossName = (layer: number, part: Part): string => `cross.${layer}.${part}`;
+export const pastName = (layer: number, part: Part): string => `past.${layer}.${part}`;
+export const newName = (layer: number, part: Part): string => `new.${layer}.${part}`;
+
+/** Position of a slot of the cache that holds nothing: after every query, and so masked. */
+const NOWHERE = 2 ** 31;
+
+/** `hidden [B, S, D]` -> cross-attention keys `[B, H, K, S]` and values `[B, H, S, K]` of every decoder layer. */
 export function buildCrossGraph<A>(t5: T5Context<A>): Graph {
-  const { config, graph, layers } = t5;
-  const hidden = layers.activation(graph.input("hidden", "float32", ["batch_size", "source_length", config.dModel]));
+  const { config, graph, ops, layers } = t5;
+  const { numHeads, dKv, dModel } = config;
+  const hidden = layers.activation(graph.input("hidden", "float32", ["batch_size", "source_length", dModel]));
   for (let layer = 0; layer < config.numDecoderLayers; layer++) {
     const attention = `decoder.block.${layer}.layer.1.EncDecAttention`;
-    for (const [part, weight] of [
-      ["key", "k"],
-      ["value", "v"],
-    ] as const) {
-      const rows = splitHeads(t5, layers.linear(hidden, `${attention}.${weight}.weight`));
-      graph.output(crossName(layer, part), rows, ["batch_size", config.numHeads, "source_length", config.dKv]);
-    }
+    const heads = (name: string): Float => splitHeads(t5, layers.linear(hidden, `${attention}.${name}.weight`));
+    const keys = ops.transpose(heads("k"), [0, 1, 3, 2]);
+    graph.output(crossName(layer, "key"), keys, ["batch_size", numHeads, dKv, "source_length"]);
+    graph.output(crossName(layer, "value"), heads("v"), ["batch_size", numHeads, "source_length", dKv]);
   }
   return graph.finish();
 }
 
 /**
- * `input_ids [B, T]`, `attention_mask [B, S]` of the prompts, `cross.*` and `past.*` (`[B, H, P, K]`, P may be 0)
- * -> `logits [B, 1, V]` of the last position and `present.*` (`[B, H, P + T, K]`). `head` names the output projection `[V, D]`.
+ * `input_ids [B, T]`, `attention_mask [B, S]` of the prompts, `past_length [1]` P, `cross.*`, and `past.*` (`[B, H, C, K]`, C >= 1,
+ * of which the first P positions are read) -> `logits [B, 1, V]` of the last position and `new.*` (`[B, H, T, K]`).
+ * `head` names the output projection `[V, D]`.
  */
 export function buildStepGraph<A>(t5: T5Context<A>, head: string): Graph {
   const { config, graph, ops, layers } = t5;
   const { numHeads, dKv } = config;
   const ids = graph.input("input_ids", "int64", ["batch_size", "length"]);
   const mask = graph.input("attention_mask", "int64", ["batch_size", "source_length"]);
-  const keysAndValues = (name: typeof crossName, length: string) =>
-    Array.from({ length: config.numDecoderLayers }, (_, layer) => ({
-      key: graph.input(name(layer, "key"), "float32", ["batch_size", numHeads, length, dKv]),
-      value: graph.input(name(layer, "value"), "float32", ["batch_size", numHeads, length, dKv]),
-    }));
-  const cross = keysAndValues(crossName, "source_length");
-  const pasts = keysAndValues(pastName, "past_length");
-  const first = pasts[0];
+  const pastLength = graph.input("past_length", "int64", [1]);
+  const inputs = Array.from({ length: config.numDecoderLayers }, (_, layer) => {
+    const rows = (name: string, ...shape: [number | string, number | string]): Float =>
+      graph.input(name, "float32", ["batch_size", numHeads, ...shape]);
+    return {
+      crossKey: rows(crossName(layer, "key"), dKv, "source_length"),
+      crossValue: rows(crossName(layer, "value"), "source_length", dKv),
+      key: rows(pastName(layer, "key"), "capacity", dKv),
+      value: rows(pastName(layer, "value"), "capacity", dKv),
+    };
+  });
+  const first = inputs[0];
   if (first === undefined) throw new RangeError("a decoder has at least one layer");
 
-  const past = ops.squeeze(ops.sizeOf(first.key, 2));
-  const length = ops.squeeze(ops.sizeOf(ids, 1));
-  const queryPositions = ops.add(ops.range(length), past);
-  const selfBias = positionBias(t5, queryPositions, ops.range(ops.add(length, past)), false); // [1, H, T, P + T]
+  const capacity = ops.sizeOf(first.key, 2);
+  const slots = ops.range(ops.squeeze(capacity));
+  const newPositions = ops.add(ops.range(ops.squeeze(ops.sizeOf(ids, 1))), pastLength);
+  const pastPositions = ops.where(ops.less(slots, pastLength), slots, graph.int64(NOWHERE));
+  const keyPositions = ops.concat([pastPositions, newPositions], 0);
+  const selfBias = positionBias(t5, newPositions, keyPositions, false); // [1, H, T, C + T]
   const crossBias = paddingBias(t5, mask); // [B, 1, 1, S]
+  const lastAxis = graph.int64([-1]);
+  const end = graph.int64([Number.MAX_SAFE_INTEGER]);
+  const transposed = (key: Float): Float => ops.transpose(key, [0, 1, 3, 2]);
 
-  /** The cache with this step's rows `[B, T, H*K]`, which is also an output. */
-  const grow = (layer: number, part: "key" | "value", rows: Float): Float => {
-    const before = pasts[layer]?.[part] ?? first[part];
-    const present = ops.concat([before, splitHeads(t5, rows)], 2);
-    graph.output(presentName(layer, part), present, ["batch_size", numHeads, "total_length", dKv]);
-    return present;
+  /** Heads `[B, H, T, K]` back to rows and through the output projection: `[B, T, D]`. */
+  const project = (heads: Float, weight: string): Float => {
+    const merged = ops.reshape(ops.transpose(heads, [0, 2, 1, 3]), graph.int64([0, 0, numHeads * dKv]));
+    return layers.linear(layers.activation(merged), weight);
   };
 
   let x = layers.embed(ids, EMBEDDING);
-  cross.forEach(({ key, value }, layer) => {
+  inputs.forEach(({ crossKey, crossValue, key, value }, layer) => {
     const block = `decoder.block.${layer}.layer`;
     graph.within(`decoder.block.${layer}`, () => {
       const self = `${block}.0.SelfAttention`;
       const normed = layers.activation(rmsNorm(t5, x, `${block}.0.layer_norm`));
-      const attended = attend(t5, {
-        query: layers.linear(normed, `${self}.q.weight`),
-        key: grow(layer, "key", layers.linear(normed, `${self}.k.weight`)),
-        value: grow(layer, "value", layers.linear(normed, `${self}.v.weight`)),
-        bias: selfBias,
-        outputWeight: `${self}.o.weight`,
-      });
-      x = ops.add(x, attended);
-      const attention = `${block}.1.EncDecAttention`;
+      const heads = (name: string): Float => splitHeads(t5, layers.linear(normed, `${self}.${name}.weight`));
+      const [query, newKey, newValue] = [heads("q"), heads("k"), heads("v")];
+      graph.output(newName(layer, "key"), newKey, ["batch_size", numHeads, "length", dKv]);
+      graph.output(newName(layer, "value"), newValue, ["batch_size", numHeads, "length", dKv]);
+      // cached and new keys are never joined: only their scores are, [B, H, T, C + T]
+      const scores = ops.concat([ops.matMul(query, transposed(key)), ops.matMul(query, transposed(newKey))], 3);
+      const weights = ops.softmax(ops.add(scores, selfBias));
+      const ofPast = ops.slice(weights, graph.int64([0]), capacity, lastAxis);
+      const ofNew = ops.slice(weights, capacity, end, lastAxis);
+      const context = ops.add(ops.matMul(ofPast, value), ops.matMul(ofNew, newValue));
+      x = ops.add(x, project(context, `${self}.o.weight`));
+
+      const cross = `${block}.1.EncDecAttention`;
       const crossNormed = layers.activation(rmsNorm(t5, x, `${block}.1.layer_norm`));
-      const query = layers.linear(crossNormed, `${attention}.q.weight`);
-      x = ops.add(x, attend(t5, { query, key, value, bias: crossBias, outputWeight: `${attention}.o.weight` }));
+      const crossQuery = splitHeads(t5, layers.linear(crossNormed, `${cross}.q.weight`));
+      const seen = ops.softmax(ops.add(ops.matMul(crossQuery, crossKey), crossBias));
+      x = ops.add(x, project(ops.matMul(seen, crossValue), `${cross}.o.weight`));
       x = ops.add(x, feedForward(t5, rmsNorm(t5, x, `${block}.2.layer_norm`), `${block}.2.DenseReluDense`));
     });
   });
 
   // only the last position is read: [B, T, D] -> [B, 1, D]
-  const newest = ops.slice(x, graph.int64([-1]), graph.int64([Number.MAX_SAFE_INTEGER]), graph.int64([1]));
+  const newest = ops.slice(x, graph.int64([-1]), end, graph.int64([1]));
   const normed = rmsNorm(t5, newest, "decoder.final_layer_norm");
   const scaled = config.tieWordEmbeddings ? ops.mul(normed, graph.float(config.dModel ** -0.5)) : normed;
   graph.output("logits", layers.head(scaled, head), ["batch_size", 1, config.vocabSize]);

@@ -1,16 +1,16 @@
 // The decoding graphs in onnxruntime: prompts in once, then a token a row at a time.
-// The self-attention cache lives in two pools that take turns as input and output, so that no step allocates one.
 
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
-import { DECODER_FILES } from "./decoder-files.ts";
-import { pastName, presentName } from "./decoder-graphs.ts";
+import { newName, PARTS, pastName } from "./decoder-graphs.ts";
+import { createRowCache } from "./row-cache.ts";
 import { gatherRows, idsTensor, paddedPrompts } from "./rows.ts";
 
 type Named = Record<string, ort.Tensor>;
-const PARTS = ["key", "value"] as const;
+
+export const DECODER_FILES = { encoder: "encoder.onnx", cross: "cross.onnx", step: "step.onnx" } as const;
 
 export interface DecoderSessions {
   /** Starts rows of decoding: `owners[r]` is the prompt (an index into `prompts`) of row r; `maxLength` bounds the positions. */
@@ -21,7 +21,7 @@ export interface DecoderSessions {
 export interface RowDecoder {
   /** Feeds T tokens a row (the same T for all) and returns the next token's logits, `[B, V]` row-major. */
   step(tokens: readonly (readonly number[])[]): Promise<Float32Array>;
-  /** Goes on with these rows alone, in this order. */
+  /** Goes on with these rows alone (ascending). */
   keep(rows: readonly number[]): void;
 }
 
@@ -70,53 +70,42 @@ function output(results: ort.InferenceSession.OnnxValueMapType, name: string): o
   return value;
 }
 
+function floats(tensor: ort.Tensor): Float32Array {
+  if (!(tensor.data instanceof Float32Array)) throw new TypeError(`tensor of ${tensor.type}, not float32`);
+  return tensor.data;
+}
+
 function createRowDecoder(
   session: ort.InferenceSession,
   config: T5Config,
   start: { fixed: Named; rows: number; maxLength: number },
 ): RowDecoder {
-  const { numHeads, dKv, numDecoderLayers, vocabSize } = config;
-  const rowSize = numHeads * start.maxLength * dKv;
-  const slots = Array.from({ length: numDecoderLayers }, (_, layer) => PARTS.map((part) => ({ layer, part }))).flat();
-  const pools = [0, 1].map(() => slots.map(() => new Float32Array(start.rows * rowSize)));
-  const logits = new Float32Array(start.rows * vocabSize);
+  const caches = Array.from({ length: config.numDecoderLayers }, (_, layer) =>
+    PARTS.map((part) => ({ layer, part, cache: createRowCache(config, start.rows, start.maxLength) })),
+  ).flat();
   let { fixed, rows } = start;
   let past = 0;
-  let turn = 0;
-
-  /** The part of a pool that holds the cache of `length` positions. */
-  const view = (pool: number, slot: number, length: number): ort.Tensor => {
-    const size = rows * numHeads * length * dKv;
-    const values = pools[pool]?.[slot]?.subarray(0, size) ?? new Float32Array(size);
-    return new ort.Tensor("float32", values, [rows, numHeads, length, dKv]);
-  };
-
   return {
     async step(tokens) {
-      const grown = past + (tokens[0]?.length ?? 0);
-      if (tokens.length !== rows || grown > start.maxLength) {
-        const what = `${tokens.length} rows up to position ${grown}, not ${rows} rows up to ${start.maxLength}`;
+      const count = tokens[0]?.length ?? 0;
+      if (tokens.length !== rows || past + count > start.maxLength) {
+        const what = `${tokens.length} rows up to position ${past + count}, not ${rows} rows up to ${start.maxLength}`;
         throw new ShapeError({ code: "bad_step", what, where: "decoder step" });
       }
       const feeds: Named = { ...fixed, input_ids: idsTensor(tokens) };
-      const fetches: Named = {
-        logits: new ort.Tensor("float32", logits.subarray(0, rows * vocabSize), [rows, 1, vocabSize]),
-      };
-      slots.forEach(({ layer, part }, slot) => {
-        feeds[pastName(layer, part)] = view(turn, slot, past);
-        fetches[presentName(layer, part)] = view(1 - turn, slot, grown);
-      });
-      await session.run(feeds, fetches);
-      past = grown;
-      turn = 1 - turn;
-      return logits.subarray(0, rows * vocabSize);
+      feeds.past_length = new ort.Tensor("int64", BigInt64Array.of(BigInt(past)), [1]);
+      for (const { layer, part, cache } of caches) {
+        const { data, dims } = cache.values();
+        feeds[pastName(layer, part)] = new ort.Tensor("float32", data, dims);
+      }
+      const results = await session.run(feeds);
+      for (const { layer, part, cache } of caches) cache.append(floats(output(results, newName(layer, part))), count);
+      past += count;
+      return floats(output(results, "logits"));
     },
     keep(kept) {
       fixed = Object.fromEntries(Object.entries(fixed).map(([name, tensor]) => [name, gatherRows(tensor, kept)]));
-      slots.forEach((_, slot) => {
-        const gathered = gatherRows(view(turn, slot, past), kept).data;
-        if (gathered instanceof Float32Array) pools[turn]?.[slot]?.set(gathered);
-      });
+      for (const { cache } of caches) cache.keep(kept);
       rows = kept.length;
     },
   };
