@@ -27,23 +27,64 @@ export function logSumExp(values: ArrayLike<number>): number {
   return top + Math.log(sum);
 }
 
+/** Ids in descending order of their logits (the lower id first on ties), drawn one by one from a heap: most draws need a few. */
+function likeliestFirst(logits: ArrayLike<number>): () => number {
+  const heap = Int32Array.from({ length: logits.length }, (_, id) => id);
+  let size = heap.length;
+  const before = (a: number, b: number): boolean => {
+    const [x, y] = [logits[a] ?? 0, logits[b] ?? 0];
+    return x > y || (x === y && a < b);
+  };
+  const sift = (start: number): void => {
+    const id = heap[start] ?? 0;
+    let place = start;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= size) break;
+      if (child + 1 < size && before(heap[child + 1] ?? 0, heap[child] ?? 0)) child++;
+      const larger = heap[child] ?? 0;
+      if (!before(larger, id)) break;
+      heap[place] = larger;
+      place = child;
+    }
+    heap[place] = id;
+  };
+  for (let place = (size >> 1) - 1; place >= 0; place--) sift(place);
+  return () => {
+    const id = heap[0] ?? 0;
+    heap[0] = heap[--size] ?? 0;
+    sift(0);
+    return id;
+  };
+}
+
 /** Draws a token id from logits [V]; `random` is uniform in [0, 1). */
 export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, random: () => number): number {
   if (!options.doSample) return argmax(logits);
-  const ids = Array.from({ length: logits.length }, (_, id) => id);
-  const at = (id: number): number => (logits[id] ?? Number.NEGATIVE_INFINITY) / options.temperature;
-  ids.sort((a, b) => at(b) - at(a) || a - b);
-  const kept = options.topK > 0 ? ids.slice(0, options.topK) : ids;
-  const top = at(kept[0] ?? 0);
-  const weights = kept.map((id) => Math.exp(at(id) - top));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const { temperature, topK, topP } = options;
+  const top = (logits[argmax(logits)] ?? 0) / temperature;
+  const weightOf = (id: number): number => Math.exp((logits[id] ?? Number.NEGATIVE_INFINITY) / temperature - top);
+  const next = likeliestFirst(logits);
+  const kept: number[] = [];
+  const weights: number[] = [];
+  const keep = (): number => {
+    const id = next();
+    const weight = weightOf(id);
+    kept.push(id);
+    weights.push(weight);
+    return weight;
+  };
+  const most = topK > 0 ? Math.min(topK, logits.length) : logits.length;
+  let total = 0;
+  if (topK > 0) while (kept.length < most) total += keep();
+  else for (let id = 0; id < most; id++) total += weightOf(id);
   // top-p keeps every token whose predecessors do not yet reach p
-  let mass = 0;
-  let count = 0;
-  while (count < weights.length && mass < options.topP * total) mass += weights[count++] ?? 0;
+  let mass = topP < 1 ? 0 : total;
+  let count = topP < 1 ? 0 : most;
+  while (topP < 1 && count < most && mass < topP * total) mass += weights[count++] ?? keep();
   let left = random() * mass;
   for (let i = 0; i < count; i++) {
-    left -= weights[i] ?? 0;
+    left -= weights[i] ?? keep();
     if (left < 0) return kept[i] ?? 0;
   }
   return kept[Math.max(0, count - 1)] ?? 0;
