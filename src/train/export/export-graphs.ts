@@ -11,12 +11,13 @@ import { openModelTensors, type TensorReader } from "../safetensors.ts";
 import { createFloatLayers } from "./float-layers.ts";
 import { type Graph, GraphBuilder } from "./graph-builder.ts";
 import { createInt8Layers } from "./int8-layers.ts";
+import { floatMatrices } from "./int8-plan.ts";
 import type { Layers, WeightSource } from "./layers.ts";
 import { rawBytes, writeModel } from "./model-file.ts";
 import { createOps } from "./ops.ts";
 import { buildDecoderGraph } from "./t5-decoder-graph.ts";
 import { buildEncoderGraph } from "./t5-encoder-graph.ts";
-import { checkT5Tensors, headTensor } from "./t5-weights.ts";
+import { checkT5Tensors, headTensor, t5TensorShapes } from "./t5-weights.ts";
 
 export interface ExportGraphsOptions {
   /** Folder in Hugging Face layout: config.json, model.safetensors (or shards and their index). */
@@ -63,18 +64,20 @@ export async function readT5Config(modelDir: string): Promise<T5Config> {
 
 function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[] {
   const weights = weightSource(reader);
+  const head = headTensor(config, reader);
+  const shapes = t5TensorShapes(config).set(head, [config.vocabSize, config.dModel]);
+  const floats = floatMatrices(head, shapes);
   const plan = (role: Plan["role"]): Plan => {
     const graph = new GraphBuilder(role);
     const context = { config, graph, ops: createOps(graph), weights };
     const build = <A>(layers: Layers<A>): Graph =>
-      role === "encoder"
-        ? buildEncoderGraph({ ...context, layers })
-        : buildDecoderGraph({ ...context, layers }, headTensor(config, reader));
+      role === "encoder" ? buildEncoderGraph({ ...context, layers }) : buildDecoderGraph({ ...context, layers }, head);
     return {
       role,
       dtype,
       path: onnxFile(role === "encoder" ? "encoder_model" : "decoder_model_merged", dtype),
-      graph: dtype === "fp32" ? build(createFloatLayers(graph, weights)) : build(createInt8Layers(graph, weights)),
+      graph:
+        dtype === "fp32" ? build(createFloatLayers(graph, weights)) : build(createInt8Layers(graph, weights, floats)),
     };
   };
   return [plan("encoder"), plan("decoder")];

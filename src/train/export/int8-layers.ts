@@ -1,6 +1,8 @@
-// int8 weights with one scale per output channel; activations are quantised when they arrive, with one scale per token: one per
-// tensor (DynamicQuantizeLinear) moved step scores of the model that ships by up to 0.07, and made them depend on their batch.
+// int8 weights with one scale per output channel. An activation is written in two int8 digits with one scale per token, about 15 bits:
+// with one digit, products of T5's gated feed-forward layer (large outliers) moved step scores of the model that ships by up to 0.05.
+// Both digits pass through one MatMulInteger, so that the weights are read once. Matrices named in `floats` stay float32 (int8-plan.ts).
 
+import { createFloatLayers } from "./float-layers.ts";
 import type { GraphBuilder, Value } from "./graph-builder.ts";
 import type { Layers, WeightSource } from "./layers.ts";
 import { createOps } from "./ops.ts";
@@ -8,15 +10,32 @@ import { bytesOf, quantizeRows, rowScales, transposeInt8 } from "./tensor-bytes.
 
 type Float = Value<"float32">;
 
-/** x is about values * scale; values [B, T, n], scale [B, T, 1]. */
-export interface QuantizedActivation {
+/** x is about (high + low / 254) * scale. */
+interface Digits {
+  /** `[2B, T, n]`: the high digits of all rows, then the low ones. */
   values: Value<"int8">;
+  /** `[B, T, 1]` */
   scale: Float;
 }
 
-/** Layers whose matrices, embedding and head are int8; norms and position biases stay float32. */
-export function createInt8Layers(graph: GraphBuilder, weights: WeightSource): Layers<QuantizedActivation> {
+/** An activation in the forms that its maps ask for. */
+export interface MixedActivation {
+  float: Float;
+  /** Made at the first call. */
+  digits: () => Digits;
+}
+
+/** The low digit counts in steps of 1/254: the high one is off by at most a half, so it stays within -127..127. */
+const LOW_STEPS = 254;
+
+/** Layers whose matrices, embedding and head are int8 but for `floats`; norms and position biases stay float32. */
+export function createInt8Layers(
+  graph: GraphBuilder,
+  weights: WeightSource,
+  floats: ReadonlySet<string>,
+): Layers<MixedActivation> {
   const ops = createOps(graph);
+  const floatLayers = createFloatLayers(graph, weights);
   /** One scale per row of the checkpoint's `[rows, columns]`: an output channel, or a token. */
   const scales = (name: string): Float => {
     const [rows, columns] = weights.shape(name);
@@ -28,16 +47,23 @@ export function createInt8Layers(graph: GraphBuilder, weights: WeightSource): La
     const load = async (): Promise<Uint8Array> => bytesOf(quantizeRows(await weights.read(name), rows, columns));
     return graph.weight({ name: `${name}_quantized`, type: "int8", shape: [rows, columns], load });
   };
-  const matMul = (x: QuantizedActivation, matrix: Value<"int8">, scale: Float): Float => {
-    const sums = ops.cast(ops.matMulInteger(x.values, matrix), "float32");
-    return ops.mul(ops.mul(sums, scale), x.scale);
-  };
-  const activation = (x: Float): QuantizedActivation => {
+  const digitsOf = (x: Float): Digits => {
     const largest = ops.add(ops.reduceMax(ops.abs(x)), graph.float(1e-12)); // a row of zeros stays zeros
     const scale = ops.mul(largest, graph.float(1 / 127));
-    return { values: ops.cast(ops.round(ops.div(x, scale)), "int8"), scale };
+    const scaled = ops.div(x, scale);
+    const high = ops.round(scaled);
+    const low = ops.round(ops.mul(ops.sub(scaled, high), graph.float(LOW_STEPS)));
+    return { values: ops.cast(ops.concat([high, low], 0), "int8"), scale };
   };
-  const linear = (x: QuantizedActivation, name: string): Float => {
+  const matMul = (x: MixedActivation, matrix: Value<"int8">, scale: Float): Float => {
+    const { values, scale: tokenScale } = x.digits();
+    const [high, low] = ops.halves(ops.cast(ops.matMulInteger(values, matrix), "float32"));
+    const sums = ops.add(high, ops.mul(low, graph.float(1 / LOW_STEPS)));
+    return ops.mul(ops.mul(sums, scale), tokenScale);
+  };
+  const activation = (x: Float): MixedActivation => ({ float: x, digits: once(() => digitsOf(x)) });
+  const linear = (x: MixedActivation, name: string): Float => {
+    if (floats.has(name)) return floatLayers.linear(x.float, name);
     const [out, inner] = weights.shape(name);
     const load = async (): Promise<Uint8Array> =>
       bytesOf(transposeInt8(quantizeRows(await weights.read(name), out, inner), out, inner));
@@ -49,17 +75,33 @@ export function createInt8Layers(graph: GraphBuilder, weights: WeightSource): La
     activation,
     linear,
     embed(ids, name) {
+      if (floats.has(name)) return floatLayers.embed(ids, name);
       embedded = name;
       const rows = ops.cast(ops.gather(table(name), ids), "float32"); // [B, T, D]
       return ops.mul(rows, ops.unsqueeze(ops.gather(scales(name), ids), graph.int64([-1])));
     },
     head(x, name) {
+      if (floats.has(name)) return floatLayers.head(x, name);
       if (name !== embedded) return linear(activation(x), name);
       return matMul(activation(x), ops.transpose(table(name), [1, 0]), scales(name)); // one table in the file for both
     },
-    firstRows: ({ values, scale }, count) => ({
-      values: ops.slice(values, graph.int64([0]), count, graph.int64([1])),
-      scale: ops.slice(scale, graph.int64([0]), count, graph.int64([1])),
+    firstRows: (x, count) => ({
+      float: floatLayers.firstRows(x.float, count),
+      // cut after rounding: onnxruntime's Concat loses the shape of two empty tensors
+      digits: once(() => {
+        const { values, scale } = x.digits();
+        const [start, axis] = [graph.int64([0]), graph.int64([1])];
+        return { values: ops.slice(values, start, count, axis), scale: ops.slice(scale, start, count, axis) };
+      }),
     }),
+  };
+}
+
+/** `make`'s value, made at the first call. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }

@@ -57,6 +57,12 @@ export function createOps(graph: GraphBuilder) {
       node("Concat", parts[0].type, parts, { axis: { int: axis } }),
     slice: <T extends ElementType>(x: Value<T>, starts: Int, ends: Int, axes: Int): Value<T> =>
       node("Slice", x.type, [x, starts, ends, axes]),
+    /** `[2B, ...]` as its first and its last B. */
+    halves: <T extends ElementType>(x: Value<T>): [Value<T>, Value<T>] => {
+      const parts: [Value<T>, Value<T>] = [graph.value(x.type, "Split"), graph.value(x.type, "Split")];
+      graph.emit("Split", [x], parts, { axis: { int: 0 } });
+      return parts;
+    },
     reshape: <T extends ElementType>(x: Value<T>, shape: Int): Value<T> => node("Reshape", x.type, [x, shape]),
     transpose: <T extends ElementType>(x: Value<T>, perm: readonly number[]): Value<T> =>
       node("Transpose", x.type, [x], { perm: { ints: perm } }),
