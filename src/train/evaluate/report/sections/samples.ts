@@ -1,0 +1,66 @@
+// Problems as a reader meets them: the text, and the solutions before and after side by side, every step with its score.
+
+import type { EvaluationResult, SampleProblem, SampleSolution } from "../../result.ts";
+import { formatCount } from "../format.ts";
+import { type Html, html } from "../html.ts";
+import { isComparison, type Missing, type Section } from "../section.ts";
+import { type SampleStep, scoreLook, scoreText, stepLabel } from "../step-score.ts";
+
+/** Problems shown in full; more of them would only make the page long. */
+export const SAMPLES_SHOWN = 12;
+
+export function sampleId(problem: number): string {
+  return `sample-${problem + 1}`;
+}
+
+/** Who wrote the solution. */
+export function solutionName({ source, decoding }: SampleSolution, compared: boolean): string {
+  const names = compared ? { model: "after", baseline: "before", gold: "given" } : { model: "model", baseline: "baseline", gold: "given" }; // biome-ignore format: two tables
+  return decoding === "sampled" ? `${names[source]}, sampled` : names[source];
+}
+
+function stepItem(step: SampleStep, first: boolean): Html {
+  const { tone, style } = scoreLook(step.score);
+  const wrong = step.right === false;
+  const why = step.reason ?? "wrong";
+  return html`<li class="${wrong ? (first ? "wrong first" : "wrong") : ""}"><span class="score ${tone}" style="${style}" aria-label="${stepLabel(step)}">${scoreText(step.score)}</span><span class="text">${step.text}${wrong ? html` <em>✗ ${why}</em>` : undefined}</span></li>`;
+}
+
+function solutionBlock(solution: SampleSolution, compared: boolean): Html {
+  const first = solution.steps.findIndex((step) => step.right === false);
+  const verdict = solution.exact ?? solution.answer_correct;
+  const said =
+    verdict === null
+      ? undefined
+      : html`<b class="${verdict ? "good" : "bad"}">${verdict ? "✓ solved" : "✗ not solved"}</b>`;
+  const body =
+    solution.steps.length === 0
+      ? html`<p class="soft">Nothing was written.</p>`
+      : html`<ol class="steps">${solution.steps.map((step, i) => stepItem(step, i === first))}</ol>`;
+  return html`<div class="solution"><h4>${solutionName(solution, compared)} ${said}</h4>${body}</div>`;
+}
+
+function sampleBlock(sample: SampleProblem, problem: number, compared: boolean): Html {
+  const greedy = sample.solutions.filter(({ decoding, source }) => decoding !== "sampled" && source !== "gold");
+  const sampled = sample.solutions.filter(({ decoding }) => decoding === "sampled");
+  const given = sample.solutions.filter(({ source }) => source === "gold");
+  const gold = sample.gold === null ? undefined : html`<pre>${sample.gold}</pre>`;
+  const rest = [...given, ...sampled];
+  const sides = greedy.length > 0 ? greedy : rest.splice(0, 2);
+  return html`<article class="sample" id="${sampleId(problem)}"><p class="prompt"><span>${problem + 1}</span>${sample.prompt}</p>
+<div class="sides">${sides.map((solution) => solutionBlock(solution, compared))}</div>
+${gold ? html`<details><summary>The solution that was looked for</summary>${gold}</details>` : undefined}
+${rest.length > 0 ? html`<details><summary>${formatCount(rest.length)} more ${rest.length === 1 ? "solution" : "solutions"}</summary><div class="sides">${rest.map((solution) => solutionBlock(solution, compared))}</div></details>` : undefined}</article>`;
+}
+
+export function samplesSection(result: EvaluationResult): Section | Missing {
+  const compared = isComparison(result);
+  const shown = result.samples.filter((sample) => sample.solutions.length > 0).slice(0, SAMPLES_SHOWN);
+  if (shown.length === 0) return { missing: "The result holds no sample problems." };
+  const some = shown.length < result.samples.length ? ` ${shown.length} of ${result.samples.length} are shown.` : "";
+  return {
+    id: "samples",
+    title: compared ? "Before and after, side by side" : "In its own words",
+    body: html`<p>The number before a line is the reward model’s score of that step; a cross says what the check found.${some}</p>${shown.map((sample, i) => sampleBlock(sample, i, compared))}`,
+  };
+}
