@@ -29,6 +29,8 @@ function isTapeEngine(value: unknown): value is TapeEngine {
   return typeof value === "object" && value !== null && "runKernelFunc" in value;
 }
 
+const byIndex = <T>(list: readonly T[]): Record<string, T> => Object.fromEntries(list.entries());
+
 /** `forward(...inputs).value`, recorded with its own gradient. Inputs are float32; integers are captured instead. */
 export function withGradient<Inputs extends Tensor[], Saved extends Tensor[], Output extends Tensor>(
   forward: (...inputs: Inputs) => Differentiable<Inputs, Saved, Output>,
@@ -45,8 +47,8 @@ export function withGradient<Inputs extends Tensor[], Saved extends Tensor[], Ou
       return result.value;
     },
     // the engine hands back the value's own `dy` and clones of `saved`, in order, so they have their types
-    backwardsFunc: (dy, saved) => ({ ...gradient?.(dy as Output, saved as Saved) }),
-    inputs: { ...inputs },
+    backwardsFunc: (dy, saved) => byIndex(gradient?.(dy as Output, saved as Saved) ?? []),
+    inputs: byIndex(inputs),
   });
   return value as Output; // what `forward` returned
 }

@@ -40,6 +40,19 @@ export function linear(x: Tensor2D, weight: Tensor2D): Tensor2D {
   );
 }
 
+/** x + change, both [N, D]. The tape's own addition would keep both for their shapes. */
+export function residual(x: Tensor2D, change: Tensor2D): Tensor2D {
+  return withGradient<[Tensor2D, Tensor2D], [], Tensor2D>(
+    (x, change) => ({
+      value: tf.add(x, change),
+      saved: [],
+      gradient: (dy) => [() => tf.clone(dy), () => tf.clone(dy)],
+    }),
+    x,
+    change,
+  );
+}
+
 /** RMS norm without mean or bias (T5LayerNorm): x [N, D] / rms(x) * gain [D]. */
 export function rmsNorm(x: Tensor2D, gain: Tensor1D, epsilon: number): Tensor2D {
   return withGradient<[Tensor2D, Tensor1D], [Tensor2D, Tensor2D, Tensor1D], Tensor2D>(

@@ -4,6 +4,12 @@
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "../tensorflow.ts";
 
+/**
+ * Name under which parameters carry the factor alpha / r of a low-rank adapter, a scalar. Where it is present, the base weights are
+ * frozen and only the matrices of the adapter are trained.
+ */
+export const ADAPTER_SCALE = "adapter_scale";
+
 /** Name -> tensor, in memory layout. */
 export type Parameters = Readonly<Record<string, Tensor>>;
 
@@ -82,4 +88,13 @@ export function vector(parameters: Parameters, name: string): Tensor1D {
   const tensor = parameters[name];
   if (tensor?.rank !== 1) throw new Error(`no vector ${name}`);
   return tensor as Tensor1D;
+}
+
+/** Tensors under `prefix` that training changes there: the adapter's where there is one, else all but the bias table that layers share. */
+export function trainedWithin(parameters: Parameters, prefix: string): Tensor[] {
+  const adapted = ADAPTER_SCALE in parameters;
+  return Object.entries(parameters).flatMap(([name, tensor]) => {
+    const trained = adapted ? name.includes(".lora_") : !name.includes("relative_attention_bias");
+    return trained && name.startsWith(`${prefix}.`) ? [tensor] : [];
+  });
 }

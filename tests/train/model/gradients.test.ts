@@ -1,14 +1,25 @@
 // Every hand-written gradient against central finite differences, on whichever backend runs.
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { gatedGelu, gatherRows, labelLogps, linear, rmsNorm } from "../../../src/train/model/gradients.ts";
-import { startTensorflow, type Tensor, type Tensor1D, type Tensor2D, tf } from "../../../src/train/tensorflow.ts";
+import { attend } from "../../../src/train/model/attention.ts";
+import { withGradient } from "../../../src/train/model/custom-gradient.ts";
+import { gatedGelu, gatherRows, labelLogps, linear, residual, rmsNorm } from "../../../src/train/model/gradients.ts";
+import { adaptedLinear, frozenLinear } from "../../../src/train/model/low-rank.ts";
+import { recomputed } from "../../../src/train/model/recompute.ts";
+import {
+  startTensorflow,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor4D,
+  tf,
+} from "../../../src/train/tensorflow.ts";
 
 beforeAll(async () => {
   await startTensorflow();
 });
 
-const random = (shape: [number] | [number, number], seed: number): Tensor =>
+const random = (shape: [number] | [number, number] | [number, number, number, number], seed: number): Tensor =>
   tf.randomNormal(shape, 0, 1, "float32", seed);
 
 /** Largest gap between the tape's gradient of sum(f * weights) and finite differences, relative to the largest gradient. */
@@ -67,4 +78,84 @@ describe("hand-written gradients equal finite differences", () => {
     );
     expect(gap).toBeLessThan(2e-3);
   });
+
+  test("residual", () => {
+    const gap = gradientGap((x, y) => residual(x as Tensor2D, y as Tensor2D), [random([3, 4], 10), random([3, 4], 11)]);
+    expect(gap).toBeLessThan(2e-3);
+  });
+
+  test.each([
+    ["a bias a row and head", [2, 3, 4, 5]],
+    ["a bias that rows share", [1, 3, 4, 5]],
+    ["a bias that heads and queries share", [2, 1, 1, 5]],
+  ] as [string, [number, number, number, number]][])("attend, with %s", (_, biasShape) => {
+    const inputs = [
+      random([2, 3, 4, 2], 12),
+      random([2, 3, 5, 2], 13),
+      random([2, 3, 5, 2], 14),
+      random(biasShape, 15),
+    ];
+    const gap = gradientGap(
+      (q, k, v, bias) => attend(q as Tensor4D, k as Tensor4D, v as Tensor4D, bias as Tensor4D),
+      inputs,
+    );
+    expect(gap).toBeLessThan(2e-3);
+  });
+
+  test("frozenLinear, to its input", () => {
+    const weight = random([4, 3], 16) as Tensor2D;
+    expect(gradientGap((x) => frozenLinear(x as Tensor2D, weight), [random([5, 4], 17)])).toBeLessThan(2e-3);
+  });
+
+  test("adaptedLinear, to its input and to both matrices of the adapter", () => {
+    const weight = random([4, 3], 18) as Tensor2D;
+    const scale = tf.scalar(0.5);
+    const gap = gradientGap(
+      (x, a, b) => adaptedLinear(x as Tensor2D, weight, { a: a as Tensor2D, b: b as Tensor2D, scale }),
+      [random([5, 4], 19), random([4, 2], 20), random([2, 3], 21)],
+    );
+    expect(gap).toBeLessThan(2e-3);
+  });
+
+  test("a block that is recomputed, to its inputs and its parameters", () => {
+    const constant = random([3, 4], 22);
+    const gap = gradientGap(
+      (x, w) =>
+        recomputed((x: Tensor, c: Tensor) => tf.mul(tf.tanh(linear(x as Tensor2D, w as Tensor2D)), tf.add(c, x)), {
+          tensors: [x, constant] as [Tensor, Tensor],
+          differentiated: 1,
+          parameters: [w as Tensor],
+        }),
+      [random([3, 4], 23), random([4, 4], 24)],
+    );
+    expect(gap).toBeLessThan(2e-3);
+  });
+});
+
+test("only the gradients that are asked for are computed", () => {
+  const asked: string[] = [];
+  const product = (x: Tensor, y: Tensor): Tensor =>
+    withGradient<[Tensor, Tensor], [Tensor, Tensor], Tensor>(
+      (x, y) => ({
+        value: tf.mul(x, y),
+        saved: [x, y],
+        gradient: (dy, [x, y]) => [
+          () => {
+            asked.push("x");
+            return tf.mul(dy, y);
+          },
+          () => {
+            asked.push("y");
+            return tf.mul(dy, x);
+          },
+        ],
+      }),
+      x,
+      y,
+    );
+  const [x, y] = [random([3], 1), random([3], 2)];
+  tf.grad((x) => tf.sum(product(x, y)))(x);
+  expect(asked).toEqual(["x"]);
+  tf.grads((x, y) => tf.sum(product(x, y)))([x, y]);
+  expect(asked).toEqual(["x", "x", "y"]);
 });
