@@ -81,11 +81,18 @@ export function layoutSolution(
   };
 }
 
+const newlineIds = new WeakMap<TextTokenizer, number>();
+
 /** The id of "\n"; a tokenizer without one encodes it as nothing or as a space. */
 function newlineId(tokenizer: TextTokenizer, config: Pick<T5Config, "eosTokenId">): number {
+  const known = newlineIds.get(tokenizer);
+  if (known !== undefined) return known;
   const between = tokenizer.encode("\n").filter((id) => id !== config.eosTokenId);
   const id = between.at(-1);
-  if (id !== undefined && tokenizer.decode([id]) === "\n") return id;
+  if (id !== undefined && tokenizer.decode([id]) === "\n") {
+    newlineIds.set(tokenizer, id);
+    return id;
+  }
   throw new ArtifactError({
     code: "bad_tokenizer",
     what: "the tokenizer has no newline token, so steps cannot be told apart",

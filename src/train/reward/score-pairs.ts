@@ -1,7 +1,9 @@
-// Scores both sides of every pair once, through the cache; given scores are taken as they are.
+// Scores both sides of every pair once, through the cache; given scores are taken as they are. A step-level pair is scored as the whole
+// solution, its prefix first, so that the judge sees the context; the score is that of the continuation's steps.
 
 import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import type { Pair } from "../../shared/records.ts";
+import { splitSteps } from "../../shared/steps.ts";
 import type { Completion } from "./llm-reward-model.ts";
 import type { RewardModel } from "./reward-model.ts";
 import type { ScoreCache } from "./score-cache.ts";
@@ -28,13 +30,12 @@ export async function scorePairs(options: {
   onProgress?: (done: number, total: number) => void;
 }): Promise<PairScores[]> {
   const { pairs, cache, aggregation } = options;
+  const whole = ({ prompt, prefix }: Pair, completion: string): Completion => ({
+    prompt,
+    completion: prefix === undefined ? completion : `${prefix}\n${completion}`,
+  });
   const sides = (pair: Pair): Completion[] =>
-    hasGivenScores(pair)
-      ? []
-      : [
-          { prompt: pair.prompt, completion: pair.chosen },
-          { prompt: pair.prompt, completion: pair.rejected },
-        ];
+    hasGivenScores(pair) ? [] : [whole(pair, pair.chosen), whole(pair, pair.rejected)];
   const missing = pairs.flatMap(sides).filter((completion) => cache.get(completion) === undefined);
   if (missing.length > 0) {
     const judge = await options.load();
@@ -49,11 +50,13 @@ export async function scorePairs(options: {
       judge.dispose();
     }
   }
-  const scoreOf = (completion: Completion): number => aggregateScores(cache.get(completion) ?? [], aggregation);
+  const scoreOf = (completion: Completion, given: number): number =>
+    aggregateScores((cache.get(completion) ?? []).slice(given), aggregation);
   return pairs.map((pair) => {
     const [chosen, rejected] = sides(pair);
     if (chosen === undefined || rejected === undefined)
       return { chosen: pair.chosen_score ?? 0, rejected: pair.rejected_score ?? 0 };
-    return { chosen: scoreOf(chosen), rejected: scoreOf(rejected) };
+    const given = splitSteps(pair.prefix ?? "").length;
+    return { chosen: scoreOf(chosen, given), rejected: scoreOf(rejected, given) };
   });
 }

@@ -7,18 +7,27 @@ import { padRows } from "../model/batch.ts";
 import { gatherRows } from "../model/gradients.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { decode, type Encoded, encode, head } from "../model/t5.ts";
-import { type Tensor1D, type Tensor4D, tf } from "../tensorflow.ts";
+import { type Tensor1D, type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
 
-/**
- * logit(yes) - logit(no) at every step end, flat in the order of solutions and steps: [N]. The caller disposes, or differentiates.
- * Solutions of one question share its encoding.
- */
-export function stepEndLogits(
+/** Token ids of the two answers. */
+export interface AnswerIds {
+  yes: number;
+  no: number;
+}
+
+/** Hidden states of decoded solutions, flat: position t of row c at c * length + t. */
+export interface DecodedSolutions {
+  /** [C*T, D], as the head reads them. */
+  hidden: Tensor2D;
+  length: number;
+}
+
+/** Runs encoder and decoder once each; solutions of one question share its encoding. */
+export function decodeSolutions(
   p: Parameters,
   config: T5Config,
   solutions: readonly SolutionTokens[],
-  answers: { yes: number; no: number },
-): Tensor1D {
+): DecodedSolutions {
   const questions = new Map<string, { at: number; ids: readonly number[] }>();
   const owners = solutions.map(({ promptIds }) => {
     const key = promptIds.join(" ");
@@ -35,13 +44,33 @@ export function stepEndLogits(
     config.padTokenId,
   );
   const encoded = encode(p, config, prompts);
-  const shared = solutions.length > questions.size;
-  const hidden = decode(p, config, shared ? spread(encoded, owners) : encoded, targets); // [C*T, D]
-  const positions = solutions.flatMap(({ stepEnds }, row) => stepEnds.map((end) => row * targets.length + end));
-  const read = gatherRows(hidden, tf.tensor1d(positions, "int32")); // [N, D]
+  const own = solutions.length === questions.size ? encoded : spread(encoded, owners);
+  return { hidden: decode(p, config, own, targets), length: targets.length };
+}
+
+/** logit(yes) - logit(no) at positions of the flat hidden states: [N]. */
+export function answerLogits(
+  p: Parameters,
+  hidden: Tensor2D,
+  positions: readonly number[],
+  answers: AnswerIds,
+): Tensor1D {
+  const read = gatherRows(hidden, tf.tensor1d([...positions], "int32")); // [N, D]
   const rows = gatherRows(head(p), tf.tensor1d([answers.yes, answers.no], "int32")); // [2, D]
   const direction = tf.sum(tf.mul(rows, tf.tensor2d([1, -1], [2, 1])), 0); // [D], yes minus no
   return tf.sum(tf.mul(read, direction), 1);
+}
+
+/** logit(yes) - logit(no) at every step's end, flat in the order of solutions and steps: [N]. */
+export function stepEndLogits(
+  p: Parameters,
+  config: T5Config,
+  solutions: readonly SolutionTokens[],
+  answers: AnswerIds,
+): Tensor1D {
+  const { hidden, length } = decodeSolutions(p, config, solutions);
+  const positions = solutions.flatMap(({ stepEnds }, row) => stepEnds.map((end) => row * length + end));
+  return answerLogits(p, hidden, positions, answers);
 }
 
 /** The encodings of questions [B*S, D] as those of their solutions: row `r` belongs to question `owners[r]`. */
