@@ -11,8 +11,10 @@ const program = new Command("npm run prepare-data --")
     "Convert raw preference data to DPO pairs: DIR/train.jsonl, DIR/eval.jsonl and DIR/report.json.\n\n" +
       "Input is JSON or JSON Lines; each record may be\n" +
       "  pair          prompt, chosen, rejected [, chosen_score, rejected_score]\n" +
+      "  step pair     the same with prefix (or initial_reason_steps): steps that both sides continue\n" +
       "  stepwise row  prompt, completions[], labels[]; paired by prompt\n" +
-      "  PRM800K       question.problem, label.steps[].completions[].rating\n\n" +
+      "  PRM800K       question.problem, label.steps[].completions[].rating\n" +
+      "  Math-Shepherd input, label; paired by prompt\n\n" +
       "Steps are the lines of a completion. A bad record is reported with its place and dropped; a bad file is an error.",
   )
   .option("--input <file>", "data to convert", "data/raw/synthetic_prm.json")

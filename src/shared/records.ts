@@ -2,9 +2,15 @@
 
 import { z } from "zod";
 
-/** One preference pair; completions are steps separated by `\n`. Given scores replace the reward model's. */
+/**
+ * One preference pair; completions are steps separated by `\n`. Given scores replace the reward model's.
+ * A step-level pair (Step-DPO) has a `prefix`: steps that are already written, shared by both sides; `chosen` and `rejected` continue it.
+ * `unfinished`: the continuations stop before the solution's end, so that no end token follows them.
+ */
 export const pairSchema = z.object({
   prompt: z.string().min(1),
+  prefix: z.string().min(1).optional(),
+  unfinished: z.boolean().optional(),
   chosen: z.string().min(1),
   rejected: z.string().min(1),
   chosen_score: z.number().optional(),

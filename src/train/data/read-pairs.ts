@@ -1,13 +1,15 @@
 // A data file of any supported format to preference pairs: each record by its own shape, bad ones dropped with their place.
 
 import { InputError } from "../../shared/errors.ts";
+import { parseMathShepherdRow } from "./formats/math-shepherd.ts";
 import { parsePlainPair } from "./formats/plain.ts";
 import { parsePrm800k } from "./formats/prm800k.ts";
+import { isStepPair, parseStepPair } from "./formats/step-dpo.ts";
 import { pairStepwiseRows, parseStepwiseRow, type StepwiseRow } from "./formats/stepwise.ts";
 import { badRecord, cleanPair, type LabelledPair } from "./labelled-pair.ts";
 import { type Dropped, isObject, readRawRecords } from "./raw-records.ts";
 
-export const FORMATS = ["pairs", "stepwise", "prm800k"] as const;
+export const FORMATS = ["pairs", "step_pairs", "stepwise", "prm800k", "math_shepherd"] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface ReadPairs {
@@ -22,11 +24,17 @@ export interface ReadPairs {
 /** The format a record is in. Throws InputError with code `not_an_object` or `unknown_format`. */
 export function detectFormat(value: unknown): { format: Format; record: Record<string, unknown> } {
   if (!isObject(value)) throw badRecord("not_an_object", "the record is not a JSON object");
-  if ("chosen" in value || "rejected" in value) return { format: "pairs", record: value };
+  if ("chosen" in value || "rejected" in value)
+    return { format: isStepPair(value) ? "step_pairs" : "pairs", record: value };
   if ("completions" in value) return { format: "stepwise", record: value };
   if (isObject(value.label) && "steps" in value.label) return { format: "prm800k", record: value };
+  if (typeof value.input === "string" && typeof value.label === "string")
+    return { format: "math_shepherd", record: value };
   const names = Object.keys(value).slice(0, 6).join(", ");
-  throw badRecord("unknown_format", `fields "${names}" are neither a pair, nor a stepwise row, nor PRM800K`);
+  throw badRecord(
+    "unknown_format",
+    `fields "${names}" are neither a pair, nor a stepwise row, nor PRM800K, nor Math-Shepherd`,
+  );
 }
 
 /** Reads all pairs. Throws InputError when the file cannot be read or holds no usable pair. */
@@ -35,10 +43,10 @@ export async function readPairs(path: string): Promise<ReadPairs> {
   const dropped = [...broken];
   const pairs: LabelledPair[] = [];
   const rows: (StepwiseRow & { where: string })[] = [];
-  const formats: Record<Format, number> = { pairs: 0, stepwise: 0, prm800k: 0 };
+  const formats: Record<Format, number> = { pairs: 0, step_pairs: 0, stepwise: 0, prm800k: 0, math_shepherd: 0 };
   const seen = new Set<string>();
   const keep = (pair: LabelledPair): void => {
-    const key = JSON.stringify([pair.prompt, pair.chosen, pair.rejected]);
+    const key = JSON.stringify([pair.prompt, pair.prefix ?? null, pair.chosen, pair.rejected]);
     if (seen.has(key)) throw badRecord("duplicate", "the same pair was read before");
     seen.add(key);
     pairs.push(pair);
@@ -57,7 +65,9 @@ export async function readPairs(path: string): Promise<ReadPairs> {
       const { format, record } = detectFormat(value);
       formats[format]++;
       if (format === "stepwise") rows.push({ ...parseStepwiseRow(record), where });
+      else if (format === "math_shepherd") rows.push({ ...parseMathShepherdRow(record), where });
       else if (format === "pairs") keep(parsePlainPair(record));
+      else if (format === "step_pairs") keep(parseStepPair(record));
       else for (const pair of parsePrm800k(record)) attempt(where, () => keep(cleanPair(pair)));
     });
   }
@@ -83,6 +93,6 @@ function nothingUsable(path: string, read: number, dropped: readonly Dropped[]):
     code: "no_usable_records",
     what: `none of ${read} records makes a pair${why}`,
     where: path,
-    fix: "Records need prompt, chosen and rejected; or prompt, completions and labels; or the fields of PRM800K.",
+    fix: "Records need prompt, chosen and rejected; or prompt, completions and labels; or the fields of PRM800K or Math-Shepherd.",
   });
 }

@@ -115,7 +115,7 @@ describe("files", () => {
     ];
     const { pairs, dropped, formats } = await readPairs(await file("both.jsonl", lines(rows)));
     expect(pairs.map(({ rejected }) => rejected)).toEqual(["b1", "x\nz"]);
-    expect(formats).toEqual({ pairs: 1, stepwise: 3, prm800k: 0 });
+    expect(formats).toEqual({ pairs: 1, step_pairs: 0, stepwise: 3, prm800k: 0, math_shepherd: 0 });
     expect(dropped.map(({ where, reason }) => `${where.slice(-1)} ${reason}`)).toEqual(["4 no_right_row"]);
   });
 

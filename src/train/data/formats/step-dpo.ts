@@ -1,0 +1,47 @@
+// Step-level pairs (Step-DPO, Lai et al. 2024, arXiv:2406.18629; data set Math-Step-DPO-10K): `chosen` and `rejected` are the next steps
+// after steps that both share, under `prefix` (ours) or `initial_reason_steps` (theirs, which is empty at the first step).
+// Their shared text ends in the header of the next step ("Step 3:"), which here begins the continuation, a step being a line.
+
+import { z } from "zod";
+import { joinSteps, type LabelledPair, parseRecord } from "../labelled-pair.ts";
+import { parsePlainPair } from "./plain.ts";
+
+const stepSchema = z.object({
+  prompt: z.string(),
+  chosen: z.string(),
+  rejected: z.string(),
+  prefix: z.string().nullish(),
+  initial_reason_steps: z.string().nullish(),
+  full_chosen: z.string().nullish(),
+  full_rejected: z.string().nullish(),
+  unfinished: z.boolean().nullish(),
+});
+
+/** Whether a record is a step-level pair. */
+export function isStepPair(record: Record<string, unknown>): boolean {
+  return ["prefix", "initial_reason_steps", "unfinished"].some((name) => (record[name] ?? null) !== null);
+}
+
+/** Parses a step-level pair; without shared steps it is a plain pair. Throws InputError with the reason as its code. */
+export function parseStepPair(record: Record<string, unknown>): LabelledPair {
+  const row = parseRecord(stepSchema, record);
+  const { shared, header } = splitHeader(row.prefix ?? row.initial_reason_steps ?? "");
+  const prefix = joinSteps([shared]);
+  const chosen = header + row.chosen;
+  const rejected = header + row.rejected;
+  const goesOn = (side: string, full: string | null | undefined): boolean =>
+    joinSteps([header + (full ?? "")]).length > joinSteps([side]).length;
+  const unfinished = row.unfinished ?? (goesOn(chosen, row.full_chosen) || goesOn(rejected, row.full_rejected));
+  return {
+    ...parsePlainPair({ ...record, chosen, rejected }),
+    ...(prefix !== "" && { prefix }),
+    ...(unfinished && { unfinished: true }),
+  };
+}
+
+/** Shared text without the header of a step that it ends in, and that header. */
+function splitHeader(text: string): { shared: string; header: string } {
+  const header = /(?:^|\n)[ \t]*(Step \d+:)[ \t]*$/.exec(text);
+  if (header === null) return { shared: text, header: "" };
+  return { shared: text.slice(0, header.index), header: `${header[1]} ` };
+}
