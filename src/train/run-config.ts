@@ -6,10 +6,7 @@ import { z } from "zod";
 import { AGGREGATIONS } from "../shared/aggregate.ts";
 import { InputError } from "../shared/errors.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
-
-/** What to do with a margin of the wrong sign: the formula as it is, its size, zero instead, or leave the pair out. */
-export const MARGIN_MODES = ["raw", "abs", "clamp", "skip"] as const;
-export type MarginMode = (typeof MARGIN_MODES)[number];
+import { checkLoss, LOSS_DEFAULTS, LOSS_TYPES, type LossType, MARGIN_MODES, MARGIN_ROLES } from "./loss/settings.ts";
 
 export const BACKENDS = ["auto", "tensorflow", "wasm"] as const;
 export type BackendChoice = (typeof BACKENDS)[number];
@@ -45,8 +42,16 @@ const configSchema = z.strictObject({
   adamBeta2: fraction,
   adamEpsilon: z.number().positive(),
 
-  /** Factor on margin x log-ratio; 1 is the published loss. */
+  /** The loss and its settings: src/train/loss/settings.ts says what each means and which go together. */
+  lossType: z.enum(LOSS_TYPES),
   beta: z.number().positive(),
+  labelSmoothing: z.number().min(0).lt(0.5),
+  simpoGamma: z.number().nonnegative(),
+  rpoAlpha: z.number().positive().nullable(),
+  referenceFree: z.boolean(),
+  lengthNormalization: z.boolean(),
+  marginRole: z.enum(MARGIN_ROLES),
+  odpoAlpha: z.number().positive(),
   aggregation: z.enum(AGGREGATIONS),
   judgeContext: z.enum(JUDGE_CONTEXTS),
   marginMode: z.enum(MARGIN_MODES),
@@ -89,7 +94,11 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   adamBeta1: 0.9,
   adamBeta2: 0.999,
   adamEpsilon: 1e-8,
-  beta: 1,
+  lossType: "stepwise",
+  ...LOSS_DEFAULTS.stepwise,
+  labelSmoothing: 0,
+  rpoAlpha: null,
+  odpoAlpha: 1,
   aggregation: "mean",
   judgeContext: "prefix",
   marginMode: "raw",
@@ -122,15 +131,25 @@ export function flagOf(key: string): string {
 const KEY_BY_NAME = new Map(Object.keys(configSchema.shape).map((key) => [settingName(key), key]));
 
 /**
- * Merges the parsed config file (undefined or null: none) and the flags over the defaults.
- * Throws InputError naming the setting: unknown (with the nearest valid name), of a wrong type, or out of range.
+ * Merges the parsed config file (undefined or null: none) and the flags over the defaults, those of the loss included.
+ * Throws InputError naming the setting: unknown (with the nearest valid name), of a wrong type, out of range, or of no meaning beside
+ * another one.
  */
 export function resolveTrainConfig(fileJson: unknown, flags: TrainSettings = {}, where = "config file"): TrainConfig {
   const fromFile = fileJson === undefined || fileJson === null ? {} : fileSettings(fileJson, where);
   check(fromFile, (key) => `"${settingName(key)}"`, where);
-  const fromFlags = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+  const fromFlags: Record<string, unknown> = Object.fromEntries(
+    Object.entries(flags).filter(([, value]) => value !== undefined),
+  );
   check(fromFlags, flagOf, "command line");
-  return configSchema.parse({ ...TRAIN_DEFAULTS, ...fromFile, ...fromFlags });
+  const given: Record<string, unknown> = { ...fromFile, ...fromFlags };
+  const config = configSchema.parse({ ...TRAIN_DEFAULTS, ...lossDefaults(given.lossType), ...given });
+  checkLoss(config, Object.keys(fromFlags).length > 0 ? "command line" : where);
+  return config;
+}
+
+function lossDefaults(lossType: unknown): (typeof LOSS_DEFAULTS)[LossType] {
+  return LOSS_DEFAULTS[LOSS_TYPES.find((type) => type === lossType) ?? TRAIN_DEFAULTS.lossType];
 }
 
 /** The config as the JSON file has it; `resolveTrainConfig` of it gives the same config. */

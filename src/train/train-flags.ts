@@ -4,7 +4,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS } from "../shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
-import { BACKENDS, flagOf, MARGIN_MODES, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "./run-config.ts";
+import { LOSS_DEFAULTS, LOSS_TYPES, MARGIN_MODES, MARGIN_ROLES } from "./loss/settings.ts";
+import { BACKENDS, flagOf, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "./run-config.ts";
 
 type Key = keyof TrainConfig;
 
@@ -13,6 +14,8 @@ const CHOICES: Partial<Record<Key, readonly string[]>> = {
   aggregation: AGGREGATIONS,
   judgeContext: JUDGE_CONTEXTS,
   marginMode: MARGIN_MODES,
+  lossType: LOSS_TYPES,
+  marginRole: MARGIN_ROLES,
 };
 
 const TEXTS: Partial<Record<Key, string>> = {
@@ -21,6 +24,9 @@ const TEXTS: Partial<Record<Key, string>> = {
   data: "dir|file",
   outputDir: "dir",
 };
+
+/** Settings whose default depends on the loss. */
+const OF_LOSS: readonly string[] = Object.keys(LOSS_DEFAULTS.stepwise);
 
 const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   model: "base model: a folder in Hugging Face layout or a Hub id",
@@ -41,7 +47,15 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   adamBeta1: "AdamW beta1",
   adamBeta2: "AdamW beta2",
   adamEpsilon: "AdamW epsilon",
-  beta: "factor on margin x log-ratio; 1 is the published loss",
+  lossType: "the loss; stepwise is the published one, the others are TRL's",
+  beta: "factor on the log-ratio; IPO's tau",
+  labelSmoothing: "assumed share of pairs whose sides are swapped (cDPO, robust)",
+  simpoGamma: "SimPO's target margin",
+  rpoAlpha: "weight of the SFT term on the chosen side (default: none)",
+  referenceFree: "leave out the frozen reference model",
+  lengthNormalization: "mean log-probs per token in place of sums",
+  marginRole: "what the score margin does in the loss",
+  odpoAlpha: "factor on the margin where it is an offset",
   aggregation: "step scores to one score",
   judgeContext: "what the judge sees beside the step",
   marginMode: "what becomes of a margin of the wrong sign",
@@ -62,14 +76,23 @@ function parseNumber(text: string): number {
   return value;
 }
 
+function parseBoolean(text: string): boolean {
+  if (text !== "true" && text !== "false") throw new InvalidArgumentError("Give true or false.");
+  return text === "true";
+}
+
 function option(key: Key): Option {
-  const shown = TRAIN_DEFAULTS[key] === null ? "" : ` (default: ${TRAIN_DEFAULTS[key]})`;
+  const byDefault = TRAIN_DEFAULTS[key];
+  const ofLoss = OF_LOSS.includes(key) ? ", of stepwise" : "";
+  const shown = byDefault === null ? "" : ` (default: ${byDefault}${ofLoss})`;
   const text = TEXTS[key];
   const choices = CHOICES[key];
-  const placeholder = text ?? (choices === undefined ? "number" : "choice");
+  const isBoolean = typeof byDefault === "boolean";
+  const placeholder = text ?? (choices !== undefined ? "choice" : isBoolean ? "true|false" : "number");
   const made = new Option(`${flagOf(key)} <${placeholder}>`, `${DESCRIPTIONS[key]}${shown}`);
   if (choices !== undefined) return made.choices(choices);
-  return text === undefined ? made.argParser(parseNumber) : made;
+  if (text !== undefined) return made;
+  return isBoolean ? made.argParser(parseBoolean) : made.argParser(parseNumber);
 }
 
 /** Adds the training flags to a command, and `--config <file>`, `--resume`. */

@@ -1,4 +1,5 @@
-// From a data path to scored pairs: load, tokenize, score once, apply the margin mode, and count everything that was left out.
+// From a data path to scored pairs: load, tokenize, score once where the loss needs scores, apply the margin mode, and count everything
+// that was left out.
 
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
@@ -7,25 +8,31 @@ import { InputError } from "../../shared/errors.ts";
 import type { Pair } from "../../shared/records.ts";
 import type { TextTokenizer } from "../../shared/tokenizer.ts";
 import { loadPairs } from "../data/load-pairs.ts";
+import { needsScores } from "../loss/settings.ts";
+import type { Model } from "../model/model-folder.ts";
 import { loadRewardModel, rewardModelKey } from "../reward/reward-model.ts";
 import { openScoreCache } from "../reward/score-cache.ts";
 import { hasGivenScores, scorePairs } from "../reward/score-pairs.ts";
 import type { TrainConfig } from "../run-config.ts";
 import { applyMarginMode, type MarginReport, reportMargins } from "./margins.ts";
+import type { ScoredPair } from "./pair-loss.ts";
 import { preparePairs, type TokenizedPair } from "./prepare-pairs.ts";
+import { hashModel, referenceLogps } from "./reference-logps.ts";
 import { interruptedScoring } from "./run-errors.ts";
-import type { ScoredPair } from "./train-step.ts";
 
 export interface TrainingData {
   train: ScoredPair[];
   eval: ScoredPair[];
-  margins: MarginReport;
+  /** Of the training pairs; undefined where the loss needs no scores. */
+  margins: MarginReport | undefined;
   /** Pairs left out of training and evaluation, by reason. */
   dropped: Record<string, number>;
-  /** Training pairs that the reward model scored; the others brought their scores. */
+  /** Training pairs that the reward model scored; the others brought their scores, or need none. */
   judged: number;
   /** sha256 of the training pairs: a resumed run must see the same. */
   hash: string;
+  /** sha256 of the frozen start, where the loss has it as its reference. */
+  referenceHash: string | null;
 }
 
 export interface ScoringOptions {
@@ -35,7 +42,10 @@ export interface ScoringOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Loads and scores both splits. Throws InputError when no pair is left to train on, CapacityError "interrupted". */
+/**
+ * Loads both splits, scored where `config` needs scores (the reward model is not opened otherwise). Throws InputError when no pair is
+ * left to train on, CapacityError "interrupted".
+ */
 export async function loadTrainingData(
   config: TrainConfig,
   tokenizer: TextTokenizer,
@@ -60,12 +70,13 @@ export async function loadTrainingData(
     });
   }
   const evaluation = await load("eval");
-  const scored = await scoreAll([...train, ...evaluation], config, rewardModelDir, options);
-  const withMargins = (
-    pairs: readonly (TokenizedPair & { chosenScore: number; rejectedScore: number })[],
-  ): ScoredPair[] =>
+  const isScored = needsScores(config);
+  const scored = isScored
+    ? await scoreAll([...train, ...evaluation], config, rewardModelDir, options)
+    : [...train, ...evaluation].map(withGivenScores);
+  const withMargins = (pairs: readonly PairWithScores[]): ScoredPair[] =>
     pairs.flatMap((pair) => {
-      const margin = applyMarginMode(pair.chosenScore - pair.rejectedScore, config.marginMode);
+      const margin = isScored ? applyMarginMode(marginOf(pair), config.marginMode) : 0;
       if (margin === undefined) {
         dropped["margin not positive (margin_mode skip)"] =
           (dropped["margin not positive (margin_mode skip)"] ?? 0) + 1;
@@ -73,7 +84,7 @@ export async function loadTrainingData(
       }
       return [{ ...pair, margin }];
     });
-  const margins = reportMargins(scored.slice(0, train.length).map((pair) => pair.chosenScore - pair.rejectedScore));
+  const margins = isScored ? reportMargins(scored.slice(0, train.length).map(marginOf)) : undefined;
   const ready = withMargins(scored.slice(0, train.length));
   if (ready.length === 0) {
     throw new InputError({
@@ -86,8 +97,49 @@ export async function loadTrainingData(
   const hash = createHash("sha256")
     .update(JSON.stringify(ready.map(({ pair, margin }) => [pair, margin])))
     .digest("hex");
-  const judged = ready.filter(({ pair }) => !hasGivenScores(pair)).length;
-  return { train: ready, eval: withMargins(scored.slice(train.length)), margins, dropped, judged, hash };
+  const judged = isScored ? ready.filter(({ pair }) => !hasGivenScores(pair)).length : 0;
+  const evaluated = withMargins(scored.slice(train.length));
+  return { train: ready, eval: evaluated, margins, dropped, judged, hash, referenceHash: null };
+}
+
+/** The data with the reference's log-probs on every pair; `base` is the frozen start, from `baseDir`. Throws the signal's reason. */
+export async function withReference(
+  data: TrainingData,
+  config: TrainConfig,
+  base: { model: Model; dir: string },
+  options: ScoringOptions = {},
+): Promise<TrainingData> {
+  const modelHash = await hashModel(base.dir);
+  const pairs = [...data.train, ...data.eval];
+  const cacheDir = join(await folderOf(config.data), ".ref-logps");
+  const logps = await referenceLogps(pairs, { model: base.model, modelHash, cacheDir, ...options });
+  const referenced = pairs.map((pair, i) => ({ ...pair, reference: logps[i] }));
+  return {
+    ...data,
+    train: referenced.slice(0, data.train.length),
+    eval: referenced.slice(data.train.length),
+    referenceHash: modelHash,
+  };
+}
+
+type PairWithScores = TokenizedPair & { chosenScore: number | undefined; rejectedScore: number | undefined };
+
+function marginOf({ chosenScore, rejectedScore }: PairWithScores): number {
+  return (chosenScore ?? Number.NaN) - (rejectedScore ?? Number.NaN);
+}
+
+/** Scores that come with the data are shown in the metrics, also where the loss does not need them. */
+function withGivenScores(pair: TokenizedPair): PairWithScores {
+  const given = hasGivenScores(pair.pair);
+  return {
+    ...pair,
+    chosenScore: given ? pair.pair.chosen_score : undefined,
+    rejectedScore: given ? pair.pair.rejected_score : undefined,
+  };
+}
+
+async function folderOf(data: string): Promise<string> {
+  return (await stat(data)).isDirectory() ? data : dirname(data);
 }
 
 async function scoreAll(
@@ -95,14 +147,17 @@ async function scoreAll(
   config: TrainConfig,
   rewardModelDir: string,
   { onProgress, signal }: ScoringOptions,
-): Promise<(TokenizedPair & { chosenScore: number; rejectedScore: number })[]> {
+): Promise<PairWithScores[]> {
   const options = { context: config.judgeContext, aggregation: config.aggregation };
   const texts: Pair[] = pairs.map(({ pair }) => pair);
   const needJudge = texts.some((pair) => !hasGivenScores(pair));
   const judgeKey = needJudge ? await rewardModelKey(rewardModelDir, options) : "given";
-  const dataDir = (await stat(config.data)).isDirectory() ? config.data : dirname(config.data);
   const cache = await openScoreCache(
-    join(dataDir, ".step-scores", `${createHash("sha256").update(judgeKey).digest("hex").slice(0, 16)}.jsonl`),
+    join(
+      await folderOf(config.data),
+      ".step-scores",
+      `${createHash("sha256").update(judgeKey).digest("hex").slice(0, 16)}.jsonl`,
+    ),
     judgeKey,
   );
   const scores = await scorePairs({
@@ -115,9 +170,5 @@ async function scoreAll(
       if (signal?.aborted && done < total) throw interruptedScoring(done, total);
     },
   });
-  return pairs.map((pair, i) => ({
-    ...pair,
-    chosenScore: scores[i]?.chosen ?? 0,
-    rejectedScore: scores[i]?.rejected ?? 0,
-  }));
+  return pairs.map((pair, i) => ({ ...pair, chosenScore: scores[i]?.chosen, rejectedScore: scores[i]?.rejected }));
 }

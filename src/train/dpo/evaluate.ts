@@ -2,9 +2,12 @@
 
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import type { T5Config } from "../../shared/t5-config.ts";
+import type { LossSettings } from "../loss/settings.ts";
 import type { Parameters } from "../model/parameters.ts";
+import { addFigures, NO_FIGURES } from "./figures.ts";
+import type { ScoredPair } from "./pair-loss.ts";
 import { runMetrics } from "./run-metrics.ts";
-import { addFigures, evaluatePairs, NO_FIGURES, type ScoredPair } from "./train-step.ts";
+import { evaluatePairs } from "./train-step.ts";
 
 const BATCH = 8;
 
@@ -13,13 +16,13 @@ export async function evaluate(
   p: Parameters,
   config: T5Config,
   pairs: readonly ScoredPair[],
-  options: { beta: number; signal?: AbortSignal | undefined },
+  options: { loss: LossSettings; signal?: AbortSignal | undefined },
 ): Promise<Record<string, number>> {
   let figures = NO_FIGURES;
   for (let i = 0; i < pairs.length; i += BATCH) {
     await turnOfEventLoop();
     options.signal?.throwIfAborted();
-    figures = addFigures(figures, evaluatePairs(p, config, pairs.slice(i, i + BATCH), options.beta));
+    figures = addFigures(figures, evaluatePairs(p, config, pairs.slice(i, i + BATCH), options.loss));
   }
   return figures.pairs === 0 ? {} : runMetrics(figures, "eval_");
 }

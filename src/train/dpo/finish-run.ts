@@ -16,9 +16,9 @@ export interface FinishedRun {
   /** The model that training began with. */
   base: Model;
   parameters: Parameters;
-  /** For the card: names of base and reward model, and what computed. */
+  /** For the card: names of base and reward model (undefined: none was asked), and what computed. */
   baseModel: string;
-  rewardModel: string;
+  rewardModel: string | undefined;
   backend: string;
   data: TrainingData;
   /** train_results.json. */

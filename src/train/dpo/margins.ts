@@ -1,7 +1,7 @@
 // What the score margins r_c - r_r of a data set are, and what a margin mode makes of them. The published formula takes them raw:
 // a zero margin teaches nothing, a negative one reverses the preference, so both are counted and reported.
 
-import type { MarginMode } from "../run-config.ts";
+import type { MarginMode } from "../loss/settings.ts";
 
 export interface MarginReport {
   count: number;

@@ -7,7 +7,7 @@ import { loadCheckpointState } from "../checkpoint.ts";
 import type { AdamWState } from "../optim/adamw.ts";
 import { type TrainConfig, trainConfigToJson } from "../run-config.ts";
 import type { TrainingData } from "./data.ts";
-import { NO_FIGURES } from "./train-step.ts";
+import { figuresSchema, NO_FIGURES } from "./figures.ts";
 
 /** Settings that may differ between a run and its resumption without changing its curve. */
 const FREE_TO_CHANGE = new Set([
@@ -27,18 +27,11 @@ const runStateSchema = z.object({
   /** Time in the steps alone, without evaluation and checkpoints, over all processes of the run. */
   step_ms: z.number(),
   /** Figures since the last line of the log, which a resumed run goes on summing. */
-  window: z.object({
-    pairs: z.number(),
-    tokens: z.number(),
-    loss: z.number(),
-    chosenLogps: z.number(),
-    rejectedLogps: z.number(),
-    preferred: z.number(),
-    chosenScores: z.number(),
-    rejectedScores: z.number(),
-  }),
+  window: figuresSchema,
   config: z.record(z.string(), z.unknown()),
   data_hash: z.string(),
+  /** Hash of the frozen start that the reference log-probs come from; null without a reference. */
+  reference_hash: z.string().nullable(),
   /** Evaluation and samples from before the first step. */
   before: z.record(z.string(), z.number()),
   samples: z.array(z.object({ prompt: z.string(), completion: z.string() })),
@@ -54,6 +47,7 @@ export function newRunState(config: TrainConfig, data: TrainingData): RunState {
     window: NO_FIGURES,
     config: trainConfigToJson(config),
     data_hash: data.hash,
+    reference_hash: data.referenceHash,
     before: {},
     samples: [],
   };
@@ -96,6 +90,14 @@ function checkSameRun(saved: RunState, config: TrainConfig, data: TrainingData, 
       what: "the training data or its scores changed",
       where,
       fix: "Restore the data, or start anew without --resume.",
+    });
+  }
+  if (saved.reference_hash !== data.referenceHash) {
+    throw new InputError({
+      code: "resume_mismatch",
+      what: "the base model, which is the loss's reference, changed",
+      where,
+      fix: "Restore the base model, or start anew without --resume.",
     });
   }
 }

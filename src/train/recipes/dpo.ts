@@ -1,13 +1,14 @@
-// Stepwise DPO from a config to a tuned model on disk, top to bottom: resolve and load, score once, train with logs and checkpoints,
-// evaluate, save, export. A run that was stopped continues with `resume` on the same curve.
+// Stepwise DPO, or another loss of the family, from a config to a tuned model on disk, top to bottom: resolve and load, score once, the
+// reference's log-probs once, train with logs and checkpoints, evaluate, save, export. A run that was stopped continues with `resume` on the same curve.
 
 import { mkdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import writeFileAtomic from "write-file-atomic";
 import { checkpointDir, pruneCheckpoints, saveCheckpoint } from "../checkpoint.ts";
-import { loadTrainingData, type TrainingData } from "../dpo/data.ts";
+import { loadTrainingData, type ScoringOptions, type TrainingData, withReference } from "../dpo/data.ts";
 import { evaluate } from "../dpo/evaluate.ts";
+import { addFigures, NO_FIGURES } from "../dpo/figures.ts";
 import { writeFinishedRun } from "../dpo/finish-run.ts";
 import { interrupted, interruptedExport, notFinite } from "../dpo/run-errors.ts";
 import { clearEarlierRun, firstStep } from "../dpo/run-folder.ts";
@@ -15,9 +16,10 @@ import { runMetrics } from "../dpo/run-metrics.ts";
 import { loadRunState, newRunState } from "../dpo/run-state.ts";
 import { completeSamples, type Sample } from "../dpo/samples.ts";
 import { learningRateAt, pairsOfStep, planSchedule } from "../dpo/schedule.ts";
-import { addFigures, applyGradients, NO_FIGURES, stepGradients } from "../dpo/train-step.ts";
+import { applyGradients, stepGradients } from "../dpo/train-step.ts";
 import { exportOnnx } from "../export/export-onnx.ts";
 import { resolveModelWithProgress } from "../hub/resolve-model-with-progress.ts";
+import { needsScores } from "../loss/settings.ts";
 import { openMetricsLog } from "../metrics-log.ts";
 import { loadModel, loadTokenizer } from "../model/model-folder.ts";
 import { createAdamW } from "../optim/adamw.ts";
@@ -70,17 +72,30 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
 
   const baseDir = await resolveModelWithProgress(config.model, { signal });
   const rewardModel = config.rewardModel ?? config.model;
-  const rewardDir = config.rewardModel === null ? baseDir : await resolveModelWithProgress(rewardModel, { signal });
+  const judges = needsScores(config);
+  const ownJudge = judges && config.rewardModel !== null;
+  const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : baseDir;
   const base = await loadModel(baseDir);
   const tokenizer = await loadTokenizer(baseDir, base.config);
-  const data = await scoredData();
+  const scored = await withBar("score steps", (options) =>
+    loadTrainingData(config, tokenizer, rewardDir, { ...options, signal }),
+  );
+  const data = config.referenceFree
+    ? scored
+    : await withBar("reference log-probs", (options) =>
+        withReference(scored, config, { model: base, dir: baseDir }, { ...options, signal }),
+      );
   const { margins } = data;
+  log(
+    `loss: ${config.lossType}${judges ? "" : "; it needs no scores, so no reward model is asked"}${config.referenceFree ? "" : "; reference: the frozen start"}`,
+  );
   log(
     `pairs: ${data.train.length} to train on, ${data.eval.length} to evaluate; left out: ${JSON.stringify(data.dropped)}`,
   );
-  log(
-    `score margins: mean ${margins.mean.toFixed(4)}, ${margins.zero} zero (no signal), ${margins.reversed} reversed, of ${margins.count}`,
-  );
+  if (margins !== undefined)
+    log(
+      `score margins: mean ${margins.mean.toFixed(4)}, ${margins.zero} zero (no signal), ${margins.reversed} reversed, of ${margins.count}`,
+    );
 
   const resumed = first > 0 ? await loadRunState(checkpointDir(outputDir, first), config, data) : undefined;
   const state = resumed?.state ?? newRunState(config, data);
@@ -95,7 +110,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     resumed?.optimizer,
   );
   const evaluated = (): Promise<Record<string, number>> =>
-    evaluate(optimizer.parameters(), model.config, data.eval, { beta: config.beta, signal });
+    evaluate(optimizer.parameters(), model.config, data.eval, { loss: config, signal });
   const sampled = (): Sample[] => {
     const prompts = [...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt))];
     const some = prompts.slice(0, config.samplePrompts);
@@ -159,7 +174,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
       const microBatches = pairsOfStep(done, data.train.length, schedule, config).map((indices) =>
         indices.flatMap((i) => data.train[i] ?? []),
       );
-      const { gradients, figures } = stepGradients(optimizer.parameters(), model.config, microBatches, config.beta);
+      const { gradients, figures } = stepGradients(optimizer.parameters(), model.config, microBatches, config);
       if (!Number.isFinite(figures.loss)) {
         tf.dispose(gradients);
         throw await notFinite("loss", done + 1, outputDir);
@@ -202,7 +217,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
       base,
       parameters: optimizer.parameters(),
       baseModel: modelName(config.model, baseDir),
-      rewardModel: modelName(rewardModel, rewardDir),
+      rewardModel: judges ? modelName(rewardModel, rewardDir) : undefined,
       backend,
       data,
       figures: {
@@ -227,15 +242,19 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     events.close();
     optimizer.dispose();
   }
+}
 
-  async function scoredData(): Promise<TrainingData> {
-    let bar: Progress | undefined;
-    const onProgress = (scored: number, total: number): void => {
-      bar ??= createProgress({ title: "score steps", total });
-      bar.update(scored);
-    };
-    return loadTrainingData(config, tokenizer, rewardDir, { onProgress, signal }).finally(() => bar?.stop());
-  }
+/** Runs work that reports its progress, under a bar that appears with the first report. */
+async function withBar<T>(
+  title: string,
+  work: (options: Pick<ScoringOptions, "onProgress">) => Promise<T>,
+): Promise<T> {
+  let bar: Progress | undefined;
+  const onProgress = (done: number, total: number): void => {
+    bar ??= createProgress({ title, total });
+    bar.update(done);
+  };
+  return work({ onProgress }).finally(() => bar?.stop());
 }
 
 async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {

@@ -83,7 +83,7 @@ describe("training data", () => {
     const data = await load([scored(0.9, 0.4), scored(0.3, 0.5, "Tom?")], { marginMode: "skip" });
     expect(data.train).toHaveLength(1);
     expect(data.dropped).toEqual({ "margin not positive (margin_mode skip)": 1 });
-    expect(data.margins.reversed).toBe(1);
+    expect(data.margins?.reversed).toBe(1);
   });
 
   test("is refused when mode skip leaves nothing, or the limits do", async () => {

@@ -1,13 +1,15 @@
 // One optimizer step: accumulation, the figures it reports, and its memory, on a golden model with random weights.
 
 import { beforeAll, describe, expect, test } from "vitest";
+import type { ScoredPair } from "../../../src/train/dpo/pair-loss.ts";
 import { runMetrics } from "../../../src/train/dpo/run-metrics.ts";
-import { applyGradients, evaluatePairs, type ScoredPair, stepGradients } from "../../../src/train/dpo/train-step.ts";
+import { applyGradients, evaluatePairs, stepGradients } from "../../../src/train/dpo/train-step.ts";
 import { padRows } from "../../../src/train/model/batch.ts";
 import { completionLogps } from "../../../src/train/model/logps.ts";
 import { loadModel, type Model } from "../../../src/train/model/model-folder.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../../../src/train/optim/adamw.ts";
 import { globalNorm } from "../../../src/train/optim/gradients.ts";
+import { TRAIN_DEFAULTS } from "../../../src/train/run-config.ts";
 import { startTensorflow, type Tensor, tf } from "../../../src/train/tensorflow.ts";
 import { goldenDir } from "../parity/models.ts";
 
@@ -28,6 +30,7 @@ const pairs: ScoredPair[] = Array.from({ length: 8 }, (_, i) => {
     promptIds: row(i, 4 + i),
     chosenIds: row(i + 20, 12 - i),
     rejectedIds: row(i + 40, 3 + i),
+    prefixLength: 0,
     chosenScore: 0.4 + margin,
     rejectedScore: 0.4,
     margin,
@@ -47,8 +50,8 @@ describe("micro-batches", () => {
     ["8 of 1", pairs.map((pair) => [pair])],
     ["2 of 3 and one of 2", [pairs.slice(0, 3), pairs.slice(3, 6), pairs.slice(6)]],
   ])("%s give the gradients and the loss of one batch of 8", (_, microBatches) => {
-    const whole = stepGradients(model.parameters, model.config, [pairs], 1);
-    const parts = stepGradients(model.parameters, model.config, microBatches, 1);
+    const whole = stepGradients(model.parameters, model.config, [pairs], TRAIN_DEFAULTS);
+    const parts = stepGradients(model.parameters, model.config, microBatches, TRAIN_DEFAULTS);
     expect(Object.keys(parts.gradients)).toEqual(Object.keys(model.parameters));
     expect(gap(whole.gradients, parts.gradients)).toBeLessThan(1e-5);
     expect(parts.figures.loss).toBeCloseTo(whole.figures.loss, 4);
@@ -73,7 +76,7 @@ describe("figures", () => {
       sums.rejected += rejected;
       sums.preferred += chosen > rejected ? 1 : 0;
     }
-    const metrics = runMetrics(evaluatePairs(model.parameters, model.config, pairs, 1), "eval_");
+    const metrics = runMetrics(evaluatePairs(model.parameters, model.config, pairs, TRAIN_DEFAULTS), "eval_");
     expect(metrics.eval_loss).toBeCloseTo(sums.loss / 8, 4);
     expect(metrics["eval_logps/chosen"]).toBeCloseTo(sums.chosen / 8, 3);
     expect(metrics["eval_logps/rejected"]).toBeCloseTo(sums.rejected / 8, 3);
@@ -87,19 +90,19 @@ describe("figures", () => {
       (n, pair) => n + pair.promptIds.length + pair.chosenIds.length + pair.rejectedIds.length,
       0,
     );
-    expect(evaluatePairs(model.parameters, model.config, pairs, 1).tokens).toBe(real);
+    expect(evaluatePairs(model.parameters, model.config, pairs, TRAIN_DEFAULTS).tokens).toBe(real);
   });
 
   test("beta multiplies the margin", () => {
     const doubled = pairs.map((pair) => ({ ...pair, margin: 2 * pair.margin }));
-    const withBeta = evaluatePairs(model.parameters, model.config, pairs, 2).loss;
-    expect(withBeta).toBeCloseTo(evaluatePairs(model.parameters, model.config, doubled, 1).loss, 4);
+    const withBeta = evaluatePairs(model.parameters, model.config, pairs, { ...TRAIN_DEFAULTS, beta: 2 }).loss;
+    expect(withBeta).toBeCloseTo(evaluatePairs(model.parameters, model.config, doubled, TRAIN_DEFAULTS).loss, 4);
   });
 });
 
 test("pairs whose margins are zero give no gradient", () => {
   const zero = pairs.map((pair) => ({ ...pair, margin: 0 }));
-  const { gradients, figures } = stepGradients(model.parameters, model.config, [zero], 1);
+  const { gradients, figures } = stepGradients(model.parameters, model.config, [zero], TRAIN_DEFAULTS);
   expect(globalNorm(gradients)).toBe(0);
   expect(figures.loss / 8).toBeCloseTo(Math.LN2, 6);
 });
@@ -110,10 +113,10 @@ test("a step against one pair makes its chosen side likelier and its rejected si
   );
   const optimizer = createAdamW(parameters, ADAMW_DEFAULTS);
   const one = pairs.slice(0, 1);
-  const before = evaluatePairs(optimizer.parameters(), model.config, one, 1);
-  const { gradients } = stepGradients(optimizer.parameters(), model.config, [one], 1);
+  const before = evaluatePairs(optimizer.parameters(), model.config, one, TRAIN_DEFAULTS);
+  const { gradients } = stepGradients(optimizer.parameters(), model.config, [one], TRAIN_DEFAULTS);
   applyGradients(optimizer, gradients, { maxGradNorm: 1, learningRate: 1e-4 });
-  const after = evaluatePairs(optimizer.parameters(), model.config, one, 1);
+  const after = evaluatePairs(optimizer.parameters(), model.config, one, TRAIN_DEFAULTS);
   expect(after.loss).toBeLessThan(before.loss);
   expect(after.chosenLogps - after.rejectedLogps).toBeGreaterThan(before.chosenLogps - before.rejectedLogps);
   optimizer.dispose();
@@ -130,10 +133,10 @@ test("the number of tensors is the same after every step", () => {
       optimizer.parameters(),
       model.config,
       [pairs.slice(i, i + 2), pairs.slice(i + 2, i + 4)],
-      1,
+      TRAIN_DEFAULTS,
     );
     applyGradients(optimizer, gradients, { maxGradNorm: 1, learningRate: 1e-4 });
-    evaluatePairs(optimizer.parameters(), model.config, pairs, 1);
+    evaluatePairs(optimizer.parameters(), model.config, pairs, TRAIN_DEFAULTS);
     return tf.memory().numTensors;
   });
   expect(new Set(counts).size).toBe(1);

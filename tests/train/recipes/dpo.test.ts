@@ -329,7 +329,7 @@ test("without given scores the judge is asked once, and its scores are kept besi
     exportOnnx: false,
     log: (text) => lines.push(text),
   });
-  expect(result.data.margins.count).toBe(6);
+  expect(result.data.margins?.count).toBe(6);
   expect(lines.join("\n")).toContain("of 6");
   const [cache = ""] = await readdir(join(judged.dir, "data", ".step-scores"));
   expect((await readFile(join(judged.dir, "data", ".step-scores", cache), "utf8")).trimEnd().split("\n")).toHaveLength(
