@@ -28,7 +28,7 @@ const modelInfo = z.object({
   path: z.string(),
   /** Numbers in the weights. */
   parameters: count,
-  /** sha256 of model.safetensors (of its index where the weights are in shards). */
+  /** sha256 of config.json and all weight files. */
   sha256: z.string(),
 });
 
@@ -44,7 +44,7 @@ const dataInfo = z.object({
   source: z.string(),
   /** sha256 of the file; of the drawn problems for "heldout". */
   sha256: z.string(),
-  /** Records by format: heldout, problems, pairs, stepwise, prm800k, math_shepherd, gsm8k, processbench. */
+  /** Records by format: heldout, problems, rollouts, pairs, stepwise, prm800k, ... */
   formats: z.record(z.string(), count),
   /** Problems that the policies solved, over all seeds, each prompt once. */
   problems: count,

@@ -1,0 +1,50 @@
+// Step scores of many texts by the reward model, each text once, in chunks so that Ctrl-C is heard. A text without steps has none.
+
+import { setImmediate as turnOfEventLoop } from "node:timers/promises";
+import { splitSteps } from "../../shared/steps.ts";
+import { createProgress } from "../progress.ts";
+import type { Completion } from "../reward/llm-reward-model.ts";
+import type { RewardModel } from "../reward/reward-model.ts";
+
+/** Step scores of a solution; undefined when it was not scored, empty when it has no steps. */
+export type StepScores = (prompt: string, completion: string) => readonly number[] | undefined;
+
+const CHUNK = 1024;
+const keyOf = ({ prompt, completion }: Completion): string => JSON.stringify([prompt, completion]);
+
+/** Nothing was scored. */
+export const NO_SCORES: StepScores = () => undefined;
+
+/** Scores all completions. Throws the signal's reason when it is aborted. */
+export async function scoreSteps(
+  rewardModel: RewardModel,
+  completions: readonly Completion[],
+  signal?: AbortSignal,
+): Promise<StepScores> {
+  const scores = new Map<string, readonly number[]>();
+  const open: Completion[] = [];
+  for (const completion of completions) {
+    const key = keyOf(completion);
+    if (scores.has(key)) continue;
+    scores.set(key, []);
+    if (splitSteps(completion.completion).length > 0) open.push(completion);
+  }
+  const bar = createProgress({ title: "score steps", total: open.length });
+  try {
+    for (let start = 0; start < open.length; start += CHUNK) {
+      await turnOfEventLoop();
+      signal?.throwIfAborted();
+      const chunk = open.slice(start, start + CHUNK);
+      const scored = rewardModel.score(chunk, (done, total) =>
+        bar.update(start + Math.floor((chunk.length * done) / total)),
+      );
+      chunk.forEach((completion, i) => {
+        scores.set(keyOf(completion), scored[i]?.stepScores ?? []);
+      });
+      bar.update(start + chunk.length);
+    }
+  } finally {
+    bar.stop();
+  }
+  return (prompt, completion) => scores.get(keyOf({ prompt, completion }));
+}
