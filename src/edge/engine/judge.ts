@@ -1,8 +1,6 @@
 // Step scores from the reward model: P(yes) / (P(yes) + P(no)) at the first decoder position of each step's judge prompt,
 // several prompts in one run, grouped by length so that little is padding.
 // Equal prompts are judged once: the steps that two completions share get the same score, to the last bit.
-// int8 graphs scale their activations by the largest of a whole batch, so that a score would depend on its company (by 4e-3 with
-// the model that ships); there every prompt runs alone, which costs about a sixth more time.
 
 import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
@@ -30,11 +28,11 @@ export interface Scoring {
   /** The reward model's name. */
   model: string;
   completions: CompletionScore[];
-  /** Tokens read by the model, each judge prompt once. */
+  /** Tokens read by the model, each distinct text once. */
   promptTokens: number;
 }
 
-const MAX_BATCH_ROWS = { fp32: 16, int8: 1 } as const;
+const MAX_BATCH_ROWS = 16;
 const MAX_BATCH_TOKENS = 2048;
 /** Steps that one request may ask about. */
 const MAX_STEPS = 512;
@@ -46,19 +44,18 @@ interface Question {
 
 /** Scores every step of every completion. Throws InputError for a completion without steps or a judge prompt that is too long. */
 export async function score(model: Model, options: ScoreOptions): Promise<Scoring> {
-  checkStepCount(options.completions);
+  checkSteps(options.completions);
   const questions = new Map<string, Question>();
-  const asked = options.completions.map(({ field, steps }) => {
-    if (steps.length === 0) throw noSteps(field);
-    return steps.map((_, index) => {
+  const asked = options.completions.map(({ field, steps }) =>
+    steps.map((_, index) => {
       const text = judgePrompt(policyPrompt(options.prompt), steps, index, options.context);
       const question = questions.get(text) ?? { text, ids: encodeQuestion(model, text, field, index) };
       questions.set(text, question);
       return question;
-    });
-  });
+    }),
+  );
   const answers = new Map<Question, number>();
-  for (const batch of batchesByLength([...questions.values()], MAX_BATCH_ROWS[model.dtype])) {
+  for (const batch of batchesByLength([...questions.values()], MAX_BATCH_ROWS)) {
     if (answers.size > 0) await options.pause?.();
     const scores = await judge(model, batch);
     for (const [row, question] of batch.entries()) answers.set(question, scores[row] ?? Number.NaN);
@@ -109,7 +106,10 @@ export function batchesByLength<T extends { ids: readonly number[] }>(questions:
   return batches;
 }
 
-function checkStepCount(completions: ScoreOptions["completions"]): void {
+/** Throws InputError for a completion without steps, or for more steps than one request may ask about. */
+export function checkSteps(completions: ScoreOptions["completions"]): void {
+  const empty = completions.find(({ steps }) => steps.length === 0);
+  if (empty !== undefined) throw noSteps(empty.field);
   const count = completions.reduce((sum, { steps }) => sum + steps.length, 0);
   if (count <= MAX_STEPS) return;
   throw new InputError({

@@ -7,6 +7,7 @@ import writeFileAtomic from "write-file-atomic";
 import { MANIFEST_FILE, type Manifest } from "../../shared/manifest.ts";
 import { DTYPES, type Dtype } from "../../shared/onnx-names.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
+import { readRewardModelFile } from "../reward/reward-model-file.ts";
 import { exportGraphs } from "./export-graphs.ts";
 import { readSideFiles, type SideFile } from "./side-files.ts";
 
@@ -32,6 +33,7 @@ export interface ExportOptions {
 export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
   const { modelDir, outputDir = modelDir, dtypes = DTYPES, onProgress } = options;
   const { tokenizer, files } = await readSideFiles(modelDir);
+  const reward = await readRewardModelFile(modelDir);
   const graphs = await exportGraphs({ modelDir, outputDir, dtypes, onProgress });
   await mkdir(outputDir, { recursive: true });
   for (const file of files) await writeSideFile(outputDir, file);
@@ -41,6 +43,7 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
     created: new Date().toISOString(),
     template_version: TEMPLATE_VERSION,
     judge: { yes_token_id: tokenizer.yesTokenId, no_token_id: tokenizer.noTokenId },
+    ...(reward !== undefined && { reward: { type: reward.type } }),
     limits: { max_source_tokens: options.maxSourceTokens ?? 512, max_target_tokens: options.maxTargetTokens ?? 512 },
     files: [...files.map((file) => file.entry), ...graphs],
   };

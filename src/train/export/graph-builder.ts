@@ -98,6 +98,11 @@ export class GraphBuilder {
     return this.weight({ name: `float(${value})`, type: "float32", shape: [], load: () => bytes });
   }
 
+  /** An unsigned byte, scalar. */
+  uint8(value: number): Value<"uint8"> {
+    return this.weight({ name: `uint8(${value})`, type: "uint8", shape: [], load: () => Uint8Array.of(value) });
+  }
+
   /** A value not yet produced: pass it to `emit` as an output. */
   value<T extends ElementType>(type: T, opType: string): Value<T> {
     const base = `/${[...this.#path, opType].join("/")}`;

@@ -39,12 +39,14 @@ export function createOps(graph: GraphBuilder) {
     /** Mean over the last axis, which stays as size 1. */
     reduceMean: (x: Float): Float => node("ReduceMean", "float32", [x], { axes: { ints: [-1] }, keepdims: { int: 1 } }),
     matMul: (a: Float, b: Float): Float => node("MatMul", "float32", [a, b]),
-    matMulInteger: (a: Value<"int8">, b: Value<"int8">): Value<"int32"> => node("MatMulInteger", "int32", [a, b]),
+    /** The product of `a - zeroPoint` and `b`. */
+    matMulInteger: (a: Value<"uint8">, b: Value<"int8">, zeroPoint: Value<"uint8">): Value<"int32"> =>
+      node("MatMulInteger", "int32", [a, b, zeroPoint]),
     abs: (x: Float): Float => node("Abs", "float32", [x]),
     /** Largest value along the last axis, kept as 1. */
     reduceMax: (x: Float): Float => node("ReduceMax", "float32", [x], { axes: { ints: [-1] }, keepdims: { int: 1 } }),
     round: (x: Float): Float => node("Round", "float32", [x]),
-    cast: <T extends Numeric | "int8">(x: Value, type: T): Value<T> =>
+    cast: <T extends Numeric | "uint8">(x: Value, type: T): Value<T> =>
       node("Cast", type, [x], { to: { int: CAST_CODE[type] } }),
     equal: (a: Int, b: Int): Value<"bool"> => node("Equal", "bool", [a, b]),
     less: (a: Int, b: Int): Value<"bool"> => node("Less", "bool", [a, b]),
@@ -78,4 +80,4 @@ export function createOps(graph: GraphBuilder) {
 
 export type Ops = ReturnType<typeof createOps>;
 
-const CAST_CODE: Record<Numeric | "int8", number> = { float32: 1, int64: 7, int32: 6, int8: 3 };
+const CAST_CODE: Record<Numeric | "uint8", number> = { float32: 1, int64: 7, int32: 6, uint8: 2 };
