@@ -19,6 +19,8 @@ export interface DecodeOptions {
   maxNewTokens: number;
   sampling: SamplingOptions;
   seed: number;
+  /** A row also ends after any of these, which stay its last id as EOS does. */
+  stopTokenIds: readonly number[];
 }
 
 /** The batch is made smaller once this share of its rows has finished. */
@@ -32,6 +34,11 @@ export async function decodeRows(
   options: DecodeOptions,
 ): Promise<number[][]> {
   const { maxNewTokens, sampling, seed } = options;
+  const ends = new Set([config.eosTokenId, ...options.stopTokenIds]);
+  const isDone = (result: readonly number[]): boolean => {
+    const last = result.at(-1);
+    return result.length >= maxNewTokens || (last !== undefined && ends.has(last));
+  };
   const prompts = [...new Set(rows.map(({ promptIds }) => promptIds))];
   const place = new Map(prompts.map((ids, i) => [ids, i]));
   const prefixLengths = rows.map(({ prefixIds }) => prefixIds.length);
@@ -55,14 +62,14 @@ export async function decodeRows(
       if (forced !== undefined) return forced;
       const result = results[r];
       const rng = rngs[r];
-      if (result === undefined || rng === undefined || isDone(result, config, maxNewTokens)) return config.padTokenId;
+      if (result === undefined || rng === undefined || isDone(result)) return config.padTokenId;
       const row = logits.subarray(i * config.vocabSize, (i + 1) * config.vocabSize);
       const token = sampleToken(row, sampling, rng.next);
       result.push(token);
       return token;
     });
     position += 1;
-    open = open.filter((r) => !isDone(results[r] ?? [], config, maxNewTokens));
+    open = open.filter((r) => !isDone(results[r] ?? []));
     if (open.length === 0) return results;
     if (open.length <= (1 - FINISHED_SHARE) * active.length) {
       const isOpen = new Set(open);
@@ -72,8 +79,4 @@ export async function decodeRows(
       active = open;
     } else tokens = next.map((token) => [token]);
   }
-}
-
-function isDone(result: readonly number[], config: T5Config, maxNewTokens: number): boolean {
-  return result.length >= maxNewTokens || result.at(-1) === config.eosTokenId;
 }

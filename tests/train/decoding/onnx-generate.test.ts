@@ -25,7 +25,7 @@ describe.each(GOLDEN_MODELS)("%s", (name) => {
     const { parameters, config } = await loadModel(goldenDir(name));
     const expected = generate(parameters, config, prompts, { maxNewTokens: 40 });
     for (const source of [goldenDir(name), { parameters, config }]) {
-      const generator = await openOnnxGenerator(source);
+      const generator = await openOnnxGenerator(source, { processes: 1 });
       for (const batchSize of [1, 3, 64]) {
         const rows = await generator.generate(prompts, { maxNewTokens: 40, batchSize });
         expect(rows.map(([only]) => only)).toEqual(expected);
@@ -39,7 +39,7 @@ describe.each(GOLDEN_MODELS)("%s", (name) => {
 describe("a generator", () => {
   let generator: OnnxGenerator;
   beforeAll(async () => {
-    generator = await openOnnxGenerator(goldenDir("t5-v1.1"));
+    generator = await openOnnxGenerator(goldenDir("t5-v1.1"), { processes: 1 });
   });
   afterAll(() => generator.dispose());
 
@@ -61,5 +61,29 @@ describe("a generator", () => {
     expect(third).toEqual(all[2]?.slice(0, 2));
     expect(await generator.generate(prompts, { ...options, seed: 8 })).not.toEqual(all);
     expect(new Set(all[0]?.map(String)).size).toBe(4);
+  });
+
+  test("two processes write what one writes", async () => {
+    const options = { maxNewTokens: 12, samples: 2, sampling: SAMPLE, batchSize: 2 };
+    const alone = await generator.generate(prompts, options);
+    const pair = await openOnnxGenerator(goldenDir("t5-v1.1"), { processes: 2 });
+    try {
+      expect(await pair.generate(prompts, options)).toEqual(alone);
+    } finally {
+      await pair.dispose();
+    }
+  });
+
+  test("ends a completion at a stop token, which stays", async () => {
+    const [whole = []] = (await generator.generate(prompts, { maxNewTokens: 12 }))[0] ?? [];
+    const stop = whole[4] ?? 0;
+    const [cut] = (await generator.generate(prompts, { maxNewTokens: 12, stopTokenIds: [stop] }))[0] ?? [];
+    expect(cut).toEqual(whole.slice(0, whole.indexOf(stop) + 1));
+  });
+
+  test("refuses to write no samples, and hears of a stop", async () => {
+    await expect(generator.generate(prompts, { maxNewTokens: 4, samples: 0 })).rejects.toThrow("at least 1 sample");
+    const signal = AbortSignal.abort();
+    await expect(generator.generate(prompts, { maxNewTokens: 4, signal })).rejects.toThrow("stopped after 0 of 4");
   });
 });
