@@ -24,6 +24,8 @@ const manifestSchema = z.object({
   template_version: z.string(),
   /** First token ids of "yes" and "no" in this tokenizer. */
   judge: z.object({ yes_token_id: z.number().int().nonnegative(), no_token_id: z.number().int().nonnegative() }),
+  /** A process reward model: scores all steps in one pass, and writes no text. Absent: a policy, which can also judge zero-shot. */
+  reward: z.object({ type: z.literal("process") }).optional(),
   limits: z.object({ max_source_tokens: z.number().int().positive(), max_target_tokens: z.number().int().positive() }),
   files: z.array(file).min(1),
 });

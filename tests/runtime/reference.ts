@@ -22,6 +22,8 @@ export interface Reference {
   greedyCached(prompt: string, maxNewTokens: number, minGap: number): Promise<number[]>;
   /** P(yes) / (P(yes) + P(no)) of each step, one at a time. */
   stepScores(prompt: string, completion: string): Promise<number[]>;
+  /** The same of a process reward model: a step is judged at the end of the solution up to it, decoded anew for each step. */
+  processScores(prompt: string, completion: string): Promise<number[]>;
 }
 
 function int64(values: readonly number[]): Tensor {
@@ -65,6 +67,13 @@ export async function openReference(dir: string, suffix: "" | "_quantized"): Pro
     return floats(logits).slice(-config.vocabSize);
   }
 
+  /** P(yes) / (P(yes) + P(no)) of what follows a prefix. */
+  async function yesAfter(source: readonly number[], prefix: readonly number[]): Promise<number> {
+    const logits = await logitsAfter(source, prefix);
+    const yes = Math.exp(logits[manifest.judge.yes_token_id] ?? Number.NaN);
+    return yes / (yes + Math.exp(logits[manifest.judge.no_token_id] ?? Number.NaN));
+  }
+
   return {
     encode: tokenizer.encode,
     decode: tokenizer.decode,
@@ -105,10 +114,18 @@ export async function openReference(dir: string, suffix: "" | "_quantized"): Pro
       const scores: number[] = [];
       for (const index of steps.keys()) {
         const source = tokenizer.encode(judgePrompt(prompt, steps, index));
-        const logits = await logitsAfter(source, [config.decoderStartTokenId]);
-        const yes = Math.exp(logits[manifest.judge.yes_token_id] ?? Number.NaN);
-        const no = Math.exp(logits[manifest.judge.no_token_id] ?? Number.NaN);
-        scores.push(yes / (yes + no));
+        scores.push(await yesAfter(source, [config.decoderStartTokenId]));
+      }
+      return scores;
+    },
+    async processScores(prompt, completion) {
+      const source = tokenizer.encode(prompt);
+      const text = completion.split("\n");
+      const scores: number[] = [];
+      for (const [index] of text.entries()) {
+        const read = tokenizer.encode(text.slice(0, index + 1).join("\n")).slice(0, -1);
+        const end = index === text.length - 1 ? config.eosTokenId : tokenizer.encode("\n")[0];
+        scores.push(await yesAfter(source, [config.decoderStartTokenId, ...read, end ?? Number.NaN]));
       }
       return scores;
     },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withNewlineToken } from "../../src/shared/newline-token.ts";
+import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../src/shared/process-reward.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { specials, t5TokenizerJson } from "../t5-tokenizer.ts";
 
@@ -25,16 +26,18 @@ function tinyTokenizer(): unknown {
   return withNewlineToken(tokenizer, VOCAB_SIZE);
 }
 
-/** Exports a tiny model to a fresh folder; `remove` deletes it. */
+/** Exports a tiny model, as a process reward model where asked, to a fresh folder; `remove` deletes it. */
 export async function exportTinyModel(
   weights: TinyWeights = "t5-v1.1",
-  limits: { maxSourceTokens?: number; maxTargetTokens?: number } = {},
+  options: { maxSourceTokens?: number; maxTargetTokens?: number; processReward?: boolean } = {},
 ): Promise<{ dir: string; remove: () => Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), "stepwise-tiny-"));
   for (const name of ["config.json", "model.safetensors"]) await cp(join(GOLDEN, weights, name), join(dir, name));
   await writeFile(join(dir, "tokenizer.json"), JSON.stringify(tinyTokenizer()));
   const tokenizerConfig = { tokenizer_class: "T5Tokenizer", eos_token: "</s>", pad_token: "<pad>", unk_token: "<unk>" };
   await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify(tokenizerConfig));
+  const { processReward = false, ...limits } = options;
+  if (processReward) await writeFile(join(dir, REWARD_MODEL_FILE), JSON.stringify(PROCESS_REWARD_MODEL));
   await exportOnnx({ modelDir: dir, name: `tiny-${weights}`, ...limits });
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
 }

@@ -4,7 +4,7 @@ import { InputError } from "../../shared/errors.ts";
 import type { Model } from "./model.ts";
 
 /** No text holds so many characters a token on average; beyond, tokenizing it would only cost time. */
-const MAX_CHARACTERS_PER_TOKEN = 32;
+export const MAX_CHARACTERS_PER_TOKEN = 32;
 
 /** Token ids of a text. Throws InputError that names the text (`what`), its length, the limit, and the field. */
 export function encodeWithinLimit(

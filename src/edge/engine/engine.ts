@@ -7,6 +7,7 @@ import type { ModelStore } from "../model-store.ts";
 import { type GenerateOptions, type Generation, generate } from "./generate.ts";
 import { type ScoreOptions, type Scoring, score } from "./judge.ts";
 import { closeModel, loadModel, type Model } from "./model.ts";
+import { scoreProcess } from "./process-reward.ts";
 import { createQueue } from "./queue.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -80,7 +81,11 @@ export function createEngine(options: EngineOptions): Engine {
       return { policy: infoOf(policy), reward: infoOf(reward) };
     },
     generate: (request) => queue.run(async () => generate((await models()).policy, request)),
-    score: (request) => queue.run(async () => score((await models()).reward, request)),
+    score: (request) =>
+      queue.run(async () => {
+        const { reward } = await models();
+        return reward.manifest.reward === undefined ? score(reward, request) : scoreProcess(reward, request);
+      }),
     get queueLength() {
       return queue.length;
     },

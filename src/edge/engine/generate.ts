@@ -51,6 +51,7 @@ const TOKENS_BETWEEN_PAUSES = 8;
 
 /** Generates `options.candidates` continuations. Throws InputError when the prompt or maxNewTokens is over the model's limit. */
 export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
+  if (model.manifest.reward !== undefined) throw noPolicy(model);
   const source = encodeWithinLimit(model, policyPrompt(options.prompt), {
     what: "prompt",
     field: "prompt",
@@ -120,6 +121,14 @@ function finish(model: Model, row: Row, withTokenTexts: boolean): Candidate {
 function textsOfTokens(model: Model, ids: readonly number[]): string[] {
   const prefixes = ids.map((_, index) => model.tokenizer.decode(ids.slice(0, index + 1)));
   return prefixes.map((prefix, index) => prefix.slice(prefixes[index - 1]?.length ?? 0));
+}
+
+function noPolicy(model: Model): InputError {
+  return new InputError({
+    code: "not_a_policy",
+    what: `model "${model.manifest.model}" is a process reward model: it scores, and writes no text`,
+    fix: "Serve a policy beside it: npm run dev -- --policy DIR --reward DIR.",
+  });
 }
 
 function targetLimit(model: Model, asked: number | undefined): number {

@@ -82,7 +82,7 @@ function decoderFeeds(
   cache: Cache,
 ): Record<string, Value> {
   return {
-    [DECODER_INPUTS.inputIds]: model.runtime.int64(inputIds, [encoded.batch, 1]),
+    [DECODER_INPUTS.inputIds]: model.runtime.int64(inputIds, [encoded.batch, inputIds.length / encoded.batch]),
     [DECODER_INPUTS.encoderAttentionMask]: encoded.mask,
     [DECODER_INPUTS.encoderHiddenStates]: encoded.hidden,
     ...Object.fromEntries(cache),
@@ -91,14 +91,21 @@ function decoderFeeds(
 
 /** Logits [B, V] at the first decoder position; nothing is kept for a second one. */
 export async function firstLogits(model: Model, encoded: Encoded): Promise<Float32Array> {
-  const start = new Array<number>(encoded.batch).fill(model.config.decoderStartTokenId);
-  const feeds = decoderFeeds(model, encoded, start, emptyCache(model, encoded.batch));
+  return allLogits(model, encoded, new Array<number>(encoded.batch).fill(model.config.decoderStartTokenId));
+}
+
+/** Logits [B, T, V] of whole decoder rows: `inputIds` [B * T], rows of one length. Nothing is kept for later positions. */
+export async function allLogits(model: Model, encoded: Encoded, inputIds: readonly number[]): Promise<Float32Array> {
+  const feeds = decoderFeeds(model, encoded, inputIds, emptyCache(model, encoded.batch));
   const [logits] = await model.decoder.run(feeds, [LOGITS]);
   if (logits === undefined) throw new TypeError("the decoder returned nothing");
   return model.runtime.readFloat32(logits);
 }
 
-/** One decoder step: `inputIds` [B] in, logits [B, V] of the next position and the grown cache out. Without a cache it is the first step. */
+/**
+ * One decoder step: `inputIds` [B * T] in (T positions a row, one when generating), logits [B, T, V] and the grown cache out. Without a
+ * cache it is the first step.
+ */
 export async function decodeStep(
   model: Model,
   encoded: Encoded,

@@ -35,7 +35,7 @@ export function handleInfo({ engine, settings }: AppDeps) {
     return c.json({
       model_id: policy.manifest.model,
       policy: describe(policy),
-      reward: describe(reward),
+      reward: { ...describe(reward), type: reward.manifest.reward?.type ?? "judge" },
       template_version: TEMPLATE_VERSION,
       aggregation: settings.AGGREGATION,
       aggregations: AGGREGATIONS,

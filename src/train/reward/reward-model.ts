@@ -1,12 +1,8 @@
 // The frozen model that scores the steps of solutions, of whichever kind its folder says it is: a trained process reward model
 // (reward_model.json lies in the folder), or any other T5 as a zero-shot judge.
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { InputError } from "../../shared/errors.ts";
-import { parseRewardModelFile, REWARD_MODEL_FILE, type RewardModelFile } from "../../shared/process-reward.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
-import { readJson } from "../read-json.ts";
 import {
   type Completion,
   LLMRewardModel,
@@ -14,7 +10,10 @@ import {
   type ScoredCompletion,
 } from "./llm-reward-model.ts";
 import { ProcessRewardModel } from "./process-reward-model.ts";
+import { readRewardModelFile } from "./reward-model-file.ts";
 import { hashJudge } from "./score-cache.ts";
+
+export { readRewardModelFile };
 
 export interface RewardModel {
   /** Scores every step, in [0, 1], and aggregates; in the order given. Throws InputError for a completion without steps. */
@@ -25,13 +24,6 @@ export interface RewardModel {
 
 /** `context` belongs to the zero-shot judge: a process reward model always reads the question and the steps before. */
 export type RewardModelOptions = LLMRewardModelOptions;
-
-/** What a folder's reward_model.json says; undefined for a zero-shot judge. Throws ArtifactError for a file that is not right. */
-export async function readRewardModelFile(dir: string): Promise<RewardModelFile | undefined> {
-  const path = join(dir, REWARD_MODEL_FILE);
-  if (!existsSync(path)) return undefined;
-  return parseRewardModelFile(await readJson(path, { fix: "Train the reward model again." }), path);
-}
 
 /** Loads the reward model of a folder in Hugging Face layout; the caller disposes it. TensorFlow must be running. */
 export async function loadRewardModel(dir: string, options: RewardModelOptions = {}): Promise<RewardModel> {
