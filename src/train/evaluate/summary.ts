@@ -15,7 +15,9 @@ function plain({ value, low, high }: Interval): string {
 
 function line(name: string, values: readonly (string | null | undefined)[]): string[] {
   const known = values.filter((value) => value !== null && value !== undefined);
-  return known.length === 0 ? [] : [`${name.padEnd(NAME_WIDTH)}${known.map((value) => value.padEnd(24)).join("")}`.trimEnd()];
+  return known.length === 0
+    ? []
+    : [`${name.padEnd(NAME_WIDTH)}${known.map((value) => value.padEnd(24)).join("")}`.trimEnd()];
 }
 
 function policyLines({ policy, preference }: EvaluationResult): string[] {
@@ -31,17 +33,38 @@ function policyLines({ policy, preference }: EvaluationResult): string[] {
       "",
       policy.map(({ role }) => role),
     ),
-    ...line("solved exactly", shares(({ exact_match }) => exact_match)),
-    ...line("final answers right", shares(({ answer_accuracy }) => answer_accuracy)),
-    ...line("steps valid", shares(({ step_validity }) => step_validity)),
-    ...line("lines repeated", shares(({ repetition_rate }) => repetition_rate)),
+    ...line(
+      "solved exactly",
+      shares(({ exact_match }) => exact_match),
+    ),
+    ...line(
+      "final answers right",
+      shares(({ answer_accuracy }) => answer_accuracy),
+    ),
+    ...line(
+      "steps valid",
+      shares(({ step_validity }) => step_validity),
+    ),
+    ...line(
+      "lines repeated",
+      shares(({ repetition_rate }) => repetition_rate),
+    ),
     ...line(
       "tokens",
       policy.map(({ length }) => plain(length.tokens)),
     ),
-    ...line("without steps", counted(({ counts }) => counts.no_steps)),
-    ...line("without an answer", counted(({ counts }) => counts.no_answer)),
-    ...line("cut at the longest length", counted(({ counts }) => counts.unfinished)),
+    ...line(
+      "without steps",
+      counted(({ counts }) => counts.no_steps),
+    ),
+    ...line(
+      "without an answer",
+      counted(({ counts }) => counts.no_answer),
+    ),
+    ...line(
+      "cut at the longest length",
+      counted(({ counts }) => counts.unfinished),
+    ),
     ...line(
       "pairs preferred rightly",
       preference.map(({ accuracy }) => percent(accuracy)),
