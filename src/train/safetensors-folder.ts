@@ -15,7 +15,7 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /** Opens the weights of a model folder. Throws ArtifactError when they are missing or damaged. The caller closes it. */
-export async function openModelTensors(modelDir: string): Promise<TensorReader> {
+export async function openFolderTensors(modelDir: string): Promise<TensorReader> {
   const single = join(modelDir, "model.safetensors");
   const index = join(modelDir, "model.safetensors.index.json");
   if ((await exists(single)) || !(await exists(index))) return openSafetensors(single);

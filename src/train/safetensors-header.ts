@@ -54,6 +54,15 @@ export function parseSafetensorsHeader(text: string, dataBytes: number, where: s
   return tensors;
 }
 
+const metadataSchema = z
+  .object({ __metadata__: z.record(z.string(), z.string()).catch({}) })
+  .catch({ __metadata__: {} });
+
+/** The strings of `__metadata__` in a header that is JSON; none where it has none. */
+export function parseSafetensorsMetadata(text: string): Record<string, string> {
+  return metadataSchema.parse(JSON.parse(text)).__metadata__;
+}
+
 function parseEntry(name: string, entry: unknown, where: string): TensorInfo {
   const place = `${where}, tensor "${name}"`;
   const parsed = entrySchema.safeParse(entry);

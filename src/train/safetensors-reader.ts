@@ -3,11 +3,13 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { ArtifactError } from "../shared/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "./float-bits.ts";
-import { parseSafetensorsHeader, type TensorInfo } from "./safetensors-header.ts";
+import { parseSafetensorsHeader, parseSafetensorsMetadata, type TensorInfo } from "./safetensors-header.ts";
 
 /** Named tensors on disk, from one file or several; close it when done. */
 export interface TensorReader {
   readonly names: readonly string[];
+  /** Strings of the header's `__metadata__`; of one file only. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** Type and shape. Throws ArtifactError for an unknown name. */
   info(name: string): TensorInfo;
   /** A fresh copy, row-major; F16 and BF16 are widened. Throws ArtifactError for other types or a read that fails. */
@@ -33,8 +35,8 @@ export async function openSafetensors(path: string): Promise<TensorReader> {
     });
   }
   try {
-    const { tensors, dataStart } = await readHeader(file, path);
-    return createReader(file, path, tensors, dataStart);
+    const { tensors, dataStart, metadata } = await readHeader(file, path);
+    return { ...createReader(file, path, tensors, dataStart), metadata };
   } catch (error) {
     await file.close();
     throw error;
@@ -44,7 +46,7 @@ export async function openSafetensors(path: string): Promise<TensorReader> {
 async function readHeader(
   file: FileHandle,
   path: string,
-): Promise<{ tensors: Map<string, TensorInfo>; dataStart: number }> {
+): Promise<{ tensors: Map<string, TensorInfo>; dataStart: number; metadata: Record<string, string> }> {
   const fileBytes = (await file.stat()).size;
   const bad = (what: string): ArtifactError =>
     new ArtifactError({
@@ -58,9 +60,10 @@ async function readHeader(
   if (headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > fileBytes) {
     throw bad(`not a safetensors file, or truncated: header of ${headerBytes} bytes in a file of ${fileBytes}`);
   }
-  const header = await readExactly(file, 8, headerBytes, path);
+  const header = new TextDecoder().decode(await readExactly(file, 8, headerBytes, path));
   const dataStart = 8 + headerBytes;
-  return { tensors: parseSafetensorsHeader(new TextDecoder().decode(header), fileBytes - dataStart, path), dataStart };
+  const tensors = parseSafetensorsHeader(header, fileBytes - dataStart, path);
+  return { tensors, dataStart, metadata: parseSafetensorsMetadata(header) };
 }
 
 function createReader(

@@ -4,11 +4,7 @@
 import { type Tensor, type Tensor2D, tf } from "../tensorflow.ts";
 import { withGradient } from "./custom-gradient.ts";
 import { linear, product } from "./gradients.ts";
-import { ADAPTER_SCALE, matrix, type Parameters } from "./parameters.ts";
-
-/** Names of an adapter's matrices: A [in, r] and B [r, out] in memory. */
-export const loraA = (projection: string): string => `${projection}.lora_A.weight`;
-export const loraB = (projection: string): string => `${projection}.lora_B.weight`;
+import { ADAPTER_SCALE, loraA, loraB, matrix, type Parameters } from "./parameters.ts";
 
 /** Whether the base weights among these parameters are frozen, because an adapter is trained on them. */
 export function isAdapted(parameters: Parameters): boolean {

@@ -7,6 +7,7 @@ import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import { withNewlineToken } from "../../shared/newline-token.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
+import { modelFile } from "../lora/base-folder.ts";
 import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader, writeSafetensors } from "../safetensors.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow.ts";
@@ -33,15 +34,15 @@ const folderFile = (path: string): Promise<unknown> =>
 
 /** Reads and parses config.json of a model folder. */
 export async function loadConfig(dir: string): Promise<T5Config> {
-  const path = join(dir, "config.json");
+  const path = await modelFile(dir, "config.json");
   return parseT5Config(await folderFile(path), path);
 }
 
 /** Loads the tokenizer of a model folder. Throws ArtifactError when it is missing or has more ids than the embedding has rows. */
 export async function loadTokenizer(dir: string, config: T5Config): Promise<FolderTokenizer> {
-  const path = join(dir, "tokenizer.json");
+  const path = await modelFile(dir, "tokenizer.json");
   const json = withNewlineToken(await folderFile(path), config.vocabSize, path);
-  const configJson = await folderFile(join(dir, "tokenizer_config.json"));
+  const configJson = await folderFile(await modelFile(dir, "tokenizer_config.json"));
   const tokenizer = createTokenizer(json, configJson, path);
   if (tokenizer.size > config.vocabSize) {
     throw new ArtifactError({
@@ -143,16 +144,21 @@ const COPIED = ["generation_config.json", "special_tokens_map.json", "spiece.mod
  * token. Each file is renamed into place; the weights come last.
  */
 export async function saveModel(dir: string, from: Model, parameters: Parameters): Promise<void> {
+  await saveSideFiles(dir, from);
+  await saveParameters(join(dir, "model.safetensors"), from.config, parameters);
+}
+
+/** Writes what a model folder holds beside its weights: config and tokenizer files of the model that training began with. */
+export async function saveSideFiles(dir: string, from: Pick<Model, "dir" | "config">): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const config = await folderFile(join(from.dir, "config.json"));
+  const config = await folderFile(await modelFile(from.dir, "config.json"));
   const tokenizer = await loadTokenizer(from.dir, from.config);
   await writeFileAtomic(join(dir, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(tokenizer.json));
   await writeFileAtomic(join(dir, "tokenizer_config.json"), `${JSON.stringify(tokenizer.configJson, null, 2)}\n`);
   for (const file of COPIED) {
-    await copyFile(join(from.dir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
+    await copyFile(await modelFile(from.dir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;
     });
   }
-  await saveParameters(join(dir, "model.safetensors"), from.config, parameters);
 }

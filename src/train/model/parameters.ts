@@ -10,6 +10,10 @@ import type { Tensor, Tensor1D, Tensor2D } from "../tensorflow.ts";
  */
 export const ADAPTER_SCALE = "adapter_scale";
 
+/** Names of an adapter's matrices beside the projection's own weight: A [in, r] and B [r, out] in memory. */
+export const loraA = (projection: string): string => `${projection}.lora_A.weight`;
+export const loraB = (projection: string): string => `${projection}.lora_B.weight`;
+
 /** Name -> tensor, in memory layout. */
 export type Parameters = Readonly<Record<string, Tensor>>;
 

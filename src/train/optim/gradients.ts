@@ -3,14 +3,18 @@
 import type { Parameters } from "../model/parameters.ts";
 import { type Tensor, tf } from "../tensorflow.ts";
 
-/** Differentiates a scalar `loss` by every parameter. The caller disposes both results. */
+/**
+ * Differentiates a scalar `loss` by every parameter; it is given `frozen` ones too, whose gradients are not computed. The caller disposes
+ * both results.
+ */
 export function valueAndGradients(
   loss: (p: Parameters) => Tensor,
   parameters: Parameters,
+  frozen: Parameters = {},
 ): { value: Tensor; gradients: Record<string, Tensor> } {
   const names = Object.keys(parameters);
   const withGradients = tf.valueAndGrads((...tensors: Tensor[]) => {
-    const byName: Record<string, Tensor> = {};
+    const byName: Record<string, Tensor> = { ...frozen };
     names.forEach((name, i) => {
       const tensor = tensors[i];
       if (tensor !== undefined) byName[name] = tensor;
