@@ -50,7 +50,9 @@ export function preferenceLosses(batch: PairBatch, settings: LossSettings): Tens
     case "simpo":
       return simpoLoss(logits, settings.simpoGamma, settings.labelSmoothing);
     case "sft":
-      return sftLoss(chosen);
+      return sftLoss(
+        settings.lengthNormalization ? perToken(batch.policy.chosen, batch.lengths.chosen) : batch.policy.chosen,
+      );
   }
 }
 
