@@ -6,12 +6,24 @@ import { DTYPES } from "./onnx-names.ts";
 
 export const MANIFEST_FILE = "stepwise_manifest.json";
 
+/** The worker's own low-memory form: three graphs, their weights, and an embedding that is read outside of the graphs. */
+const LEAN_ROLES = [
+  "lean_encoder",
+  "lean_decoder",
+  "lean_head",
+  "lean_weights",
+  "lean_embedding",
+  "lean_embedding_scales",
+] as const;
+
 const file = z.object({
   /** Path inside the model folder, with `/`. */
   path: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/),
-  role: z.enum(["config", "generation_config", "tokenizer", "tokenizer_config", "encoder", "decoder"]),
-  /** Only for encoder and decoder. */
+  role: z.enum(["config", "generation_config", "tokenizer", "tokenizer_config", "encoder", "decoder", ...LEAN_ROLES]),
+  /** Only for graphs and weights. */
   dtype: z.enum(DTYPES).optional(),
+  /** Only for a lean graph: paths of the files that hold its weights. */
+  weights: z.array(z.string()).optional(),
   bytes: z.number().int().nonnegative(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
@@ -32,6 +44,11 @@ const manifestSchema = z.object({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestFile = z.infer<typeof file>;
+
+/** Whether a file belongs to the worker's own low-memory form. */
+export function isLean({ role }: Pick<ManifestFile, "role">): boolean {
+  return LEAN_ROLES.some((lean) => lean === role);
+}
 
 /** Parses stepwise_manifest.json. Throws ArtifactError naming the field. */
 export function parseManifest(json: unknown, where = MANIFEST_FILE): Manifest {

@@ -10,6 +10,13 @@ export const DECODER_INPUTS = {
 } as const;
 export const LOGITS = "logits";
 
+/** Inputs and outputs of the worker's own three graphs, beside the cache, mask and logits named here for all. */
+export const LEAN = {
+  inputEmbeddings: "inputs_embeds",
+  encoderAttentionMask: "encoder_attention_mask",
+  hiddenStates: "hidden_states",
+} as const;
+
 export type CacheSide = "decoder" | "encoder";
 export type CachePart = "key" | "value";
 
@@ -32,4 +39,14 @@ export const DTYPE_SUFFIX: Record<Dtype, string> = { fp32: "", int8: "_quantized
 /** Path of a graph inside the model folder. */
 export function onnxFile(graph: "encoder_model" | "decoder_model_merged", dtype: Dtype): string {
   return `onnx/${graph}${DTYPE_SUFFIX[dtype]}.onnx`;
+}
+
+/** Values of an embedding row that share a scale; a row whose width is no multiple of it has one scale. */
+export const LEAN_EMBEDDING_GROUP = 32;
+
+export type LeanGraph = "encoder" | "decoder" | "head";
+
+/** Path of one of the worker's own graphs inside the model folder; its weights lie beside it in numbered shards. */
+export function leanFile(graph: LeanGraph): string {
+  return `onnx/lean_${graph}.onnx`;
 }

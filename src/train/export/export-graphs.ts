@@ -8,6 +8,7 @@ import { DTYPES, type Dtype, onnxFile } from "../../shared/onnx-names.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader } from "../safetensors.ts";
+import { exportLean, removeLean } from "./export-lean.ts";
 import { createFloatLayers } from "./float-layers.ts";
 import { type Graph, GraphBuilder } from "./graph-builder.ts";
 import { createInt8Layers } from "./int8-layers.ts";
@@ -25,9 +26,14 @@ export interface ExportGraphsOptions {
   /** Files go to its `onnx/`. */
   outputDir: string;
   dtypes: readonly Dtype[];
+  /** The worker's own low-memory form beside the int8 graphs; by default for models whose int8 graphs exceed 24 MiB together. */
+  lean?: boolean | undefined;
   /** Bytes of weights written so far, of all that will be written. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
+
+/** Above it, two .onnx files and what the runtime makes of them do not fit an isolate's 128 MB. */
+const LEAN_FROM_BYTES = 24 * 2 ** 20;
 
 /** One .onnx file to come. */
 interface Plan {
@@ -49,7 +55,12 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
   try {
     checkT5Tensors(config, reader, modelDir);
     const plans = dtypes.flatMap((dtype) => planGraphs(config, reader, dtype));
-    return await writeAll(plans, outputDir, onProgress);
+    const files = await writeAll(plans, outputDir, onProgress);
+    const int8Bytes = files.reduce((sum, { dtype, bytes }) => sum + (dtype === "int8" ? bytes : 0), 0);
+    if (!(options.lean ?? int8Bytes > LEAN_FROM_BYTES)) return files;
+    return files.concat(
+      await exportLean({ config, weights: weightSource(reader), ...int8Plan(config, reader) }, outputDir),
+    );
   } finally {
     await reader.close();
   }
@@ -64,9 +75,7 @@ export async function readT5Config(modelDir: string): Promise<T5Config> {
 
 function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[] {
   const weights = weightSource(reader);
-  const head = headTensor(config, reader);
-  const shapes = t5TensorShapes(config).set(head, [config.vocabSize, config.dModel]);
-  const floats = floatMatrices(head, shapes);
+  const { head, floats } = int8Plan(config, reader);
   const plan = (role: Plan["role"]): Plan => {
     const graph = new GraphBuilder(role);
     const context = { config, graph, ops: createOps(graph), weights };
@@ -81,6 +90,13 @@ function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[
     };
   };
   return [plan("encoder"), plan("decoder")];
+}
+
+/** Name of the output projection, and the matrices that int8 leaves float32. */
+function int8Plan(config: T5Config, reader: TensorReader): { head: string; floats: Set<string> } {
+  const head = headTensor(config, reader);
+  const shapes = t5TensorShapes(config).set(head, [config.vocabSize, config.dModel]);
+  return { head, floats: floatMatrices(head, shapes) };
 }
 
 /** Reads through to the file; the last tensor is kept, since an int8 weight and its scales ask for it in turn. */
@@ -144,6 +160,7 @@ async function writeAll(
 /** An earlier manifest no longer holds, and graphs of other dtypes would be of other weights: neither may stay. */
 async function removeEarlierExport(outputDir: string, plans: readonly Plan[]): Promise<void> {
   await rm(join(outputDir, MANIFEST_FILE), { force: true });
+  await removeLean(outputDir);
   const kept = new Set(plans.map((plan) => plan.path));
   for (const dtype of DTYPES) {
     for (const graph of ["encoder_model", "decoder_model_merged"] as const) {

@@ -18,6 +18,8 @@ export interface ExportOptions {
   outputDir?: string | undefined;
   /** Both by default: transformers.js takes int8 in the browser and fp32 on Node. */
   dtypes?: readonly Dtype[] | undefined;
+  /** The worker's own low-memory form; by default for models whose int8 graphs are large. */
+  lean?: boolean | undefined;
   /** Name in the manifest; the model folder's by default. */
   name?: string | undefined;
   /** Limits that the worker enforces, in tokens; T5 itself has none, 512 is what it was trained on. */
@@ -34,7 +36,7 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
   const { modelDir, outputDir = modelDir, dtypes = DTYPES, onProgress } = options;
   const { tokenizer, files } = await readSideFiles(modelDir);
   const reward = await readRewardModelFile(modelDir);
-  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, onProgress });
+  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean: options.lean, onProgress });
   await mkdir(outputDir, { recursive: true });
   for (const file of files) await writeSideFile(outputDir, file);
   const manifest: Manifest = {

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema } from "onnx-buf";
+import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema, TensorProtoSchema } from "onnx-buf";
 import { CapacityError, ShapeError } from "../../shared/errors.ts";
 import { writeBytes } from "../write-bytes.ts";
 import { ELEMENT, type Graph, type Initializer } from "./graph-builder.ts";
@@ -72,6 +72,15 @@ export function rawBytes({ type, shape }: Pick<Initializer, "type" | "shape">): 
   return shape.reduce((product, dim) => product * dim, ELEMENT[type].bytes);
 }
 
+/** The fields of a model beside its graph. */
+export function modelHeader() {
+  return {
+    irVersion: IR_VERSION,
+    producerName: "stepwise-dpo",
+    opsetImport: [create(OperatorSetIdProtoSchema, { domain: "", version: BigInt(OPSET) })],
+  };
+}
+
 /** Everything but raw data: the start of the file, and what precedes each weight's bytes. */
 function encodeFrame(graph: Graph, path: string): { head: Uint8Array; prefixes: Uint8Array[] } {
   const { name, nodes: node, inputs: input, outputs: output, initializers } = graph;
@@ -87,14 +96,7 @@ function encodeFrame(graph: Graph, path: string): { head: Uint8Array; prefixes: 
       fix: "Export with --dtype int8, or export a smaller model.",
     });
   }
-  const model = toBinary(
-    ModelProtoSchema,
-    create(ModelProtoSchema, {
-      irVersion: IR_VERSION,
-      producerName: "stepwise-dpo",
-      opsetImport: [{ domain: "", version: BigInt(OPSET) }],
-    }),
-  );
+  const model = toBinary(ModelProtoSchema, create(ModelProtoSchema, modelHeader()));
   const frame = new BinaryWriter().raw(model).uint32(GRAPH_TAG).uint32(graphBytes).raw(body);
   return { head: frame.finish(), prefixes };
 }

@@ -1,20 +1,27 @@
 // The encoder: ids and mask in, last hidden states out.
 
 import { ENCODER_INPUTS, ENCODER_OUTPUT } from "../../shared/onnx-names.ts";
-import type { Graph } from "./graph-builder.ts";
+import type { Graph, Value } from "./graph-builder.ts";
 import { attend, feedForward, paddingBias, positionBias, rmsNorm, splitHeads, type T5Context } from "./t5-blocks.ts";
 import { EMBEDDING } from "./t5-weights.ts";
 
 /** `input_ids, attention_mask [B, S]` -> `last_hidden_state [B, S, D]`. */
 export function buildEncoderGraph<A>(t5: T5Context<A>): Graph {
-  const { config, graph, ops, layers } = t5;
+  const { config, graph, layers } = t5;
   const ids = graph.input(ENCODER_INPUTS.inputIds, "int64", ["batch_size", "encoder_sequence_length"]);
   const mask = graph.input(ENCODER_INPUTS.attentionMask, "int64", ["batch_size", "encoder_sequence_length"]);
+  const last = encoderStack(t5, layers.embed(ids, EMBEDDING), mask);
+  graph.output(ENCODER_OUTPUT, last, ["batch_size", "encoder_sequence_length", config.dModel]);
+  return graph.finish();
+}
 
-  const positions = ops.range(ops.squeeze(ops.sizeOf(ids, 1)));
+/** Embeddings `[B, S, D]` and `mask [B, S]` to last hidden states `[B, S, D]`. */
+export function encoderStack<A>(t5: T5Context<A>, embedded: Value<"float32">, mask: Value<"int64">): Value<"float32"> {
+  const { config, graph, ops, layers } = t5;
+  const positions = ops.range(ops.squeeze(ops.sizeOf(mask, 1)));
   const bias = ops.add(positionBias(t5, positions, positions, true), paddingBias(t5, mask)); // [B, H, S, S]
 
-  let x = layers.embed(ids, EMBEDDING);
+  let x = embedded;
   for (let i = 0; i < config.numLayers; i++) {
     const block = `encoder.block.${i}`;
     graph.within(block, () => {
@@ -32,7 +39,5 @@ export function buildEncoderGraph<A>(t5: T5Context<A>): Graph {
       x = ops.add(x, feedForward(t5, feedInput, `${block}.layer.1.DenseReluDense`));
     });
   }
-  const last = graph.within("encoder", () => rmsNorm(t5, x, "encoder.final_layer_norm"));
-  graph.output(ENCODER_OUTPUT, last, ["batch_size", "encoder_sequence_length", config.dModel]);
-  return graph.finish();
+  return graph.within("encoder", () => rmsNorm(t5, x, "encoder.final_layer_norm"));
 }
