@@ -56,6 +56,25 @@ describe("preparing pairs", () => {
   });
 });
 
+describe("step-level pairs", () => {
+  const limits = { maxPromptLength: 64, maxCompletionLength: 64 };
+  const stepPair = { prompt: "How many?", prefix: "3 + 4 = 7", chosen: "7 - 2 = 5", rejected: "7 - 2 = 4" };
+
+  test("hold prefix and continuation in one row of tokens; the newline between belongs to the prefix", () => {
+    const [prepared] = preparePairs([stepPair], tokenizer, limits).pairs;
+    expect(prepared?.chosenIds).toEqual(tokenizer.encode("3 + 4 = 7\n7 - 2 = 5"));
+    const { prefixLength = 0, chosenIds = [] } = prepared ?? {};
+    expect(tokenizer.decode(chosenIds.slice(0, prefixLength))).toBe("3 + 4 = 7\n");
+    expect(tokenizer.decode(chosenIds.slice(prefixLength)).trim()).toBe("7 - 2 = 5");
+  });
+
+  test("that are unfinished end without EOS, so that nothing is learnt about stopping", () => {
+    const [prepared] = preparePairs([{ ...stepPair, unfinished: true }], tokenizer, limits).pairs;
+    expect(prepared?.chosenIds).toEqual(tokenizer.encode("3 + 4 = 7\n7 - 2 = 5").slice(0, -1));
+    expect(prepared?.rejectedIds.at(-1)).not.toBe(1);
+  });
+});
+
 describe("training data", () => {
   let count = 0;
   async function load(rows: object[], settings: TrainSettings = {}): ReturnType<typeof loadTrainingData> {

@@ -27,10 +27,11 @@ export function parseStepPair(record: Record<string, unknown>): LabelledPair {
   const row = parseRecord(stepSchema, record);
   const { shared, header } = splitHeader(row.prefix ?? row.initial_reason_steps ?? "");
   const prefix = joinSteps([shared]);
-  const chosen = header + row.chosen;
-  const rejected = header + row.rejected;
+  const headed = (text: string): string => (header === "" ? text : `${header} ${text.trimStart()}`);
+  const chosen = headed(row.chosen);
+  const rejected = headed(row.rejected);
   const goesOn = (side: string, full: string | null | undefined): boolean =>
-    joinSteps([header + (full ?? "")]).length > joinSteps([side]).length;
+    joinSteps([headed(full ?? "")]).length > joinSteps([side]).length;
   const unfinished = row.unfinished ?? (goesOn(chosen, row.full_chosen) || goesOn(rejected, row.full_rejected));
   return {
     ...parsePlainPair({ ...record, chosen, rejected }),
@@ -43,5 +44,5 @@ export function parseStepPair(record: Record<string, unknown>): LabelledPair {
 function splitHeader(text: string): { shared: string; header: string } {
   const header = /(?:^|\n)[ \t]*(Step \d+:)[ \t]*$/.exec(text);
   if (header === null) return { shared: text, header: "" };
-  return { shared: text.slice(0, header.index), header: `${header[1]} ` };
+  return { shared: text.slice(0, header.index), header: header[1] ?? "" };
 }

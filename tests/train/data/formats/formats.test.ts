@@ -1,8 +1,10 @@
 // What each format becomes, on small records written by hand.
 
 import { describe, expect, test } from "vitest";
+import { parseMathShepherdRow } from "../../../../src/train/data/formats/math-shepherd.ts";
 import { parsePlainPair } from "../../../../src/train/data/formats/plain.ts";
 import { parsePrm800k } from "../../../../src/train/data/formats/prm800k.ts";
+import { parseStepPair } from "../../../../src/train/data/formats/step-dpo.ts";
 import { pairStepwiseRows, parseStepwiseRow } from "../../../../src/train/data/formats/stepwise.ts";
 
 describe("plain pairs", () => {
@@ -124,5 +126,70 @@ describe("PRM800K", () => {
     [{ question: { problem: "q" }, label: { steps: "none" } }, "bad_field"],
   ])("%o is dropped as %s", (value, code) => {
     expect(() => parsePrm800k(value)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe("step-level pairs", () => {
+  const own = { prompt: "q", prefix: " a \r\n\nb", chosen: "c", rejected: "d" };
+
+  test("keep the shared steps as the prefix, cleaned as steps are", () => {
+    expect(parseStepPair(own)).toEqual({ prompt: "q", prefix: "a\nb", chosen: "c", rejected: "d" });
+  });
+
+  test("of Math-Step-DPO-10K: the next step's header moves to the continuations, which do not end the solution", () => {
+    const row = {
+      dataset: "MATH",
+      prompt: "q",
+      initial_reason_steps: "Let's think step by step. \nStep 1: 2 + 2 = 4\nStep 2:",
+      chosen: " 4 + 1 = 5",
+      rejected: " 4 + 1 = 6",
+      full_chosen: " 4 + 1 = 5\nStep 3: The answer is 5.",
+      full_rejected: " 4 + 1 = 6\nStep 3: The answer is 6.",
+      answer: "5",
+    };
+    expect(parseStepPair(row)).toEqual({
+      prompt: "q",
+      prefix: "Let's think step by step.\nStep 1: 2 + 2 = 4",
+      chosen: "Step 2: 4 + 1 = 5",
+      rejected: "Step 2: 4 + 1 = 6",
+      unfinished: true,
+    });
+    const last = parseStepPair({ ...row, full_chosen: row.chosen, full_rejected: row.rejected });
+    expect(last).not.toHaveProperty("unfinished");
+  });
+
+  test("at the first step, where nothing is shared, are plain pairs", () => {
+    expect(parseStepPair({ ...own, prefix: null, initial_reason_steps: "" })).toEqual({
+      prompt: "q",
+      chosen: "c",
+      rejected: "d",
+    });
+  });
+
+  test.each([
+    [{ ...own, chosen: " " }, "no_chosen_steps"],
+    [{ ...own, rejected: "c" }, "identical"],
+    [{ ...own, prefix: 3 }, "bad_field"],
+  ])("%o is dropped as %s", (record, code) => {
+    expect(() => parseStepPair(record)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe("Math-Shepherd rows", () => {
+  const input = "Tom has 2. How many? Step 1: 2 + 2 = 4 ки\nStep 2: The answer is: 5 ки";
+
+  test("are stepwise rows: the question, the steps with their numbers, + for right", () => {
+    const label = "Tom has 2. How many? Step 1: 2 + 2 = 4 +\nStep 2: The answer is: 5 -";
+    expect(parseMathShepherdRow({ input, label })).toEqual({
+      prompt: "Tom has 2. How many?",
+      steps: ["Step 1: 2 + 2 = 4", "Step 2: The answer is: 5"],
+      labels: [true, false],
+    });
+  });
+
+  test("with labels that do not fit the text are refused", () => {
+    expect(() => parseMathShepherdRow({ input, label: "Tom has 2." })).toThrow(
+      expect.objectContaining({ code: "label_count" }),
+    );
   });
 });
