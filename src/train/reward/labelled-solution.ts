@@ -18,10 +18,13 @@ export interface LabelledSolution {
 /** What other tools write for "not labelled" in a list of numbers. */
 const IGNORED = -100;
 
+const LABEL_RULE = "a label is true, false, a number from 0 to 1, or null";
+
 /** A label as data sets write it: true or false, a chance from 0 to 1, null (or -100) for none. */
 export const stepLabelSchema = z
-  .union([z.boolean(), z.literal(IGNORED), z.number().min(0).max(1), z.null()], {
-    error: "a label is true, false, a number from 0 to 1, or null",
+  .union([z.boolean(), z.number(), z.null()], { error: LABEL_RULE })
+  .refine((label) => typeof label !== "number" || label === IGNORED || (label >= 0 && label <= 1), {
+    error: LABEL_RULE,
   })
   .transform((label): StepLabel => (label === null || label === IGNORED ? undefined : Number(label)));
 

@@ -4,22 +4,21 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
+import { modelFile, weightFiles } from "../lora/base-folder.ts";
 import type { Completion } from "./llm-reward-model.ts";
 
 const lineSchema = z.object({ key: z.string(), step_scores: z.array(z.number()).min(1) });
 
 /** sha256 over the files that decide what a judge answers. */
-export async function hashJudge(
-  modelDir: string,
-  files: readonly string[] = ["config.json", "tokenizer.json", "model.safetensors"],
-): Promise<string> {
+export async function hashJudge(modelDir: string): Promise<string> {
   const hash = createHash("sha256");
-  for (const file of files) {
-    hash.update(`\0${file}\0`);
-    await pipeline(createReadStream(join(modelDir, file)), hash, { end: false });
+  const texts = [await modelFile(modelDir, "config.json"), await modelFile(modelDir, "tokenizer.json")];
+  for (const file of [...texts, ...(await weightFiles(modelDir))]) {
+    hash.update(`\0${basename(file)}\0`);
+    await pipeline(createReadStream(file), hash, { end: false });
   }
   return hash.digest("hex");
 }
