@@ -1,0 +1,135 @@
+// npm run rollout: samples solutions from a policy, scores their steps, and writes preference pairs and step labels.
+// Ctrl-C keeps the finished problems; --resume goes on. Exit 1 when no pair could be made.
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
+import { fraction, wholeNumber } from "../src/train/data/flags.ts";
+import { resolveModelWithProgress } from "../src/train/hub/resolve-model-with-progress.ts";
+import { createProgress, type Progress } from "../src/train/progress.ts";
+import { PAIR_KINDS, type PairKind } from "../src/train/rollout/pair-kinds.ts";
+import { PREFERENCE } from "../src/train/rollout/problems.ts";
+import { runRollout } from "../src/train/rollout/run.ts";
+import { SCORERS, type Scorer } from "../src/train/rollout/score-rollouts.ts";
+import { LABEL_SOURCES, type LabelSource } from "../src/train/rollout/step-rows.ts";
+import { rolloutSummary } from "../src/train/rollout/summary.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
+import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
+import { reportFailure, stopOnInterrupt } from "./cli.ts";
+
+interface Flags {
+  model: string;
+  rewardModel?: string;
+  scorer?: Scorer;
+  aggregation: Aggregation;
+  data: string;
+  problems: number;
+  samples: number;
+  temperature: number;
+  topK: number;
+  topP: number;
+  maxNewTokens: number;
+  pairs: PairKind[];
+  maxPairsPerProblem: number;
+  requireRight: boolean;
+  resample: number;
+  monteCarlo: number;
+  labels: LabelSource;
+  evalFraction: number;
+  seed: number;
+  output: string;
+  batchSize: number;
+  processes?: number;
+  backend: BackendChoice;
+  resume: boolean;
+  overwrite: boolean;
+}
+
+const pairKinds = (text: string): PairKind[] => {
+  const names = new Set(text.split(",").map((name) => name.trim()));
+  if (names.delete("all")) for (const kind of PAIR_KINDS) names.add(kind);
+  const kinds = PAIR_KINDS.filter((kind) => names.delete(kind));
+  if (names.size > 0 || kinds.length === 0)
+    throw new InvalidArgumentError(`Give a list of ${PAIR_KINDS.join(", ")}, or all.`);
+  return kinds;
+};
+
+/** A number above `min` (or equal to it, where `closed`) up to `max`. */
+const numberIn =
+  (min: number, max: number, closed: boolean) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== "" && value <= max && (closed ? value >= min : value > min)) return value;
+    throw new InvalidArgumentError(`Give a number ${closed ? "from" : "above"} ${min} up to ${max}.`);
+  };
+
+const program = new Command("npm run rollout --")
+  .description("Sample solutions from a policy, score every step, and write preference pairs and step labels.")
+  .option("--model <dir|hub-id>", "the policy", "data/models/stepwise-t5-nano")
+  .option("--reward-model <dir|hub-id>", "scores the steps; trained, or any T5 as a zero-shot judge")
+  .addOption(
+    new Option("--scorer <name>", "what scores the steps (default: judge with --reward-model, else checker)").choices(
+      SCORERS,
+    ),
+  )
+  .addOption(new Option("--aggregation <how>", "step scores to one score").choices(AGGREGATIONS).default("mean"))
+  .option("--data <file|dir>", `problems; "${PREFERENCE}": drawn from the built-in word problems`, PREFERENCE)
+  .option("--problems <n>", "problems to solve", wholeNumber(0), 500)
+  .option("--samples <k>", "solutions of each problem", wholeNumber(0), 8)
+  .option("--temperature <t>", "of sampling", numberIn(0, 100, false), 1)
+  .option("--top-k <k>", "sample from the k likeliest tokens; 0: from all", wholeNumber(0), 0)
+  .option("--top-p <p>", "sample from the likeliest tokens that reach p", numberIn(0, 1, false), 1)
+  .option("--max-new-tokens <n>", "longest solution, in tokens", wholeNumber(1), 128)
+  .option("--pairs <list>", `${PAIR_KINDS.join(", ")} (separated by commas), or all`, pairKinds, ["best-worst"])
+  .option("--max-pairs-per-problem <n>", "of each kind", wholeNumber(1), 4)
+  .option("--require-right", "best-worst: only where the best is right and the worst is wrong", false)
+  .option("--resample <n>", "step: next steps written again where no sample shows a right one", wholeNumber(0), 4)
+  .option("--monte-carlo <m>", "continuations from the end of each step; 0: none", wholeNumber(0), 0)
+  .addOption(new Option("--labels <source>", "labels of steps.jsonl").choices(LABEL_SOURCES).default("checker"))
+  .option("--eval-fraction <x>", "part of the prompts kept for eval.jsonl", fraction(0, 1), 0.1)
+  .option("--seed <n>", "seed of everything random", wholeNumber(0, 0xffffffff), 42)
+  .option("--output <dir>", "where the files go", "outputs/rollouts")
+  .option("--batch-size <n>", "solutions decoded together", wholeNumber(1), 64)
+  .option("--processes <n>", "processes that decode (default: the cores, at most 4)", wholeNumber(1, 64))
+  .addOption(new Option("--backend <name>", "what the reward model runs on").choices(BACKENDS).default("auto"))
+  .option("--resume", "go on with a stopped run; finished problems are not repeated", false)
+  .option("--overwrite", "start anew where a stopped run lies", false)
+  .allowExcessArguments(false)
+  .parse();
+const { model, rewardModel, backend, output, temperature, topK, topP, ...flags } = program.opts<Flags>();
+
+let bar: Progress | undefined;
+try {
+  const signal = stopOnInterrupt();
+  const scorer = flags.scorer ?? (rewardModel === undefined ? "checker" : "judge");
+  const asks = scorer === "judge" || scorer === "both";
+  const modelDir = await resolveModelWithProgress(model);
+  const rewardModelDir = rewardModel === undefined ? undefined : await resolveModelWithProgress(rewardModel);
+  if (asks && rewardModelDir !== undefined)
+    console.error(`reward model: ${rewardModelDir} on ${describeBackend(await startTensorflow(backend))}`);
+  const report = await runRollout({
+    ...flags,
+    modelDir,
+    rewardModelDir,
+    scorer,
+    sampling: { doSample: true, temperature, topK, topP },
+    outputDir: output,
+    signal,
+    onProgress: (done, total) => {
+      bar ??= createProgress({ title: "rollout", total, initial: done });
+      bar.update(done);
+    },
+  });
+  bar?.stop();
+  console.log(rolloutSummary(report, output));
+  if (report.pairs.train + report.pairs.eval === 0) {
+    console.error(
+      "warning: no pair could be made; the reasons stand above. Try more --samples, or a higher --temperature.",
+    );
+    process.exitCode = 1;
+  }
+} catch (error) {
+  reportFailure(error);
+} finally {
+  bar?.stop();
+}
+process.exit(); // TensorFlow's worker threads would keep the process alive
