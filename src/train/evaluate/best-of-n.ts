@@ -104,6 +104,9 @@ export function vote(voters: Voters, subset: readonly number[]): number[] {
 
 /** Mean outcome of the votes of the given subsets, one value a measure. */
 export function expectedVote(voters: Voters, drawn: readonly (readonly number[])[]): number[] {
+  // whoever wins, the outcome is the same: most problems are solved by all samples or by none
+  const isSettled = voters.values.every((values) => values.every((value) => value === values[0]));
+  if (isSettled && !voters.answers.includes(-1)) return voters.values.map(([value = 0]) => value);
   const mean = voters.values.map(() => 0);
   for (const subset of drawn) {
     vote(voters, subset).forEach((value, measure) => {

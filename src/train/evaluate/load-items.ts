@@ -8,7 +8,6 @@ import { corruptSolution } from "../data/arithmetic/corrupt.ts";
 import { generateSplitProblem } from "../data/arithmetic/split.ts";
 import type { Dropped } from "../data/raw-records.ts";
 import { readRawRecords } from "../data/raw-records.ts";
-import { countReasons } from "../data/read-pairs.ts";
 import { createRng } from "../data/rng.ts";
 import { addPart, type EvaluationFormat, type EvaluationItem } from "./items.ts";
 import { readRecord } from "./read-record.ts";
@@ -133,12 +132,4 @@ function drawItems(
       indices: indices.map((i) => newIndex.get(i) ?? 0).sort((a, b) => a - b),
     })),
   };
-}
-
-/** What was left out of a file, for the result. */
-export function droppedInfo(dropped: readonly Dropped[]): {
-  dropped: Record<string, number>;
-  dropped_records: Dropped[];
-} {
-  return { dropped: countReasons(dropped), dropped_records: dropped.slice(0, 200) };
 }

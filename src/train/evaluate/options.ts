@@ -59,7 +59,7 @@ export interface EvaluateOptions {
 export type EvaluationSettings = ReturnType<typeof resolveOptions>;
 
 function refuse(what: string, where: string, fix: string): never {
-  throw new InputError({ code: "bad_option", what, where, fix });
+  throw new InputError({ code: "bad_option", what, where: `--${where}`, fix });
 }
 
 function wholeFrom(least: number, value: number, where: string, fix: string): number {

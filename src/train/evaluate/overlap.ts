@@ -34,16 +34,17 @@ function promptOf(value: unknown): string | undefined {
   return [prompt, nested, problem].find((text): text is string => typeof text === "string");
 }
 
-/** Data that the runs behind these model folders trained on, as far as they say so and it is still there. */
-export async function trainingDataOf(modelDirs: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
+/** Data that the runs behind these model folders trained on, as far as they say so; `missing` is no longer there. */
+export async function trainingDataOf(modelDirs: readonly string[]): Promise<{ found: string[]; missing: string[] }> {
+  const named: string[] = [];
   for (const dir of modelDirs) {
     const path = join(dir, "train_config.json");
     if (!existsSync(path)) continue;
     const parsed = trainConfigSchema.safeParse(await readJson(path, { fix: "Restore the file." }));
-    if (parsed.success && existsSync(parsed.data.data)) found.push(parsed.data.data);
+    if (parsed.success) named.push(parsed.data.data);
   }
-  return [...new Set(found)];
+  const all = [...new Set(named)];
+  return { found: all.filter((path) => existsSync(path)), missing: all.filter((path) => !existsSync(path)) };
 }
 
 async function trainingFiles(path: string): Promise<string[]> {

@@ -1,6 +1,5 @@
 // Solutions of one model: one greedy a problem, and samples a seed and problem. Decoding runs on onnxruntime on every backend.
 
-import { availableParallelism } from "node:os";
 import { policyPrompt } from "../../shared/prompts.ts";
 import type { SamplingOptions } from "../../shared/sampling.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
@@ -45,7 +44,7 @@ export async function solveAll(
   options: SolveOptions & { plan?: SamplePlan | undefined },
 ): Promise<{ greedy: Solution[]; sampled: SeedSolutions[] }> {
   const { plan, maxNewTokens, name, signal } = options;
-  const generator = await openOnnxGenerator(modelDir, { threads: Math.min(4, availableParallelism()) });
+  const generator = await openOnnxGenerator(modelDir);
   const ids = prompts.map((prompt) => tokenizer.encode(policyPrompt(prompt)));
   const decode = async (
     title: string,
@@ -59,8 +58,6 @@ export async function solveAll(
         {
           ...request,
           maxNewTokens,
-          batchSize: 128,
-          streams: indices,
           onProgress: (done) => bar.update(done),
           ...(signal && { signal }),
         },

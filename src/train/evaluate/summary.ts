@@ -9,6 +9,11 @@ function percent({ value, low, high }: Interval): string {
   return `${digits(value)} % [${digits(low)}, ${digits(high)}]`;
 }
 
+/** A difference of shares, in percentage points. */
+function points(difference: Interval): string {
+  return percent(difference).replace(" %", " points");
+}
+
 function plain({ value, low, high }: Interval): string {
   return `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 }
@@ -106,8 +111,8 @@ function bestOfLines({ best_of_n }: EvaluationResult): string[] {
     return [
       ...(majority ? line(`majority of ${n} (${role})`, [percent(majority)]) : []),
       ...(point ? line(`best of ${n} (${role})`, [`${percent(point)} ${best?.method}, ${best?.aggregation}`]) : []),
-      ...(point ? line("  over greedy", [percent(point.over_greedy)]) : []),
-      ...(point ? line("  over majority", [percent(point.over_majority)]) : []),
+      ...(point ? line("  over greedy", [points(point.over_greedy)]) : []),
+      ...(point ? line("  over majority", [points(point.over_majority)]) : []),
       ...(oracle ? line(`any of ${n} right (${role})`, [percent(oracle)]) : []),
     ];
   });
@@ -124,7 +129,7 @@ export function evaluationSummary(result: EvaluationResult): string {
     ...data.dropped_records.slice(0, 5).map(({ where, what }) => `  ${where}: ${what}`),
     "",
     ...policyLines(result),
-    ...(exact ? line("solved exactly, difference", [percent(exact.difference)]) : []),
+    ...(exact ? line("solved exactly, difference", [points(exact.difference)]) : []),
     ...judgeLines(result),
     ...bestOfLines(result),
     ...(left_out.length > 0 ? ["", ...left_out.map(({ part, why }) => `not measured: ${part} (${why})`)] : []),

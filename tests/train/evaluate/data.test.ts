@@ -227,7 +227,9 @@ describe("overlap with training data", () => {
   test("the training data of a model's run is found through its train_config.json", async () => {
     const data = await file("own.jsonl", [{ prompt: "p" }]);
     await writeFile(join(dir, "train_config.json"), JSON.stringify({ data }));
-    expect(await trainingDataOf([dir, join(dir, "elsewhere")])).toEqual([data]);
+    expect(await trainingDataOf([dir, join(dir, "elsewhere")])).toEqual({ found: [data], missing: [] });
+    await rm(data);
+    expect(await trainingDataOf([dir])).toEqual({ found: [], missing: [data] });
   });
 
   test("training data that is not there is an error", async () => {

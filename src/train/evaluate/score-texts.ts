@@ -1,0 +1,43 @@
+// The texts of an evaluation that the reward model scores, all at once: solutions, sides of pairs, labelled solutions, gold.
+
+import type { Aggregation } from "../../shared/aggregate.ts";
+import type { Completion } from "../reward/llm-reward-model.ts";
+import { loadRewardModel } from "../reward/reward-model.ts";
+import type { EvaluationItem } from "./items.ts";
+import type { ModelRun } from "./model-run.ts";
+import { wholeSides } from "./pair-score-metrics.ts";
+import type { Plan } from "./plan.ts";
+import { type StepScores, scoreSteps } from "./step-scores.ts";
+
+/** Scores all texts that any part needs: solutions, both sides of pairs, labelled solutions, gold. */
+export async function scoreTexts(
+  dir: string,
+  items: readonly EvaluationItem[],
+  runs: readonly ModelRun[],
+  plan: Plan,
+  { signal, aggregation }: { signal: AbortSignal | undefined; aggregation: Aggregation },
+): Promise<StepScores> {
+  const solutions = runs.flatMap(({ checked, sampled }) => [
+    ...checked.map(({ text }, unit) => ({ unit, text })),
+    ...sampled.flatMap((run) =>
+      run.indices.flatMap((unit, i) => (run.checked[i] ?? []).map(({ text }) => ({ unit, text }))),
+    ),
+  ]);
+  const given = items.flatMap((item, unit) => [
+    ...(plan.preference ? item.pairs.flatMap((pair) => Object.values(wholeSides(pair))) : []).map((text) => ({
+      unit,
+      text,
+    })),
+    ...(plan.judge ? item.labelled.map(({ steps }) => ({ unit, text: steps.join("\n") })) : []),
+    ...(plan.solve && item.gold !== null ? [{ unit, text: item.gold }] : []),
+  ]);
+  const completions = [...solutions, ...given].map(
+    ({ unit, text }): Completion => ({ prompt: items[unit]?.prompt ?? "", completion: text }),
+  );
+  const rewardModel = await loadRewardModel(dir, { aggregation });
+  try {
+    return await scoreSteps(rewardModel, completions, signal);
+  } finally {
+    rewardModel.dispose();
+  }
+}
