@@ -17,8 +17,10 @@ export interface Table {
 
 export interface Figure {
   title: string;
-  /** What the picture shows, in words: caption and text alternative. */
+  /** The caption: what to see. */
   summary: string;
+  /** What the picture shows, in words, where the caption does not say it. */
+  alternative?: string;
   key?: readonly KeyEntry[];
   /** The option for a picture of this width. */
   draw: (width: number) => ChartOption;
@@ -32,15 +34,21 @@ export interface Figure {
 const WIDE = 720;
 const NARROW = 340;
 
+/** The caption is for screen readers; what stands above says the same. The table scrolls by itself where it is too wide. */
 export function renderTable(table: Table, caption: string): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption>
 <thead><tr>${table.columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
 <tbody>${table.rows.map(([head, ...cells]) => html`<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
+/** A table that is read as it stands, under a heading. */
+export function renderTitledTable(table: Table, title: string): Html {
+  return html`<h3 class="group">${title}</h3>${renderTable(table, title)}`;
+}
+
 export function renderFigure(figure: Figure): Html {
-  const { title, summary, key = [], draw, height, table, size = "full" } = figure;
-  const label = `${title}. ${summary}`;
+  const { title, summary, alternative = summary, key = [], draw, height, table, size = "full" } = figure;
+  const label = `${title}. ${alternative}`;
   const picture = (width: number): Html => renderChart(draw(width), { width, height }, label);
   const pictures =
     size === "half"

@@ -46,6 +46,12 @@ export function formatInterval(interval: Interval, unit: Unit): string {
   return `${formatValue(interval.low, unit)} to ${formatValue(interval.high, unit)}`;
 }
 
+/** The interval of a difference, the unit left to the difference itself: `+12.6 to +16.0`. */
+export function formatRange(interval: Interval, unit: Unit): string {
+  const bare = (value: number): string => formatChange(value, unit).replace(" points", "");
+  return `${bare(interval.low)} to ${bare(interval.high)}`;
+}
+
 /** Whether zero lies outside the interval. */
 export function excludesZero(interval: Interval): boolean {
   return interval.low > 0 || interval.high < 0;

@@ -10,6 +10,7 @@ import { firstWrongStepSection } from "./sections/first-wrong-step.ts";
 import { headline, headlineSection } from "./sections/headline.ts";
 import { heatMapSection } from "./sections/heat-map.ts";
 import { judgeSection } from "./sections/judge.ts";
+import { lengthSection } from "./sections/length.ts";
 import { marginsSection } from "./sections/margins.ts";
 import { provenanceSection } from "./sections/provenance.ts";
 import { samplesSection } from "./sections/samples.ts";
@@ -32,6 +33,7 @@ export function renderReport(result: EvaluationResult, options: ReportOptions = 
   const parts: (Section | Missing)[] = [
     headlineSection(result),
     firstWrongStepSection(result),
+    lengthSection(result),
     trainingSection(options.training ?? trainingOf(result)),
     marginsSection(result),
     bestOfNSection(result),
@@ -71,7 +73,7 @@ ${sections.map(({ id, title: name, body }) => html`<section id="${id}"><h2>${nam
 function standfirst(result: EvaluationResult): string {
   const [model, baseline] = [ofRole(result.models, "model"), ofRole(result.models, "baseline")];
   const names = isComparison(result) ? `${model?.name} against ${baseline?.name}` : `${model?.name}`;
-  const seeds = result.seeds.length > 1 ? ` and ${result.seeds.length} seeds` : "";
+  const seeds = result.seeds.length > 1 ? `, with ${result.seeds.length} seeds` : "";
   const measured = [
     ...(result.data.problems > 0 ? [`${formatCount(result.data.problems)} problems`] : []),
     ...(result.data.pairs > 0 ? [`${formatCount(result.data.pairs)} pairs`] : []),

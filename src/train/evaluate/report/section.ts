@@ -31,9 +31,9 @@ export function isComparison(result: EvaluationResult): boolean {
   return result.models.some((model) => model.role === "baseline");
 }
 
-/** Names of the models for keys and captions; `before` only in a comparison. */
+/** Names of the models for keys and table heads; `before` only in a comparison. */
 export function modelNames(result: EvaluationResult): { after: string; before?: string } {
   const after = ofRole(result.models, "model")?.name ?? "the model";
   const before = ofRole(result.models, "baseline")?.name;
-  return before === undefined ? { after } : { after: `after: ${after}`, before: `before: ${before}` };
+  return before === undefined ? { after } : { after: `after (${after})`, before: `before (${before})` };
 }

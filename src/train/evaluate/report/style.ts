@@ -1,9 +1,9 @@
 // The one style sheet of the report: light, dark and print; one accent, and colours that colour-blind readers tell apart (Okabe-Ito).
 
 export const STYLE = `
-:root{color-scheme:light dark;--paper:#fdfcfa;--card:#f5f3ee;--ink:#1d2126;--soft:#646a72;--line:#e4e1da;--accent:#0064a8;--before:#8f959c;--wrong:#c8500a;--third:#00805f;--heat-mid:#f4f1ea;
+:root{color-scheme:light dark;--paper:#fdfcfa;--card:#f5f3ee;--ink:#1d2126;--soft:#646a72;--line:#e4e1da;--accent:#0064a8;--before:#6d737b;--wrong:#b94604;--third:#00805f;--heat-mid:#f4f1ea;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;--serif:"Iowan Old Style","Palatino Linotype",Palatino,Georgia,"Times New Roman",serif;--mono:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
-@media screen and (prefers-color-scheme:dark){:root{--paper:#15181c;--card:#1e2227;--ink:#e9e6e0;--soft:#9aa1a9;--line:#30353c;--accent:#64b5f0;--before:#7d848c;--wrong:#f0915a;--third:#4cc49f;--heat-mid:#2a2e34}}
+@media screen and (prefers-color-scheme:dark){:root{--paper:#15181c;--card:#1e2227;--ink:#e9e6e0;--soft:#9aa1a9;--line:#30353c;--accent:#64b5f0;--before:#949ba3;--wrong:#f0915a;--third:#4cc49f;--heat-mid:#2a2e34}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--paper);color:var(--ink);font:17px/1.55 var(--sans);overflow-wrap:break-word}
@@ -28,7 +28,9 @@ h3.group{margin:48px 0 8px}
 figure{margin:40px 0 0;min-width:0}
 figcaption{font-size:15px;line-height:1.5;color:var(--soft);max-width:66ch;margin-bottom:10px}
 .halves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,310px),1fr));gap:0 36px}
-.halves figure{margin-top:28px}
+.halves figure{margin-top:28px;display:grid;grid-row:span 5;grid-template:subgrid/minmax(0,1fr);align-content:start}
+.halves h3{grid-row:1}.halves figcaption{grid-row:2}.halves .key{grid-row:3}.halves .chart{grid-row:4}.halves details{grid-row:5}
+@media (min-width:1160px){.halves:has(>:nth-child(3)){width:1090px;margin-left:-185px;grid-template-columns:repeat(auto-fill,minmax(310px,1fr))}}
 .chart svg{display:block;width:100%;height:auto;overflow:visible;font-family:var(--sans)}
 .narrow{display:none}
 .key{list-style:none;margin:6px 0 10px;padding:0;display:flex;flex-wrap:wrap;gap:4px 20px;font-size:14px;color:var(--soft)}
@@ -40,19 +42,18 @@ figcaption{font-size:15px;line-height:1.5;color:var(--soft);max-width:66ch;margi
 details{margin-top:10px;font-size:14px}
 summary{cursor:pointer;color:var(--soft);width:fit-content}summary:hover{color:var(--ink)}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-.scroll{overflow-x:auto;margin-top:12px}
+.scroll{position:relative;overflow-x:auto;margin-top:12px;background:linear-gradient(90deg,var(--paper) 30%,transparent) 0 0/36px 100% local no-repeat,linear-gradient(270deg,var(--paper) 30%,transparent) 100% 0/36px 100% local no-repeat,linear-gradient(90deg,var(--line),transparent) 0 0/14px 100% scroll no-repeat,linear-gradient(270deg,var(--line),transparent) 100% 0/14px 100% scroll no-repeat}
 table{border-collapse:collapse;width:100%;font-size:14px;line-height:1.4;font-variant-numeric:tabular-nums}
-section>.scroll{margin-top:32px}
-caption{text-align:left;font-weight:650;font-size:15px;padding-bottom:8px}
-details caption,.heat caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+h3.group+.scroll{margin-top:4px}
+caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 th,td{padding:7px 14px 7px 0;text-align:right;border-bottom:1px solid var(--line);vertical-align:baseline}
-th:first-child,td:last-child:has(span){text-align:left}
+th:first-child{text-align:left}thead th:last-child:not(:first-child){white-space:nowrap}.ci{display:block;font-size:12px;color:var(--soft);white-space:nowrap}
 thead th{font-weight:500;color:var(--soft);border-bottom-color:var(--soft);vertical-align:bottom}
-tbody th{font-weight:500}td:last-child,thead th:last-child{padding-right:0}
+tbody th{font-weight:500;min-width:9em}td{white-space:nowrap}td:last-child,thead th:last-child{padding-right:0}
 .heat{width:auto;border-collapse:separate;border-spacing:3px;font-size:13px}
-.heat th,.heat td{border:0;padding:5px 4px;text-align:center;min-width:42px;border-radius:4px}
+.heat th,.heat td{border:0;padding:5px 4px;text-align:center;min-width:42px;border-radius:4px}.heat .blank{padding:0}
 .heat tbody th{text-align:left;white-space:nowrap;padding-right:10px;font-weight:400}.heat tbody th span{color:var(--soft)}
-.heat .verdict{min-width:24px}
+.heat .verdict{min-width:24px;color:var(--soft)}.heat tbody::before{content:"";display:block;height:6px}.heat thead th:first-child{text-align:left}
 .hi,.lo,.none{background:color-mix(in oklab,var(--tone) calc(var(--p)*.5),var(--heat-mid));print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .hi{--tone:var(--accent)}.lo{--tone:var(--wrong)}.none{--tone:var(--heat-mid);--p:0%}
 .heat .wrong{box-shadow:inset 0 0 0 1px var(--ink)}.heat .first{box-shadow:inset 0 0 0 2.5px var(--ink);font-weight:700}
@@ -80,6 +81,7 @@ footer{padding-top:56px;padding-bottom:72px;font-size:13px;color:var(--soft)}
 @media (max-width:640px){
 body{font-size:16px}main,header,footer{padding-inline:18px}header{padding-top:40px}h1{font-size:33px}.standfirst{font-size:18px}section{padding-top:48px}h2{font-size:26px}
 .wide{display:none}.narrow{display:block}.cards{grid-template-columns:1fr 1fr;gap:24px 18px}.card .big{font-size:34px}
+.heat{border-spacing:2px;font-size:12px}.heat th,.heat td{min-width:35px;padding-inline:2px}.heat tbody th{min-width:0;max-width:92px;white-space:normal;padding-right:2px}.heat .verdict{min-width:18px}
 dl{grid-template-columns:minmax(0,1fr)}dd{border:0;padding-top:0}dt{padding-bottom:2px}
 }
 @media print{

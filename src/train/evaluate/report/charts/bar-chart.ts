@@ -9,14 +9,18 @@ export interface Bars {
   color: string;
 }
 
+/** Pixels of the width a bar needs for a number above it. */
+const MIN_LABELLED = 26;
+
 export function barChart(
   names: readonly string[],
   groups: readonly Bars[],
   labels: { x: string; y: string },
+  width: number,
 ): ChartOption {
-  const slim = names.length * groups.length > 14;
+  const slim = (width - 64) / (names.length * groups.length) < MIN_LABELLED;
   return {
-    grid: grid(),
+    grid: grid(labels.y),
     xAxis: categoryAxis(names, labels.x),
     yAxis: yAxis({ label: labels.y, format: (share) => formatPercent(share, 0), min: 0 }),
     series: groups.map(({ values, color }) => ({
@@ -31,10 +35,15 @@ export function barChart(
         show: !slim,
         position: "top",
         distance: 3,
-        formatter: ({ dataIndex }: { dataIndex: number }) => (100 * (values[dataIndex] ?? 0)).toFixed(0),
+        formatter: ({ dataIndex }: { dataIndex: number }) => barLabel(values[dataIndex] ?? 0),
         color: COLORS.soft,
         fontSize: 11,
       },
     })),
   };
+}
+
+/** Whole percent, and a decimal where a whole one would read as nothing. */
+function barLabel(share: number): string {
+  return (100 * share).toFixed(share > 0 && share < 0.01 ? 1 : 0);
 }

@@ -4,7 +4,7 @@ import type { CustomSeriesRenderItemAPI, CustomSeriesRenderItemParams } from "ec
 import type { Histogram } from "../../result.ts";
 import { type ChartOption, COLORS } from "../chart.ts";
 import { formatPercent } from "../format.ts";
-import { type Axis, grid, xAxis, yAxis } from "./axes.ts";
+import { type Axis, grid, roundRange, xAxis, yAxis } from "./axes.ts";
 
 export interface Distribution {
   histogram: Histogram;
@@ -26,12 +26,12 @@ export function histogramChart(
   options: { of: string; zeroLine?: boolean },
 ): ChartOption {
   const edges = distributions.flatMap(({ histogram }) => histogram.edges);
-  const range = { min: Math.min(...edges), max: Math.max(...edges) };
+  const range = roundRange(Math.min(...edges), Math.max(...edges));
   const top = Math.max(0.01, ...distributions.flatMap(({ histogram }) => binShares(histogram)));
   const zero = { type: "line", silent: true, z: 4, showSymbol: false, color: COLORS.soft };
   return {
-    grid: grid(),
-    xAxis: { ...xAxis(x), ...range },
+    grid: grid(options.of),
+    xAxis: xAxis({ ...x, ...range }),
     yAxis: yAxis({
       label: `share of ${options.of}`,
       format: (share) => formatPercent(share, top < 0.02 ? 1 : 0),

@@ -29,7 +29,7 @@ const CHARACTER = 6.4;
 export function lineChart(lines: readonly Line[], axes: { x: Axis; y: Axis }): ChartOption {
   const longest = Math.max(0, ...lines.map((line) => line.name.length));
   return {
-    grid: grid(longest === 0 ? 16 : 16 + longest * CHARACTER),
+    grid: grid(axes.y.label, longest === 0 ? 16 : 16 + longest * CHARACTER),
     xAxis: xAxis(axes.x),
     yAxis: yAxis(axes.y),
     series: [...lines.flatMap(band), ...lines.map(stroke)],

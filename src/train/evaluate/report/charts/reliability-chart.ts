@@ -1,6 +1,7 @@
 // Reliability diagram: in each bin of scores, the share of steps that are right; on the diagonal the scores are probabilities.
 // The bars below say how many steps a bin holds.
 
+import type { CustomSeriesRenderItemAPI, CustomSeriesRenderItemParams } from "echarts";
 import type { JudgeMetrics } from "../../result.ts";
 import { type ChartOption, COLORS } from "../chart.ts";
 import { formatCount, formatDecimal, formatPercent } from "../format.ts";
@@ -45,13 +46,21 @@ export function reliabilityChart(bins: JudgeMetrics["reliability"]): ChartOption
         itemStyle: { color: COLORS.accent },
       },
       {
-        type: "bar",
+        type: "custom",
         silent: true,
         xAxisIndex: 1,
         yAxisIndex: 1,
-        barWidth: "8%",
-        data: bins.map(({ low, high, count }) => [(low + high) / 2, count]),
-        color: COLORS.before,
+        data: bins.map(({ low, count }) => [low, count]),
+        renderItem: (params: CustomSeriesRenderItemParams, api: CustomSeriesRenderItemAPI) => {
+          const bin = bins[params.dataIndex];
+          if (bin === undefined) return undefined;
+          const [[left = 0, y = 0], [right = 0, base = 0]] = [
+            api.coord([bin.low, bin.count]),
+            api.coord([bin.high, 0]),
+          ];
+          const shape = { x: left + 1, y, width: Math.max(0, right - left - 2), height: base - y };
+          return { type: "rect", shape, style: { fill: COLORS.before } };
+        },
       },
     ],
   };

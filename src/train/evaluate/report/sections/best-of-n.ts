@@ -3,9 +3,10 @@
 import { AGGREGATIONS, type Aggregation } from "../../../../shared/aggregate.ts";
 import type { BestOfCurve, BestOfMethod, BestOfN, EvaluationResult, Interval } from "../../result.ts";
 import { COLORS } from "../chart.ts";
+import { type Axis, roundRange } from "../charts/axes.ts";
 import { type Line, type LinePoint, lineChart } from "../charts/line-chart.ts";
-import { renderFigure, type Table } from "../figure.ts";
-import { formatChange, formatCount, formatInterval, formatPercent } from "../format.ts";
+import { renderFigure, renderTable, type Table } from "../figure.ts";
+import { formatChange, formatCount, formatInterval, formatPercent, formatRange } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { isComparison, type Missing, type Section } from "../section.ts";
 
@@ -62,14 +63,14 @@ function linesFor({ curves, greedy }: Plotted, aggregation: Aggregation | null, 
 
 const needsScore = (method: BestOfMethod): boolean => method === "naive" || method === "weighted";
 
-function rangeOf(lines: readonly Line[]): { min: number; max: number } {
+function rangeOf(lines: readonly Line[]): Pick<Axis, "min" | "max" | "interval"> {
   const values = lines.flatMap(({ points }) => points.flatMap(({ y, low, high }) => [y, low, high]));
   const known = values.filter((value) => typeof value === "number");
-  const [low, high] = [Math.min(...known), Math.max(...known)];
-  return { min: Math.max(0, Math.floor(20 * low) / 20), max: Math.min(1, Math.ceil(20 * high) / 20) };
+  const { min, max, interval } = roundRange(Math.min(...known), Math.max(...known));
+  return { min: Math.max(0, min), max: Math.min(1, max), interval };
 }
 
-const axes = (range: { min: number; max: number }, label: string) => ({
+const axes = (range: Pick<Axis, "min" | "max" | "interval">, label: string): { x: Axis; y: Axis } => ({
   x: { label: "samples a problem (N)", format: formatCount, log: true },
   y: { label, format: (share: number) => formatPercent(share, 0), ...range },
 });
@@ -96,10 +97,8 @@ function gain(curves: readonly BestOfCurve[], aggregation: Aggregation | null): 
   const point = curve?.points.find(({ n }) => n === 8) ?? curve?.points.at(-1);
   if (point === undefined)
     return "Nothing scored the samples: only votes, and what the best of all choices would reach.";
-  const over = (difference: Interval): string => {
-    const [low, high] = [formatChange(difference.low, "share"), formatChange(difference.high, "share")];
-    return `${formatChange(difference.value, "share")} (${low.replace(" points", "")} to ${high.replace(" points", "")})`;
-  };
+  const over = (difference: Interval): string =>
+    `${formatChange(difference.value, "share")} (${formatRange(difference, "share")})`;
   return `The best scored of ${point.n} samples is right in ${formatPercent(point.value)} of the problems: ${over(point.over_greedy)} over greedy decoding, ${over(point.over_majority)} over majority voting; 95% intervals in brackets.`;
 }
 
@@ -115,6 +114,13 @@ function mainFigure(bestOfN: BestOfN, title: string): Html {
     height: 320,
     table: curveTable(shown.curves.filter((curve) => curve.aggregation === null || curve.aggregation === aggregation)),
   });
+}
+
+/** The curves of the measure that is not drawn, where both were taken. */
+function byAnswer(bestOfN: BestOfN): Html | undefined {
+  const curves = bestOfN.curves.filter((curve) => curve.measure === "answer" && curve.points.length > 0);
+  if (bestOfN.greedy.exact_match === null || curves.length === 0) return undefined;
+  return html`<details><summary>The same by the final answer alone</summary>${renderTable(curveTable(curves), "Best of N by the final answer")}</details>`;
 }
 
 function panels(bestOfN: BestOfN): Html | undefined {
@@ -147,7 +153,7 @@ export function bestOfNSection(result: EvaluationResult): Section | Missing {
     id: "best-of-n",
     title: "What more samples buy",
     body: html`<p>${formatCount(first.samples)} samples a problem at temperature ${first.temperature}${scorer}, on ${formatCount(first.problems)} problems. Each point is the expectation over the subsets of N samples. “Any right” is what a perfect choice would reach.</p>
-${drawn.map((each) => mainFigure(each, titleOf(result, each)))}${panels(first)}`,
+${drawn.map((each) => [mainFigure(each, titleOf(result, each)), byAnswer(each)])}${panels(first)}`,
   };
 }
 

@@ -30,7 +30,7 @@ export function failureShares(steps: NonNullable<PolicyMetrics["first_wrong_step
 export function firstWrongStepSection(result: EvaluationResult): Section | Missing {
   const names = modelNames(result);
   const counted = [
-    { steps: ofRole(result.policy, "baseline")?.first_wrong_step, name: names.before ?? "", before: true },
+    { steps: ofRole(result.policy, "baseline")?.first_wrong_step, name: names.before ?? "baseline", before: true },
     { steps: ofRole(result.policy, "model")?.first_wrong_step, name: names.after, before: false },
   ].flatMap(({ steps, ...rest }) => (steps ? [{ steps, ...rest }] : []));
   if (counted.length === 0) {
@@ -39,23 +39,21 @@ export function firstWrongStepSection(result: EvaluationResult): Section | Missi
   const longest = Math.max(1, ...counted.map(({ steps }) => steps.counts.length));
   const bars = Math.min(longest, MOST_STEPS);
   const labels = Array.from({ length: bars }, (_, i) => (i === bars - 1 && longest > bars ? `${i + 1}+` : `${i + 1}`));
-  const groups = counted.map((each) => ({ ...each, ...failureShares(each.steps, bars) }));
+  const groups = counted.map((each) => {
+    const when = counted.length === 1 ? "" : each.before ? " before" : " after";
+    return { ...each, when, ...failureShares(each.steps, bars) };
+  });
   const key = groups.map(({ name, before }): KeyEntry => ({ mark: before ? "before" : "accent", text: name }));
   const figure = renderFigure({
     title: "The step that fails first",
-    summary: groups
-      .map(({ name, none, empty }) => {
-        const start = groups.length > 1 ? `${name.slice(0, 1).toUpperCase()}${name.slice(1)}: ` : "";
-        const rest = empty > 0 ? ` and ${formatPercent(empty)} without any step` : "";
-        return `${start}${formatPercent(none)} of the solutions have no wrong step${rest}.`;
-      })
-      .join(" "),
+    summary: `Solutions without a wrong step: ${groups.map(({ none, when }) => `${formatPercent(none)}${when}`).join(", ")}. The bars are the others.`,
     ...(groups.length > 1 && { key }),
-    draw: () =>
+    draw: (width) =>
       barChart(
         labels,
         groups.map(({ shares, before }) => ({ values: shares, color: before ? COLORS.before : COLORS.accent })),
         { x: "first wrong step", y: "share of all solutions" },
+        width,
       ),
     height: 260,
     table: {

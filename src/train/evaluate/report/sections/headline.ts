@@ -2,8 +2,8 @@
 
 import type { ComparisonRow, EvaluationResult, Interval } from "../../result.ts";
 import { type Change, changeChart, ROW_HEIGHT } from "../charts/change-chart.ts";
-import { renderFigure, renderTable } from "../figure.ts";
-import { excludesZero, formatChange, formatInterval, formatPercent, formatValue, type Unit } from "../format.ts";
+import { renderFigure, renderTitledTable } from "../figure.ts";
+import { excludesZero, formatChange, formatInterval, formatPercent, formatRange, formatValue } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { type MetricName, metricName } from "../metric-names.ts";
 import { isComparison, type Missing, ofRole, type Section } from "../section.ts";
@@ -57,12 +57,14 @@ function facts(result: EvaluationResult): Fact[] {
 }
 
 function card({ name, after, change }: Fact): Html {
-  const note =
-    change === undefined
-      ? html`<p class="soft">95% interval ${formatInterval(after, name.unit)}</p>`
-      : html`<p><strong class="${reading(change, name).mark}">${formatChange(change.difference.value, name.unit)}</strong> from ${formatValue(change.baseline, name.unit)}</p>
-<p class="soft">95% interval of the difference ${formatChange(change.difference.low, "number" === name.unit ? "number" : "share").replace(" points", "")} to ${formatChange(change.difference.high, name.unit)}, which ${excludesZero(change.difference) ? "excludes" : "includes"} zero</p>`;
-  return html`<li class="card"><h3>${name.name}</h3><p class="big">${formatValue(after.value, name.unit)}</p>${note}</li>`;
+  const value = html`<h3>${name.name}</h3><p class="big">${formatValue(after.value, name.unit)}</p>`;
+  if (change === undefined) {
+    return html`<li class="card">${value}<p class="soft">95% interval ${formatInterval(after, name.unit)}</p></li>`;
+  }
+  const { difference, baseline } = change;
+  return html`<li class="card">${value}<p><strong class="${reading(change, name).mark}">${formatChange(difference.value, name.unit)}</strong></p>
+<p>from ${formatValue(baseline, name.unit)}</p>
+<p class="soft">95% interval ${formatRange(difference, name.unit)}: ${excludesZero(difference) ? "excludes" : "includes"} zero</p></li>`;
 }
 
 /** A difference in words: better, worse, or nothing that the data can show. */
@@ -74,9 +76,7 @@ function reading(row: ComparisonRow, name: MetricName): { word: string; mark: st
 }
 
 function comparisonTable(rows: readonly ComparisonRow[]): Html {
-  const cell = (row: ComparisonRow, unit: Unit): string =>
-    `${formatChange(row.difference.low, unit).replace(" points", "")} to ${formatChange(row.difference.high, unit)}`;
-  return renderTable(
+  return renderTitledTable(
     {
       columns: ["Measure", "Before", "After", "Difference", "95% interval", "Reading"],
       rows: rows.map((row) => {
@@ -87,13 +87,33 @@ function comparisonTable(rows: readonly ComparisonRow[]): Html {
           formatValue(row.baseline, name.unit),
           formatValue(row.model, name.unit),
           formatChange(row.difference.value, name.unit),
-          cell(row, name.unit),
+          formatRange(row.difference, name.unit),
           html`<span class="${mark}">${word}</span>`,
         ];
       }),
     },
     "Every measure before and after, on the same problems and pairs",
   );
+}
+
+/** Everything measured of one model, where there is no other to compare it with. */
+function measureTable(result: EvaluationResult): Html {
+  const policy = ofRole(result.policy, "model");
+  const preference = ofRole(result.preference, "model");
+  const { tokens, steps } = policy?.length ?? {};
+  const measures = Object.entries({ ...policy, tokens, steps, ...preference }).flatMap(([metric, value]) =>
+    isInterval(value) ? [{ name: metricName(metric), value }] : [],
+  );
+  const rows = measures.map(({ name, value }) => [
+    name.name,
+    formatValue(value.value, name.unit),
+    formatInterval(value, name.unit),
+  ]);
+  return renderTitledTable({ columns: ["Measure", "Value", "95% interval"], rows }, "Every measure");
+}
+
+function isInterval(value: unknown): value is Interval {
+  return typeof value === "object" && value !== null && "value" in value && "low" in value && "high" in value;
 }
 
 export function headlineSection(result: EvaluationResult): Section | Missing {
@@ -106,8 +126,10 @@ export function headlineSection(result: EvaluationResult): Section | Missing {
     ({ name, after, before }): Change => ({ name: name.name, after, ...(before && { before }) }),
   );
   const chart = renderFigure({
-    title: compared ? "Before and after" : "The shares on one scale",
-    summary: shares
+    title: compared ? "Before and after, on one scale" : "The shares on one scale",
+    summary:
+      "The pale bars are the 95% intervals of the figures themselves; each difference has its own interval below.",
+    alternative: shares
       .map(({ name, after, before }) =>
         before
           ? `${name.name}: ${formatPercent(before.value)} before, ${formatPercent(after.value)} after.`
@@ -117,7 +139,7 @@ export function headlineSection(result: EvaluationResult): Section | Missing {
     ...(compared && {
       key: [
         { mark: "before", text: "before" },
-        { mark: "accent", text: "after; the pale bars are 95% intervals" },
+        { mark: "accent", text: "after" },
       ],
     }),
     draw: () => changeChart(changes),
@@ -140,6 +162,6 @@ export function headlineSection(result: EvaluationResult): Section | Missing {
   return {
     id: "headline",
     title: compared ? "What changed" : "What it can do",
-    body: html`<ul class="cards">${found.map(card)}</ul>${chart}${result.comparison.length > 0 ? comparisonTable(result.comparison) : undefined}`,
+    body: html`<ul class="cards">${found.map(card)}</ul>${chart}${result.comparison.length > 0 ? comparisonTable(result.comparison) : measureTable(result)}`,
   };
 }

@@ -29,7 +29,7 @@ function rowOf({ problem, solution }: Row, columns: number, compared: boolean): 
   const head =
     problem < SAMPLES_SHOWN ? html`<a href="#${sampleId(problem)}">${problem + 1}</a>` : html`${problem + 1}`;
   const cells = Array.from({ length: columns }, (_, i) => cell(solution.steps[i], i === firstWrong));
-  return html`<tr><th scope="row">${head} <span>${name}</span></th>${cells}<td class="verdict" aria-label="${said}">${verdict}</td></tr>`;
+  return html`<tr><th scope="row">${head} <span>${name}</span></th><td class="verdict" aria-label="${said}">${verdict}</td>${cells}</tr>`;
 }
 
 export function heatMapSection(result: EvaluationResult): Section | Missing {
@@ -38,6 +38,9 @@ export function heatMapSection(result: EvaluationResult): Section | Missing {
     .filter(({ solution }) => solution.steps.some((step) => step.score !== null))
     .slice(0, MOST_ROWS);
   if (rows.length === 0) return { missing: "No sample solution has step scores, so there is no heat-map." };
+  const problems = [...new Set(rows.map(({ problem }) => problem))].map((each) =>
+    rows.filter(({ problem }) => problem === each),
+  );
   const longest = Math.max(...rows.map(({ solution }) => solution.steps.length));
   const columns = Math.min(longest, MOST_STEPS);
   const cut = longest > columns ? ` Steps beyond the ${columns}th are not drawn.` : "";
@@ -48,7 +51,7 @@ export function heatMapSection(result: EvaluationResult): Section | Missing {
     title: "Step by step",
     body: html`<p>Each row is a solution, each column a step, each number the reward model’s score. A framed cell is a step that is known to be wrong, the heavy frame the first of them. Where scores and frames agree, the reward model has found the mistake.${cut}</p>
 <ul class="key"><li><i class="ramp"></i>0 wrong … 1 right</li><li><i class="frame"></i>wrong by the check</li></ul>
-<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="heat"><caption>${caption}</caption><thead><tr><th scope="col">Problem</th>${heads}<th scope="col"><span class="hidden">Solved</span></th></tr></thead>
-<tbody>${rows.map((row) => rowOf(row, columns, isComparison(result)))}</tbody></table></div>`,
+<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="heat"><caption>${caption}</caption><thead><tr><th scope="col">Problem</th><th scope="col"><span class="hidden">Solved</span></th>${heads}</tr></thead>
+${problems.map((own) => html`<tbody>${own.map((row) => rowOf(row, columns, isComparison(result)))}</tbody>`)}</table></div>`,
   };
 }

@@ -5,7 +5,7 @@ import { COLORS } from "../chart.ts";
 import { histogramChart } from "../charts/histogram-chart.ts";
 import { type LinePoint, lineChart } from "../charts/line-chart.ts";
 import { reliabilityChart } from "../charts/reliability-chart.ts";
-import { renderFigure, renderTable } from "../figure.ts";
+import { renderFigure, renderTitledTable } from "../figure.ts";
 import { formatCount, formatDecimal, formatPercent } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import type { Missing, Section } from "../section.ts";
@@ -18,31 +18,35 @@ const SOURCES: Readonly<Record<JudgeMetrics["source"], string>> = {
 };
 const ORDER: readonly JudgeMetrics["source"][] = ["model", "data", "baseline", "corrupted"];
 
-const written = (interval: Interval | null | undefined): string =>
-  interval ? `${interval.value.toFixed(3)} (${interval.low.toFixed(3)}–${interval.high.toFixed(3)})` : "–";
+const withInterval = (interval: Interval | null | undefined): Html | string =>
+  interval
+    ? html`${interval.value.toFixed(3)}<span class="ci">${interval.low.toFixed(3)}–${interval.high.toFixed(3)}</span>`
+    : "–";
+const written = ({ value, low, high }: Interval): string =>
+  `${value.toFixed(3)} (${low.toFixed(3)}–${high.toFixed(3)})`;
 
 function overview(judges: readonly JudgeMetrics[]): Html {
-  return renderTable(
+  return renderTitledTable(
     {
       columns: ["Judged on", "Steps", "AUC", "AUC, first errors", "Calibration error", "First-error F1", "Threshold"],
       rows: judges.map((judge) => [
         SOURCES[judge.source],
         formatCount(judge.steps),
-        written(judge.auc),
-        written(judge.first_error_auc),
-        written(judge.ece),
-        written(judge.process_bench?.f1),
+        withInterval(judge.auc),
+        withInterval(judge.first_error_auc),
+        withInterval(judge.ece),
+        withInterval(judge.process_bench?.f1),
         judge.process_bench ? formatDecimal(judge.process_bench.threshold) : "–",
       ]),
     },
-    "The reward model on steps with known labels; 95% intervals in brackets",
+    "The reward model on steps with known labels, with 95% intervals",
   );
 }
 
 function reliabilityFigure(judge: JudgeMetrics): Html {
   return renderFigure({
-    title: `Calibration on ${SOURCES[judge.source]}`,
-    summary: `On the dashed line a score of 0.8 is right 8 times in 10. The expected calibration error is ${judge.ece.value.toFixed(3)}.`,
+    title: "Calibration",
+    summary: `On ${SOURCES[judge.source]}. On the dashed line a score of 0.8 is right 8 times in 10. The expected calibration error is ${judge.ece.value.toFixed(3)}.`,
     size: "half",
     draw: () => reliabilityChart(judge.reliability),
     height: 340,
@@ -77,7 +81,7 @@ function separationFigure({ source, score_histogram: { right, wrong }, auc }: Ju
         { label: "score of the step", format: formatDecimal },
         { of: "their kind" },
       ),
-    height: 300,
+    height: 340,
     table: {
       columns: ["Score from", "Right steps", "Wrong steps"],
       rows: right.counts.map((count, i) => [

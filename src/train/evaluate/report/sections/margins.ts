@@ -27,12 +27,13 @@ function binTable(edges: readonly number[], columns: readonly { name: string; co
 }
 
 function policyFigure(measured: readonly Measured[]): Html {
-  const summary = measured
-    .map(({ name, metrics }) => {
-      const margin = `${formatDecimal(metrics.logps_margin.value)} (${formatInterval(metrics.logps_margin, "number")})`;
-      return `${name}: mean margin ${margin}, right in ${formatPercent(metrics.accuracy.value)} of the pairs.`;
-    })
-    .join(" ");
+  const said = measured.map(({ before, metrics }) => {
+    const when = measured.length === 1 ? "" : before ? " before" : " after";
+    const margin = `${formatDecimal(metrics.logps_margin.value)} (${formatInterval(metrics.logps_margin, "number")})`;
+    return { margin: `${margin}${when}`, right: `${formatPercent(metrics.accuracy.value)}${when}` };
+  });
+  const means = said.map(({ margin }) => margin).join(", ");
+  const summary = `Mean margin: ${means}. Share of the pairs whose chosen side is the likelier one: ${said.map(({ right }) => right).join(", ")}.`;
   const key = measured.map(({ name, before }): KeyEntry => ({ mark: before ? "before" : "accent", text: name }));
   return renderFigure({
     title: "Log-prob margin of the pairs",
@@ -88,7 +89,7 @@ export function marginsSection(result: EvaluationResult): Section | Missing {
     title: "How clearly it prefers",
     body: html`<p>A margin right of zero means that the model finds the better solution likelier than the worse one.${
       implicit
-        ? ` Measured against the model before training, the implicit reward ranks ${formatPercent(implicit.accuracy.value)} of the pairs rightly (95% interval ${formatInterval(implicit.accuracy, "share")}).`
+        ? ` Against the model before, the implicit reward ranks ${formatPercent(implicit.accuracy.value)} of the pairs rightly (95% interval ${formatInterval(implicit.accuracy, "share")}).`
         : ""
     }</p>${measured.length > 0 ? policyFigure(measured) : undefined}${result.pair_scores ? scoreFigure(result.pair_scores) : undefined}`,
   };

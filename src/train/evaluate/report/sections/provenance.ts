@@ -1,7 +1,7 @@
 // How the report was made, so that it can be made again: command, models and data by their hashes, seeds, and what was left out.
 
 import type { EvaluationResult, PolicyMetrics } from "../../result.ts";
-import { renderTable } from "../figure.ts";
+import { renderTitledTable } from "../figure.ts";
 import { formatCount, formatPercent } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { isComparison, modelNames, type Section } from "../section.ts";
@@ -59,7 +59,7 @@ function seedTable(result: EvaluationResult): Html | undefined {
     ]),
   );
   const columns = ["Seed", "Model", "Problems", "Solved exactly", "Answer right", "Steps valid"];
-  return renderTable({ columns, rows }, "Each seed by itself");
+  return renderTitledTable({ columns, rows }, "Each seed by itself");
 }
 
 /** `missing`: one sentence for each section that is not in the report. */

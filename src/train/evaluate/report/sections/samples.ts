@@ -55,8 +55,9 @@ ${rest.length > 0 ? html`<details><summary>${formatCount(rest.length)} more ${re
 
 export function samplesSection(result: EvaluationResult): Section | Missing {
   const compared = isComparison(result);
-  const shown = result.samples.filter((sample) => sample.solutions.length > 0).slice(0, SAMPLES_SHOWN);
-  if (shown.length === 0) return { missing: "The result holds no sample problems." };
+  const shown = result.samples.slice(0, SAMPLES_SHOWN);
+  if (shown.every((sample) => sample.solutions.length === 0))
+    return { missing: "The result holds no sample problems." };
   const some = shown.length < result.samples.length ? ` ${shown.length} of ${result.samples.length} are shown.` : "";
   return {
     id: "samples",
