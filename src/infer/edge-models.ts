@@ -4,7 +4,7 @@
 import { copyFile, link, mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ArtifactError } from "../shared/errors.ts";
-import { MANIFEST_FILE, type Manifest, parseManifest } from "../shared/manifest.ts";
+import { isLean, MANIFEST_FILE, type Manifest, parseManifest } from "../shared/manifest.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 
 /** Largest static asset of a worker. https://developers.cloudflare.com/workers/platform/limits/#static-assets */
@@ -66,8 +66,11 @@ export async function prepareEdgeModels(options: {
 /** Places one model beside its target, then swaps it in. */
 async function placeModel(modelDir: string, target: string, dtype: Dtype): Promise<{ path: string; bytes: number }[]> {
   const manifest = await readManifest(modelDir);
-  const files = manifest.files.filter((file) => file.dtype === undefined || file.dtype === dtype);
-  if (!files.some((file) => file.role === "decoder")) {
+  const lean = manifest.files.some((file) => isLean(file) && file.dtype === dtype);
+  const files = manifest.files.filter(
+    (file) => file.dtype === undefined || (file.dtype === dtype && isLean(file) === lean),
+  );
+  if (!files.some((file) => file.role === (lean ? "lean_decoder" : "decoder"))) {
     const fix = `Export it again: npm run export -- --model ${modelDir}`;
     throw new ArtifactError({ code: "no_dtype", what: `no ${dtype} graphs are exported`, where: modelDir, fix });
   }

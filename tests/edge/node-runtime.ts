@@ -12,8 +12,9 @@ function tensorOf(value: Value | undefined): Tensor {
 }
 
 export const nodeRuntime: Runtime = {
-  async createSession(bytes) {
-    const session = await InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+  async createSession(bytes, _where, weights = []) {
+    const options = { intraOpNumThreads: 1, interOpNumThreads: 1, externalData: [...weights] };
+    const session = await InferenceSession.create(bytes, options);
     return {
       async run(feeds, fetches) {
         const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));

@@ -33,6 +33,8 @@ export interface Scoring {
 }
 
 const MAX_BATCH_ROWS = 16;
+/** The lean form is for models that barely fit: the cross cache of one question is megabytes. */
+const MAX_LEAN_BATCH_ROWS = 1;
 const MAX_BATCH_TOKENS = 2048;
 /** Steps that one request may ask about. */
 const MAX_STEPS = 512;
@@ -55,7 +57,8 @@ export async function score(model: Model, options: ScoreOptions): Promise<Scorin
     }),
   );
   const answers = new Map<Question, number>();
-  for (const batch of batchesByLength([...questions.values()], MAX_BATCH_ROWS)) {
+  const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
+  for (const batch of batchesByLength([...questions.values()], maxRows)) {
     if (answers.size > 0) await options.pause?.();
     const scores = await judge(model, batch);
     for (const [row, question] of batch.entries()) answers.set(question, scores[row] ?? Number.NaN);

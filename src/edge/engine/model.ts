@@ -1,4 +1,4 @@
-// A model opened for inference: the parsed files of one exported folder and the sessions of its two graphs.
+// A model opened for inference: the parsed files of one exported folder and the sessions of its graphs.
 
 import { ArtifactError } from "../../shared/errors.ts";
 import { MANIFEST_FILE, type Manifest, type ManifestFile, parseManifest } from "../../shared/manifest.ts";
@@ -7,6 +7,7 @@ import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
 import { type ModelStore, readFile, readJson, readVerified } from "../model-store.ts";
+import { createEmbedding, type Lean } from "./lean.ts";
 import type { Runtime, Session } from "./runtime.ts";
 
 export interface Model {
@@ -17,6 +18,8 @@ export interface Model {
   runtime: Runtime;
   encoder: Session;
   decoder: Session;
+  /** Only for a model in the low-memory form, whose graphs have inputs and outputs of their own. */
+  lean?: Lean;
 }
 
 function findFile(manifest: Manifest, role: ManifestFile["role"], where: string, dtype?: Dtype): ManifestFile {
@@ -56,10 +59,6 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
     const file = findFile(manifest, role, where);
     return readJson(await readVerified(store, folder, file), `${folder}/${file.path}`);
   };
-  const open = async (role: "encoder" | "decoder"): Promise<Session> => {
-    const file = findFile(manifest, role, where, dtype);
-    return runtime.createSession(await readVerified(store, folder, file), `${folder}/${file.path}`);
-  };
   const config = parseT5Config(await json("config"), `${folder}/config.json`);
   const tokenizer = createTokenizer(
     await json("tokenizer"),
@@ -67,18 +66,61 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
     `${folder}/tokenizer.json`,
   );
   checkContract(manifest, config, tokenizer, where);
-  const encoder = await open("encoder");
+  const opened: Session[] = [];
+  const open = async (role: ManifestFile["role"]): Promise<Session> => {
+    const file = findFile(manifest, role, where, dtype);
+    const session = await openGraph(store, folder, manifest, file, runtime);
+    opened.push(session);
+    return session;
+  };
   try {
-    const decoder = await open("decoder");
-    return { manifest, dtype, config, tokenizer, runtime, encoder, decoder };
+    const parts = { manifest, dtype, config, tokenizer, runtime };
+    if (!manifest.files.some((file) => file.role === "lean_encoder" && file.dtype === dtype)) {
+      return { ...parts, encoder: await open("encoder"), decoder: await open("decoder") };
+    }
+    // the largest first, while nothing else is held; the embedding, which stays in JavaScript, last
+    const [decoder, encoder, head] = [await open("lean_decoder"), await open("lean_encoder"), await open("lean_head")];
+    const read = (role: ManifestFile["role"]) => readVerified(store, folder, findFile(manifest, role, where, dtype));
+    const embed = createEmbedding(config, await read("lean_embedding"), await read("lean_embedding_scales"), where);
+    return { ...parts, encoder, decoder, lean: { head, embed } };
   } catch (error) {
-    await encoder.release();
+    for (const session of opened) await session.release();
     throw error;
   }
+}
+
+/** One graph with its weight files, whose bytes are freed as soon as the runtime has its own. */
+async function openGraph(
+  store: ModelStore,
+  folder: string,
+  manifest: Manifest,
+  file: ManifestFile,
+  runtime: Runtime,
+): Promise<Session> {
+  const where = `${folder}/${file.path}`;
+  const weights = [];
+  for (const path of file.weights ?? []) {
+    const shard = manifest.files.find((other) => other.path === path);
+    if (shard === undefined) {
+      const fix = "Export the model again: npm run export -- --model DIR.";
+      throw new ArtifactError({ code: "bad_manifest", what: `no entry for ${path}`, where, fix });
+    }
+    weights.push({ path: path.slice(path.lastIndexOf("/") + 1), data: await readVerified(store, folder, shard) });
+  }
+  const bytes = await readVerified(store, folder, file);
+  const session = await runtime.createSession(bytes, where, weights);
+  for (const { buffer } of [bytes, ...weights.map(({ data }) => data)]) free(buffer);
+  return session;
+}
+
+/** Gives memory back at once instead of at the next garbage collection, where the engine can (ES2024). */
+function free(buffer: ArrayBufferLike): void {
+  if ("transfer" in buffer && typeof buffer.transfer === "function") Reflect.apply(buffer.transfer, buffer, [0]);
 }
 
 /** Gives the sessions' memory back. */
 export async function closeModel(model: Model): Promise<void> {
   await model.encoder.release();
   await model.decoder.release();
+  await model.lean?.head.release();
 }

@@ -12,9 +12,18 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/** A file of external weights, under the name that the graph knows it by. */
+export interface WeightFile {
+  path: string;
+  data: Uint8Array;
+}
+
 export interface Runtime {
-  /** Opens a session on the bytes of an .onnx file. Throws ArtifactError when they are not a usable graph. */
-  createSession(bytes: Uint8Array, where: string): Promise<Session>;
+  /**
+   * Opens a session on the bytes of an .onnx file and of the weight files that it names, which the caller may free afterwards.
+   * Throws ArtifactError when they are not a usable graph.
+   */
+  createSession(bytes: Uint8Array, where: string, weights?: readonly WeightFile[]): Promise<Session>;
   /** An int64 tensor, row-major. */
   int64(values: readonly number[], dims: readonly number[]): Value;
   /** A float32 tensor, row-major. */

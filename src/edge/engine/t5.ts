@@ -1,5 +1,6 @@
-// Running the two exported graphs: the encoder once, the decoder step by step with its key/value cache.
-// Cross-attention keys and values are those of the first step; later steps feed them back and fetch only their own.
+// Running the exported graphs: the encoder once, the decoder step by step with its key/value cache.
+// Plain form: cross-attention keys and values are those of the first step; later steps feed them back and fetch only their own.
+// Lean form: the encoder itself gives them, tokens go in as embeddings, and the head is a third graph.
 // Shape letters: B batch, S source length, H heads, K dKv, V vocabulary.
 
 import {
@@ -7,6 +8,7 @@ import {
   DECODER_INPUTS,
   ENCODER_INPUTS,
   ENCODER_OUTPUT,
+  LEAN,
   LOGITS,
   pastName,
   presentName,
@@ -18,8 +20,8 @@ import type { Value } from "./runtime.ts";
 /** Sources read by the encoder. */
 export interface Encoded {
   batch: number;
-  /** [B, S, D] */
-  hidden: Value;
+  /** What each step of the decoder is given of them, by input name: hidden states `[B, S, D]`, or in the lean form the cross cache. */
+  states: Readonly<Record<string, Value>>;
   /** [B, S], 1 for real tokens. */
   mask: Value;
 }
@@ -36,25 +38,47 @@ export async function encodeSources(model: Model, sources: readonly (readonly nu
   const ids = sources.flatMap((source) => position.map((at) => source[at] ?? padTokenId));
   const mask = sources.flatMap((source) => position.map((at) => (at < source.length ? 1 : 0)));
   const maskValue = model.runtime.int64(mask, [batch, length]);
-  const feeds = {
-    [ENCODER_INPUTS.inputIds]: model.runtime.int64(ids, [batch, length]),
-    [ENCODER_INPUTS.attentionMask]: maskValue,
-  };
-  const [hidden] = await model.encoder.run(feeds, [ENCODER_OUTPUT]);
-  if (hidden === undefined) throw new TypeError("the encoder returned nothing");
-  return { batch, hidden, mask: maskValue };
+  const feeds = { ...tokenInput(model, ids, [batch, length]), [ENCODER_INPUTS.attentionMask]: maskValue };
+  if (model.lean !== undefined) {
+    const names = cacheNames(model.config, ["encoder"]).map(({ past }) => past);
+    return { batch, states: byName(names, await model.encoder.run(feeds, names)), mask: maskValue };
+  }
+  const states = byName([DECODER_INPUTS.encoderHiddenStates], await model.encoder.run(feeds, [ENCODER_OUTPUT]));
+  return { batch, states, mask: maskValue };
+}
+
+/** Token ids as the graphs take them: as they are, or as embeddings. */
+function tokenInput(
+  { lean, runtime, config }: Model,
+  ids: readonly number[],
+  dims: readonly [number, number],
+): Record<string, Value> {
+  if (lean === undefined) return { [ENCODER_INPUTS.inputIds]: runtime.int64(ids, dims) };
+  return { [LEAN.inputEmbeddings]: runtime.float32(lean.embed(ids), [...dims, config.dModel]) };
+}
+
+function byName(names: readonly string[], values: readonly Value[]): Record<string, Value> {
+  const entries = names.flatMap((name, i): [string, Value][] => {
+    const value = values[i];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The same source `count` times, for several candidates of one prompt: the encoder does not run again. */
 export function repeatSource(model: Model, encoded: Encoded, count: number): Encoded {
   if (count === 1) return encoded;
-  const [, length = 0, width = 0] = encoded.hidden.dims;
-  const one = model.runtime.readFloat32(encoded.hidden);
+  // the lean graphs repeat one source themselves
+  if (model.lean !== undefined) return { ...encoded, batch: count };
+  const hidden = encoded.states[DECODER_INPUTS.encoderHiddenStates];
+  if (hidden === undefined) throw new TypeError("no encoder states");
+  const [, length = 0, width = 0] = hidden.dims;
+  const one = model.runtime.readFloat32(hidden);
   const all = new Float32Array(count * one.length);
   for (let row = 0; row < count; row++) all.set(one, row * one.length);
   return {
     batch: count,
-    hidden: model.runtime.float32(all, [count, length, width]),
+    states: { [DECODER_INPUTS.encoderHiddenStates]: model.runtime.float32(all, [count, length, width]) },
     mask: model.runtime.int64(new Array<number>(count * length).fill(1), [count, length]),
   };
 }
@@ -69,10 +93,15 @@ function cacheNames(config: T5Config, sides: readonly CacheSide[]): { past: stri
   );
 }
 
+/** The sides of the cache that the first step of the decoder makes. */
+function newSides({ lean }: Model): CacheSide[] {
+  return lean === undefined ? ["decoder", "encoder"] : ["decoder"];
+}
+
 function emptyCache(model: Model, batch: number): Cache {
   const { numHeads, dKv } = model.config;
   const empty = model.runtime.float32(new Float32Array(0), [batch, numHeads, 0, dKv]);
-  return new Map(cacheNames(model.config, ["decoder", "encoder"]).map(({ past }) => [past, empty]));
+  return new Map(cacheNames(model.config, newSides(model)).map(({ past }) => [past, empty]));
 }
 
 function decoderFeeds(
@@ -82,9 +111,9 @@ function decoderFeeds(
   cache: Cache,
 ): Record<string, Value> {
   return {
-    [DECODER_INPUTS.inputIds]: model.runtime.int64(inputIds, [encoded.batch, inputIds.length / encoded.batch]),
+    ...tokenInput(model, inputIds, [encoded.batch, inputIds.length / encoded.batch]),
     [DECODER_INPUTS.encoderAttentionMask]: encoded.mask,
-    [DECODER_INPUTS.encoderHiddenStates]: encoded.hidden,
+    ...encoded.states,
     ...Object.fromEntries(cache),
   };
 }
@@ -97,9 +126,20 @@ export async function firstLogits(model: Model, encoded: Encoded): Promise<Float
 /** Logits [B, T, V] of whole decoder rows: `inputIds` [B * T], rows of one length. Nothing is kept for later positions. */
 export async function allLogits(model: Model, encoded: Encoded, inputIds: readonly number[]): Promise<Float32Array> {
   const feeds = decoderFeeds(model, encoded, inputIds, emptyCache(model, encoded.batch));
-  const [logits] = await model.decoder.run(feeds, [LOGITS]);
-  if (logits === undefined) throw new TypeError("the decoder returned nothing");
-  return model.runtime.readFloat32(logits);
+  return (await runDecoder(model, feeds, [])).logits;
+}
+
+/** Logits [B, T, V] and the outputs named in `fetches`. */
+async function runDecoder(
+  model: Model,
+  feeds: Readonly<Record<string, Value>>,
+  fetches: readonly string[],
+): Promise<{ logits: Float32Array; outputs: Value[] }> {
+  const { decoder, lean, runtime } = model;
+  const [first, ...outputs] = await decoder.run(feeds, [lean === undefined ? LOGITS : LEAN.hiddenStates, ...fetches]);
+  if (first === undefined) throw new TypeError("the decoder returned nothing");
+  const [logits = first] = lean === undefined ? [] : await lean.head.run({ [LEAN.hiddenStates]: first }, [LOGITS]);
+  return { logits: runtime.readFloat32(logits), outputs };
 }
 
 /**
@@ -112,14 +152,14 @@ export async function decodeStep(
   inputIds: readonly number[],
   cache?: Cache,
 ): Promise<{ logits: Float32Array; cache: Cache }> {
-  const names = cacheNames(model.config, cache === undefined ? ["decoder", "encoder"] : ["decoder"]);
+  const names = cacheNames(model.config, cache === undefined ? newSides(model) : ["decoder"]);
   const feeds = decoderFeeds(model, encoded, inputIds, cache ?? emptyCache(model, encoded.batch));
-  const [logits, ...present] = await model.decoder.run(feeds, [LOGITS, ...names.map((name) => name.present)]);
-  if (logits === undefined) throw new TypeError("the decoder returned nothing");
+  const present = names.map((name) => name.present);
+  const { logits, outputs } = await runDecoder(model, feeds, present);
   const grown = new Map(cache);
   for (const [index, { past }] of names.entries()) {
-    const value = present[index];
+    const value = outputs[index];
     if (value !== undefined) grown.set(past, value);
   }
-  return { logits: model.runtime.readFloat32(logits), cache: grown };
+  return { logits, cache: grown };
 }

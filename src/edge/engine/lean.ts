@@ -1,0 +1,48 @@
+// What the low-memory form of a model has beside encoder and decoder: the head as a graph of its own, and the embedding as a table of
+// int8 rows with scales, read here so that it never takes the runtime's memory.
+
+import { ShapeError } from "../../shared/errors.ts";
+import { LEAN_EMBEDDING_GROUP } from "../../shared/onnx-names.ts";
+import type { T5Config } from "../../shared/t5-config.ts";
+import type { Session } from "./runtime.ts";
+
+export interface Lean {
+  head: Session;
+  /** Embeddings of `ids`, row-major `[ids.length, D]`. */
+  embed(ids: readonly number[]): Float32Array;
+}
+
+/**
+ * Lookup in a table `[V, D]` of int8 whose groups of 32 values (whole rows where D is no multiple) share a float32 scale, little-endian.
+ * Throws ShapeError when the files do not have these sizes.
+ */
+export function createEmbedding(
+  config: T5Config,
+  table: Uint8Array,
+  scaleBytes: Uint8Array,
+  where: string,
+): Lean["embed"] {
+  const { vocabSize, dModel } = config;
+  const group = dModel % LEAN_EMBEDDING_GROUP === 0 ? LEAN_EMBEDDING_GROUP : dModel;
+  const groups = dModel / group;
+  if (table.length !== vocabSize * dModel || scaleBytes.length !== vocabSize * groups * 4) {
+    throw new ShapeError({
+      code: "wrong_shape",
+      what: `${table.length} and ${scaleBytes.length} bytes are no embedding [${vocabSize}, ${dModel}] with its scales`,
+      where,
+      fix: "Export the model again: npm run export -- --model DIR.",
+    });
+  }
+  const values = new Int8Array(table.buffer, table.byteOffset, table.length);
+  const scales = new Float32Array(scaleBytes.slice().buffer);
+  return (ids) => {
+    const out = new Float32Array(ids.length * dModel);
+    for (const [row, id] of ids.entries()) {
+      for (let i = 0; i < dModel; i++) {
+        const scale = scales[id * groups + Math.floor(i / group)] ?? Number.NaN;
+        out[row * dModel + i] = (values[id * dModel + i] ?? Number.NaN) * scale;
+      }
+    }
+    return out;
+  };
+}
