@@ -7,12 +7,14 @@ import { wholeNumber } from "../src/train/data/flags.ts";
 import { checkExport } from "../src/train/export/check-export.ts";
 import { exportOnnx } from "../src/train/export/export-onnx.ts";
 import { readSideFiles } from "../src/train/export/side-files.ts";
+import { mergeAdapter } from "../src/train/lora/adapter-folder.ts";
 import { createProgress, type Progress } from "../src/train/progress.ts";
 import { reportFailure } from "./cli.ts";
 
 interface Flags {
   model: string;
   output?: string;
+  merge: boolean;
   dtype: Dtype[];
   maxSourceTokens: number;
   maxTargetTokens: number;
@@ -27,14 +29,15 @@ const dtypeList = (text: string): Dtype[] => {
 
 const program = new Command("npm run export --")
   .description("Export a T5 in Hugging Face layout to ONNX, for the worker, transformers.js and onnxruntime.")
-  .requiredOption("--model <dir>", "folder with config.json, model.safetensors and tokenizer files")
+  .requiredOption("--model <dir>", "folder with config.json, model.safetensors (or an adapter) and tokenizer files")
   .option("--output <dir>", "where the export goes (default: the model folder, whose onnx/ it fills)")
+  .option("--merge", "write an adapter folder and its base as one model to --output, and export that", false)
   .option("--dtype <list>", "weight types, separated by commas; graphs of others are removed", dtypeList, [...DTYPES])
   .option("--max-source-tokens <n>", "longest prompt the worker takes", wholeNumber(1), 512)
   .option("--max-target-tokens <n>", "longest completion the worker takes", wholeNumber(1), 512)
   .allowExcessArguments(false)
   .parse();
-const { model, output = model, dtype, ...limits } = program.opts<Flags>();
+const { model, output = model, merge, dtype, ...limits } = program.opts<Flags>();
 
 const MEGABYTE = 1e6;
 let progress: Progress | undefined;
@@ -43,7 +46,12 @@ try {
     progress ??= createProgress({ title: "export (MB)", total: Math.ceil(totalBytes / MEGABYTE) });
     progress.update(doneBytes === totalBytes ? Math.ceil(totalBytes / MEGABYTE) : Math.floor(doneBytes / MEGABYTE));
   };
-  const manifest = await exportOnnx({ modelDir: model, outputDir: output, dtypes: dtype, ...limits, onProgress });
+  if (merge) {
+    await mergeAdapter(model, output);
+    console.log(`merged: ${join(output, "model.safetensors")}`);
+  }
+  const modelDir = merge ? output : model;
+  const manifest = await exportOnnx({ modelDir, outputDir: output, dtypes: dtype, ...limits, onProgress });
   progress?.stop();
   for (const file of manifest.files) {
     const size =

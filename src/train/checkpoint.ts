@@ -27,17 +27,20 @@ export async function listCheckpoints(runDir: string): Promise<number[]> {
   return steps.sort((a, b) => a - b);
 }
 
+/** The weights of a checkpoint: all of them, or what a recipe saves in its own way. */
+export type CheckpointModel = { from: Model; parameters: Parameters } | { save: (dir: string) => Promise<void> };
+
 /** Writes checkpoint `step`; `state` is plain JSON of the recipe's own (data position, random state, totals). */
 export async function saveCheckpoint(
   runDir: string,
   step: number,
-  content: { from: Model; parameters: Parameters; optimizer: AdamWState; state: unknown },
+  content: CheckpointModel & { optimizer: AdamWState; state: unknown },
 ): Promise<void> {
   const dir = checkpointDir(runDir, step);
   const temporary = `${dir}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
-  await saveModel(temporary, content.from, content.parameters);
+  await ("save" in content ? content.save(temporary) : saveModel(temporary, content.from, content.parameters));
   const moments = Object.entries(content.optimizer.moments).flatMap(([name, { m, v }]) => [
     { name: `m.${name}`, shape: [m.length], data: m },
     { name: `v.${name}`, shape: [v.length], data: v },

@@ -9,6 +9,8 @@ import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
 import { checkLoss, LOSS_DEFAULTS, LOSS_TYPES, type LossType, MARGIN_MODES, MARGIN_ROLES } from "./loss/settings.ts";
 
 export const BACKENDS = ["auto", "tensorflow", "wasm"] as const;
+export const ADAPTERS = ["none", "lora"] as const;
+
 export type BackendChoice = (typeof BACKENDS)[number];
 
 const count = z.number().int().positive();
@@ -38,9 +40,18 @@ const configSchema = z.strictObject({
   weightDecay: z.number().nonnegative(),
   /** 0: no clipping. */
   maxGradNorm: z.number().nonnegative(),
+  /** Recompute each block in the backward pass: less memory, more time, the same gradients. */
+  gradientCheckpointing: z.boolean(),
   adamBeta1: fraction,
   adamBeta2: fraction,
   adamEpsilon: z.number().positive(),
+
+  /** What is trained: all weights, or a low-rank adapter on frozen ones. */
+  adapter: z.enum(ADAPTERS),
+  loraR: count,
+  loraAlpha: z.number().positive(),
+  /** Adapted projections, by the last part of their names, separated by commas. */
+  loraTargetModules: z.string().regex(/^\w+(\s*,\s*\w+)*$/, "give names separated by commas, as in q,v"),
 
   /** The loss and its settings: src/train/loss/settings.ts says what each means and which go together. */
   lossType: z.enum(LOSS_TYPES),
@@ -91,9 +102,14 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   warmupSteps: 0,
   weightDecay: 0,
   maxGradNorm: 1,
+  gradientCheckpointing: false,
   adamBeta1: 0.9,
   adamBeta2: 0.999,
   adamEpsilon: 1e-8,
+  adapter: "none",
+  loraR: 8,
+  loraAlpha: 16,
+  loraTargetModules: "q,v",
   lossType: "stepwise",
   ...LOSS_DEFAULTS.stepwise,
   labelSmoothing: 0,
@@ -120,9 +136,12 @@ const SHORT_FLAGS: { readonly [Key in keyof TrainConfig]?: string } = {
   numTrainEpochs: "--epochs",
   perDeviceTrainBatchSize: "--batch-size",
   outputDir: "--output",
+  loraR: "--rank",
+  loraAlpha: "--alpha",
+  loraTargetModules: "--target",
 };
 
-/** `adamBeta1` -> `--adam-beta1`; three are shorter than their setting. */
+/** `adamBeta1` -> `--adam-beta1`; some are shorter than their setting. */
 export function flagOf(key: string): string {
   const short = Object.entries(SHORT_FLAGS).find(([name]) => name === key)?.[1];
   return short ?? `--${settingName(key).replaceAll("_", "-")}`;
@@ -142,10 +161,23 @@ export function resolveTrainConfig(fileJson: unknown, flags: TrainSettings = {},
     Object.entries(flags).filter(([, value]) => value !== undefined),
   );
   check(fromFlags, flagOf, "command line");
-  const given: Record<string, unknown> = { ...fromFile, ...fromFlags };
+  const given: Record<string, unknown> = { ...forLoss(fromFile, fromFlags.lossType), ...fromFlags };
   const config = configSchema.parse({ ...TRAIN_DEFAULTS, ...lossDefaults(given.lossType), ...given });
-  checkLoss(config, Object.keys(fromFlags).length > 0 ? "command line" : where);
+  checkLoss(config, LOSS_KEYS.some((key) => key in fromFlags) ? "command line" : where);
   return config;
+}
+
+/** Settings that checkLoss looks at. */
+const LOSS_KEYS: readonly string[] = [
+  ...Object.keys(LOSS_DEFAULTS.stepwise),
+  ...["lossType", "labelSmoothing", "rpoAlpha", "odpoAlpha", "marginMode"],
+];
+
+/** A saved config names every setting: under another loss, those that are only the saved loss's own defaults give way. */
+function forLoss(fromFile: Record<string, unknown>, lossType: unknown): Record<string, unknown> {
+  if (lossType === undefined || lossType === fromFile.lossType) return fromFile;
+  const own = new Map<string, unknown>(Object.entries(lossDefaults(fromFile.lossType)));
+  return Object.fromEntries(Object.entries(fromFile).filter(([key, value]) => !own.has(key) || own.get(key) !== value));
 }
 
 function lossDefaults(lossType: unknown): (typeof LOSS_DEFAULTS)[LossType] {

@@ -1,11 +1,11 @@
-// The flags of `npm run train`: one for every setting of run-config.ts, under its name in kebab-case, three of them shorter
-// (--epochs, --batch-size, --output). Flags carry no defaults of their own, so that the config file stays below them.
+// The flags of `npm run train`: one for every setting of run-config.ts, under its name in kebab-case, some of them shorter
+// (--epochs, --batch-size, --output, --rank, --alpha, --target). Flags carry no defaults of their own, so that the config file stays below them.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS } from "../shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
 import { LOSS_DEFAULTS, LOSS_TYPES, MARGIN_MODES, MARGIN_ROLES } from "./loss/settings.ts";
-import { BACKENDS, flagOf, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "./run-config.ts";
+import { ADAPTERS, BACKENDS, flagOf, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "./run-config.ts";
 
 type Key = keyof TrainConfig;
 
@@ -14,6 +14,7 @@ const CHOICES: Partial<Record<Key, readonly string[]>> = {
   aggregation: AGGREGATIONS,
   judgeContext: JUDGE_CONTEXTS,
   marginMode: MARGIN_MODES,
+  adapter: ADAPTERS,
   lossType: LOSS_TYPES,
   marginRole: MARGIN_ROLES,
 };
@@ -23,6 +24,7 @@ const TEXTS: Partial<Record<Key, string>> = {
   rewardModel: "dir|hub-id",
   data: "dir|file",
   outputDir: "dir",
+  loraTargetModules: "names",
 };
 
 /** Settings whose default depends on the loss. */
@@ -44,9 +46,14 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   warmupSteps: "steps that warm up",
   weightDecay: "decoupled weight decay",
   maxGradNorm: "gradient norm clipped to; 0: no clipping",
+  gradientCheckpointing: "recompute each block in the backward pass: less memory, more time",
   adamBeta1: "AdamW beta1",
   adamBeta2: "AdamW beta2",
   adamEpsilon: "AdamW epsilon",
+  adapter: "train a low-rank adapter on frozen weights",
+  loraR: "rank of the adapter's matrices",
+  loraAlpha: "strength of the adapter: it is scaled by alpha / rank",
+  loraTargetModules: "adapted projections: some of q,k,v,o,wi,wi_0,wi_1,wo",
   lossType: "the loss; stepwise is the published one, the others are TRL's",
   beta: "factor on the log-ratio; IPO's tau",
   labelSmoothing: "assumed share of pairs whose sides are swapped (cDPO, robust)",
@@ -89,7 +96,8 @@ function option(key: Key): Option {
   const choices = CHOICES[key];
   const isBoolean = typeof byDefault === "boolean";
   const placeholder = text ?? (choices !== undefined ? "choice" : isBoolean ? "true|false" : "number");
-  const made = new Option(`${flagOf(key)} <${placeholder}>`, `${DESCRIPTIONS[key]}${shown}`);
+  const value = isBoolean ? `[${placeholder}]` : `<${placeholder}>`; // a bare flag means true
+  const made = new Option(`${flagOf(key)} ${value}`, `${DESCRIPTIONS[key]}${shown}`);
   if (choices !== undefined) return made.choices(choices);
   if (text !== undefined) return made;
   return isBoolean ? made.argParser(parseBoolean) : made.argParser(parseNumber);

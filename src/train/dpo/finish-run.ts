@@ -3,8 +3,6 @@
 
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { type Model, saveModel } from "../model/model-folder.ts";
-import type { Parameters } from "../model/parameters.ts";
 import { writeModelCard } from "../model-card.ts";
 import type { TrainConfig } from "../run-config.ts";
 import { type TrainerState, writeResults, writeTrainerState } from "../trainer-state.ts";
@@ -13,9 +11,8 @@ import type { Sample } from "./samples.ts";
 
 export interface FinishedRun {
   config: TrainConfig;
-  /** The model that training began with. */
-  base: Model;
-  parameters: Parameters;
+  /** Writes the trained model, or adapter. */
+  save: (dir: string) => Promise<void>;
   /** For the card: names of base and reward model (undefined: none was asked), and what computed. */
   baseModel: string;
   rewardModel: string | undefined;
@@ -33,7 +30,7 @@ export interface FinishedRun {
 /** Writes all of it into `outputDir`. */
 export async function writeFinishedRun(outputDir: string, run: FinishedRun): Promise<void> {
   const { config, data, before, after } = run;
-  await saveModel(outputDir, run.base, run.parameters);
+  await run.save(outputDir);
   await writeResults(outputDir, "train", run.figures);
   if (data.eval.length > 0) await writeResults(outputDir, "eval", after);
   await writeFileAtomic(join(outputDir, "samples.json"), `${JSON.stringify(run.samples, null, 2)}\n`);

@@ -7,6 +7,7 @@ import type { LossSettings } from "../loss/settings.ts";
 import { padRows } from "../model/batch.ts";
 import { completionLogps } from "../model/logps.ts";
 import type { Parameters } from "../model/parameters.ts";
+import type { ForwardOptions } from "../model/t5.ts";
 import { type Tensor, type Tensor1D, tf } from "../tensorflow.ts";
 import { type PairFigures, sum } from "./figures.ts";
 import type { TokenizedPair } from "./prepare-pairs.ts";
@@ -40,7 +41,7 @@ export function pairLoss(
   p: Parameters,
   config: T5Config,
   pairs: readonly ScoredPair[],
-  options: { loss: LossSettings; chosenOnly: boolean },
+  options: { loss: LossSettings; chosenOnly: boolean } & ForwardOptions,
 ): { loss: Tensor; figures: PairFigures } {
   const count = pairs.length;
   const { loss: settings, chosenOnly } = options;
@@ -51,6 +52,7 @@ export function pairLoss(
   const { sequenceLogps } = completionLogps(p, config, padRows(rows, config.padTokenId), labels, {
     ...(rows.length < count && { promptRows: chosenOnly ? rowOf : [...rowOf, ...rowOf] }),
     skip: chosenOnly ? skipped : [...skipped, ...skipped],
+    gradientCheckpointing: options.gradientCheckpointing,
   });
   const chosen = tf.slice(sequenceLogps, 0, count) as Tensor1D;
   // chosenOnly: the loss reads the chosen side alone, whatever stands for the other

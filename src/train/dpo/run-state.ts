@@ -18,6 +18,7 @@ const FREE_TO_CHANGE = new Set([
   "eval_steps",
   "sample_prompts",
   "backend",
+  "gradient_checkpointing",
 ]);
 
 const runStateSchema = z.object({

@@ -3,6 +3,7 @@
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { LossSettings } from "../loss/settings.ts";
 import type { Parameters } from "../model/parameters.ts";
+import type { ForwardOptions } from "../model/t5.ts";
 import type { AdamW } from "../optim/adamw.ts";
 import { addGradients, clipByGlobalNorm, valueAndGradients } from "../optim/gradients.ts";
 import { type Tensor, tf } from "../tensorflow.ts";
@@ -23,23 +24,32 @@ export function evaluatePairs(
   return figures;
 }
 
-/** Gradients of the mean loss over all micro-batches (1 x 8 equals 8 x 1), and the figures. The caller disposes the gradients. */
+/**
+ * Gradients of the mean loss over all micro-batches (1 x 8 equals 8 x 1) to the parameters `p`, and the figures. The caller disposes the
+ * gradients. `frozen` parameters take part and get none.
+ */
 export function stepGradients(
   p: Parameters,
   config: T5Config,
   microBatches: readonly (readonly ScoredPair[])[],
-  settings: LossSettings,
+  settings: LossSettings & ForwardOptions & { frozen?: Parameters },
 ): { gradients: Record<string, Tensor>; figures: PairFigures } {
+  const { frozen, gradientCheckpointing } = settings;
   const of = sum(microBatches.map((batch) => batch.length));
   let figures = NO_FIGURES;
   let gradients: Record<string, Tensor> | undefined;
   for (const batch of microBatches) {
-    const result = valueAndGradients((parameters) => {
-      const chosenOnly = settings.lossType === "sft";
-      const { loss, figures: own } = pairLoss(parameters, config, batch, { loss: settings, chosenOnly });
-      figures = addFigures(figures, own);
-      return tf.mul(loss, batch.length / of);
-    }, p);
+    const result = valueAndGradients(
+      (parameters) => {
+        const chosenOnly = settings.lossType === "sft";
+        const options = { loss: settings, chosenOnly, gradientCheckpointing };
+        const { loss, figures: own } = pairLoss(parameters, config, batch, options);
+        figures = addFigures(figures, own);
+        return tf.mul(loss, batch.length / of);
+      },
+      p,
+      frozen,
+    );
     result.value.dispose();
     gradients = addGradients(gradients, result.gradients);
   }

@@ -26,7 +26,7 @@ export interface EnsureExported {
  */
 export async function ensureExported(modelDir: string, options: EnsureExported = {}): Promise<string> {
   const { exportsDir = EXPORTS, say = () => {} } = options;
-  const weightFiles = ["model.safetensors", "model.safetensors.index.json"];
+  const weightFiles = ["model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"];
   const weights = Math.max(...(await Promise.all(weightFiles.map((name) => modified(join(modelDir, name))))));
   const own = await modified(join(modelDir, MANIFEST_FILE));
   if (own > 0 && own >= weights) return modelDir;

@@ -2,14 +2,16 @@
 // way from such a folder to a model of its own.
 
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { InputError } from "../../shared/errors.ts";
-import { loadModel, type Model, saveModel, saveSideFiles } from "../model/model-folder.ts";
+import { loadConfig, type Model, saveSideFiles } from "../model/model-folder.ts";
 import type { Parameters } from "../model/parameters.ts";
-import { tf } from "../tensorflow.ts";
+import { writeSafetensors } from "../safetensors-writer.ts";
 import { saveAdapterFile } from "./adapter.ts";
 import { ADAPTER_CONFIG_FILE, type AdapterSettings, adapterConfigToJson, isAdapterFolder } from "./adapter-config.ts";
+import { openModelTensors } from "./merged-tensors.ts";
 
 /** An adapter and what it stands on. */
 export interface AdapterToSave {
@@ -30,11 +32,15 @@ export async function saveAdapter(dir: string, adapter: AdapterToSave): Promise<
   await saveSideFiles(dir, adapter.base);
   const base = existsSync(baseName) ? resolve(baseName) : baseName;
   const json = adapterConfigToJson({ ...settings, base });
+  // a whole model that an earlier run left there would be taken for the result
+  if (resolve(dir) !== resolve(adapter.base.dir))
+    for (const file of ["model.safetensors", "model.safetensors.index.json"])
+      await rm(join(dir, file), { force: true });
   await writeFileAtomic(join(dir, ADAPTER_CONFIG_FILE), `${JSON.stringify(json, null, 2)}\n`);
   await saveAdapterFile(dir, adapter.parameters, adapter.baseHash);
 }
 
-/** Writes an adapter folder and its base as one model to `outputDir`. Throws InputError when there is no adapter or no other place. */
+/** Writes an adapter folder and its base as one float32 model to `outputDir`, tensor by tensor. Throws InputError when there is no adapter or no other place. */
 export async function mergeAdapter(adapterDir: string, outputDir: string): Promise<void> {
   const refuse = (what: string, fix: string): never => {
     throw new InputError({ code: "nothing_to_merge", what, where: adapterDir, fix });
@@ -42,10 +48,16 @@ export async function mergeAdapter(adapterDir: string, outputDir: string): Promi
   if (!isAdapterFolder(adapterDir)) refuse("the folder holds no adapter", "Merge a folder with adapter_config.json.");
   if (resolve(adapterDir) === resolve(outputDir))
     refuse("the merged model would lie on its own adapter", "Name another folder with --output.");
-  const model = await loadModel(adapterDir);
+  const reader = await openModelTensors(adapterDir);
   try {
-    await saveModel(outputDir, model, model.parameters);
+    await saveSideFiles(outputDir, { dir: adapterDir, config: await loadConfig(adapterDir) });
+    const tensors = reader.names.map((name) => ({
+      name,
+      shape: reader.info(name).shape,
+      data: () => reader.readFloat32(name),
+    }));
+    await writeSafetensors(join(outputDir, "model.safetensors"), tensors);
   } finally {
-    tf.dispose(model.parameters);
+    await reader.close();
   }
 }

@@ -1,12 +1,13 @@
 // A T5 in Hugging Face layout: config.json, model.safetensors (or shards), tokenizer files. Read tensor by tensor, written atomically.
 
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import { withNewlineToken } from "../../shared/newline-token.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
+import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "../lora/adapter-config.ts";
 import { modelFile } from "../lora/base-folder.ts";
 import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader, writeSafetensors } from "../safetensors.ts";
@@ -145,6 +146,8 @@ const COPIED = ["generation_config.json", "special_tokens_map.json", "spiece.mod
  */
 export async function saveModel(dir: string, from: Model, parameters: Parameters): Promise<void> {
   await saveSideFiles(dir, from);
+  // an adapter that an earlier run left there does not belong to these weights
+  for (const file of [ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE]) await rm(join(dir, file), { force: true });
   await saveParameters(join(dir, "model.safetensors"), from.config, parameters);
 }
 

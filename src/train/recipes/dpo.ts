@@ -17,11 +17,13 @@ import { loadRunState, newRunState } from "../dpo/run-state.ts";
 import { completeSamples, type Sample } from "../dpo/samples.ts";
 import { learningRateAt, pairsOfStep, planSchedule } from "../dpo/schedule.ts";
 import { applyGradients, stepGradients } from "../dpo/train-step.ts";
+import { checkAdapterRun, createTrainable } from "../dpo/trainable.ts";
 import { exportOnnx } from "../export/export-onnx.ts";
 import { resolveModelWithProgress } from "../hub/resolve-model-with-progress.ts";
 import { needsScores } from "../loss/settings.ts";
 import { openMetricsLog } from "../metrics-log.ts";
 import { loadModel, loadTokenizer } from "../model/model-folder.ts";
+import type { Parameters } from "../model/parameters.ts";
 import { createAdamW } from "../optim/adamw.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { type TrainConfig, trainConfigToJson } from "../run-config.ts";
@@ -76,6 +78,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   const ownJudge = judges && config.rewardModel !== null;
   const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : baseDir;
   const base = await loadModel(baseDir);
+  checkAdapterRun(config, base);
   const tokenizer = await loadTokenizer(baseDir, base.config);
   const scored = await withBar("score steps", (options) =>
     loadTrainingData(config, tokenizer, rewardDir, { ...options, signal }),
@@ -99,22 +102,23 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
 
   const resumed = first > 0 ? await loadRunState(checkpointDir(outputDir, first), config, data) : undefined;
   const state = resumed?.state ?? newRunState(config, data);
-  const model = resumed === undefined ? base : await loadModel(checkpointDir(outputDir, first));
-  if (resumed !== undefined) tf.dispose(base.parameters);
+  const trainable = await createTrainable(config, base, first > 0 ? checkpointDir(outputDir, first) : undefined);
+  const { frozen } = trainable;
   const schedule = planSchedule(data.train.length, config);
   const { maxSteps } = schedule;
   const epochOf = (step: number): number => step / schedule.stepsPerEpoch;
   const optimizer = createAdamW(
-    model.parameters,
+    trainable.initial,
     { beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon, weightDecay: config.weightDecay },
     resumed?.optimizer,
   );
+  const policy = (): Parameters => ({ ...frozen, ...optimizer.parameters() });
   const evaluated = (): Promise<Record<string, number>> =>
-    evaluate(optimizer.parameters(), model.config, data.eval, { loss: config, signal });
+    evaluate(policy(), base.config, data.eval, { loss: config, signal });
   const sampled = (): Sample[] => {
     const prompts = [...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt))];
     const some = prompts.slice(0, config.samplePrompts);
-    return some.length === 0 ? [] : completeSamples(optimizer.parameters(), model.config, tokenizer, some);
+    return some.length === 0 ? [] : completeSamples(policy(), base.config, tokenizer, some);
   };
   if (resumed === undefined) {
     state.before = await evaluated();
@@ -150,8 +154,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   let saved = first;
   const checkpoint = async (step: number): Promise<void> => {
     await saveCheckpoint(outputDir, step, {
-      from: base,
-      parameters: optimizer.parameters(),
+      save: (dir) => trainable.save(dir, optimizer.parameters()),
       optimizer: await optimizer.state(),
       state,
     });
@@ -174,7 +177,8 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
       const microBatches = pairsOfStep(done, data.train.length, schedule, config).map((indices) =>
         indices.flatMap((i) => data.train[i] ?? []),
       );
-      const { gradients, figures } = stepGradients(optimizer.parameters(), model.config, microBatches, config);
+      const options = { ...config, frozen };
+      const { gradients, figures } = stepGradients(optimizer.parameters(), base.config, microBatches, options);
       if (!Number.isFinite(figures.loss)) {
         tf.dispose(gradients);
         throw await notFinite("loss", done + 1, outputDir);
@@ -214,8 +218,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     });
     await writeFinishedRun(outputDir, {
       config,
-      base,
-      parameters: optimizer.parameters(),
+      save: (dir) => trainable.save(dir, optimizer.parameters()),
       baseModel: modelName(config.model, baseDir),
       rewardModel: judges ? modelName(rewardModel, rewardDir) : undefined,
       backend,
@@ -241,6 +244,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     metrics.close();
     events.close();
     optimizer.dispose();
+    trainable.dispose();
   }
 }
 
