@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../shared/errors.ts";
 import { generateSplitProblem } from "../data/arithmetic/split.ts";
+import type { Dropped } from "../data/raw-records.ts";
 import { createRng } from "../data/rng.ts";
 import { loadItems } from "../evaluate/load-items.ts";
 import type { RolloutProblem } from "./rollout.ts";
@@ -13,8 +14,8 @@ export const PREFERENCE = "preference";
 
 export interface LoadedProblems {
   problems: RolloutProblem[];
-  /** Records of the file that were left out, by reason. */
-  dropped: Record<string, number>;
+  /** Records of the file that were left out. */
+  dropped: Dropped[];
 }
 
 /** Problems drawn from the preference split, prompts all different. */
@@ -37,7 +38,7 @@ export async function loadProblems(data: string, count: number, seed: number): P
     const fix = "Ask for at least 1 problem with --problems.";
     throw new InputError({ code: "no_problems", what: `cannot solve ${count} problems`, where: "--problems", fix });
   }
-  if (data === PREFERENCE) return { problems: drawProblems(count, seed), dropped: {} };
+  if (data === PREFERENCE) return { problems: drawProblems(count, seed), dropped: [] };
   const isFolder = (await stat(data).catch(() => undefined))?.isDirectory() ?? false;
   const file = isFolder ? join(data, "train.jsonl") : data;
   const { items, dropped } = await loadItems({ data: file, problems: count, seeds: [seed] });
@@ -46,7 +47,5 @@ export async function loadProblems(data: string, count: number, seed: number): P
     gold: gold ?? undefined,
     answer: answer ?? undefined,
   }));
-  const reasons: Record<string, number> = {};
-  for (const { reason } of dropped) reasons[reason] = (reasons[reason] ?? 0) + 1;
-  return { problems, dropped: reasons };
+  return { problems, dropped };
 }

@@ -51,6 +51,8 @@ export interface RolloutOptions {
   outputDir: string;
   /** Rows decoded together. */
   batchSize: number;
+  /** Problems between two writes to disk: what a kill loses at most. Default: as many as make 512 samples. */
+  problemsABatch?: number | undefined;
   processes?: number | undefined;
   resume: boolean;
   overwrite: boolean;
@@ -61,7 +63,6 @@ export interface RolloutOptions {
 
 export const PARTIAL_FILE = "rollouts.partial.jsonl";
 
-/** Rows (problems x samples) between two writes to disk: what a kill loses at most. */
 const ROWS_A_BATCH = 512;
 
 /**
@@ -102,7 +103,7 @@ async function rollAll(
 ): Promise<void> {
   const { rewardModelDir, scorer, samples, onProgress } = options;
   const open = problems.map((_, i) => i).filter((i) => !journal.finished.has(i));
-  const perBatch = Math.max(1, Math.floor(ROWS_A_BATCH / samples));
+  const perBatch = options.problemsABatch ?? Math.max(1, Math.floor(ROWS_A_BATCH / samples));
   const asks = scorer === "judge" || scorer === "both";
   const rewardModel =
     asks && rewardModelDir !== undefined

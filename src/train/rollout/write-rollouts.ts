@@ -3,6 +3,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { normalisePrompt } from "../data/normalise-prompt.ts";
+import type { Dropped } from "../data/raw-records.ts";
+import { countReasons } from "../data/read-pairs.ts";
 import { writeText } from "../data/write-text.ts";
 import { mergePairs, type PairKind, pairsOfKind } from "./pair-kinds.ts";
 import { type PairStats, pairStats, type SampleStats, sampleStats } from "./report.ts";
@@ -16,8 +18,9 @@ export interface RolloutReport {
   samples: SampleStats;
   pairs: { train: number; eval: number; kinds: Partial<Record<PairKind, PairStats>> };
   step_rows: number;
-  /** Records of the data file that were left out, by reason. */
+  /** Records of the data file that were left out, by reason, and the first of them with their places. */
   dropped: Record<string, number>;
+  dropped_records: Dropped[];
   /** Problems done by the stopped run that this one went on with. */
   resumed: number;
   /** Time of this run alone. */
@@ -32,20 +35,48 @@ export function isEvalPrompt(prompt: string, evalFraction: number): boolean {
 
 const jsonLines = (rows: readonly unknown[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
+const MAX_DROPPED_LISTED = 200;
+
+/** What was asked for, under the names of the flags. */
+function settingsOf(options: RolloutOptions): Record<string, unknown> {
+  const { sampling } = options;
+  return {
+    model: options.modelDir,
+    reward_model: options.rewardModelDir ?? null,
+    scorer: options.scorer,
+    aggregation: options.aggregation,
+    data: options.data,
+    problems: options.problems,
+    samples: options.samples,
+    temperature: sampling.temperature,
+    top_k: sampling.topK,
+    top_p: sampling.topP,
+    max_new_tokens: options.maxNewTokens,
+    pairs: options.pairs,
+    max_pairs_per_problem: options.maxPairsPerProblem,
+    require_right: options.requireRight,
+    resample: options.resample,
+    monte_carlo: options.monteCarlo,
+    labels: options.labels,
+    eval_fraction: options.evalFraction,
+    seed: options.seed,
+  };
+}
+
 /** Makes pairs and rows of the rollouts and writes everything to the output folder. Throws CapacityError for a full disk. */
 export async function writeRollouts(
   rollouts: readonly Rollout[],
   options: RolloutOptions,
-  run: { seconds: number; resumed: number; dropped: Record<string, number> },
+  run: { seconds: number; resumed: number; dropped: readonly Dropped[] },
 ): Promise<RolloutReport> {
-  const { outputDir, evalFraction, signal: _s, onProgress: _p, resume: _r, overwrite: _o, ...settings } = options;
+  const { outputDir, evalFraction } = options;
   const made = options.pairs.map((kind) => ({ kind, ...pairsOfKind(rollouts, kind, options) }));
   const pairs = mergePairs(made);
   const train = pairs.filter(({ prompt }) => !isEvalPrompt(prompt, evalFraction));
   const evaluation = pairs.filter(({ prompt }) => isEvalPrompt(prompt, evalFraction));
   const rows = stepRows(rollouts, options.labels);
   const report: RolloutReport = {
-    settings: { ...settings, evalFraction },
+    settings: settingsOf(options),
     samples: sampleStats(rollouts),
     pairs: {
       train: train.length,
@@ -53,7 +84,10 @@ export async function writeRollouts(
       kinds: Object.fromEntries(made.map((one) => [one.kind, pairStats(one)])),
     },
     step_rows: rows.length,
-    ...run,
+    dropped: countReasons(run.dropped),
+    dropped_records: run.dropped.slice(0, MAX_DROPPED_LISTED),
+    resumed: run.resumed,
+    seconds: run.seconds,
   };
   await writeText(join(outputDir, "rollouts.jsonl"), jsonLines(rollouts));
   await writeText(join(outputDir, "train.jsonl"), jsonLines(train));
