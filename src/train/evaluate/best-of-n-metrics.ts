@@ -2,7 +2,7 @@
 
 import { AGGREGATIONS, type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import { createRng, type Rng } from "../data/rng.ts";
-import { bestScored, expectedVote, passAtN, subsets } from "./best-of-n.ts";
+import { bestScored, expectedVote, passAtN, subsets, type Voters } from "./best-of-n.ts";
 import { type Column, columnOf, hasObservations, type Resampler } from "./bootstrap.ts";
 import type { CheckedText } from "./check-text.ts";
 import type { BestOfCurve, BestOfMethod } from "./result.ts";
@@ -52,35 +52,43 @@ function expectations(
   const { samples, stepScores } = item;
   const values = [samples.map(({ exact }) => Number(exact)), samples.map(({ answerCorrect }) => Number(answerCorrect))];
   const answers = answerIds(samples);
+  const ones = samples.map(() => 1);
+  const scored = methods.map((way) => {
+    // a sample without steps is never preferred
+    const scores = samples.map((_, i) => {
+      const own = stepScores[i] ?? [];
+      return way.aggregation === null || own.length === 0
+        ? Number.NEGATIVE_INFINITY
+        : aggregateScores(own, way.aggregation);
+    });
+    const weights = way.method === "majority" ? ones : scores.map((score) => Math.max(0, score));
+    return { way, scores, voters: { answers, weights, values } };
+  });
   const found = new Map<string, number>();
   for (const n of ns) {
     const drawn = subsets(samples.length, n, rng);
-    for (const way of methods) {
-      const { method, aggregation } = way;
-      // a sample without steps is never preferred
-      const scores = samples.map((_, i) => {
-        const own = stepScores[i] ?? [];
-        return aggregation === null || own.length === 0 ? Number.NEGATIVE_INFINITY : aggregateScores(own, aggregation);
-      });
-      const outcomes =
-        method === "oracle"
-          ? values.map((own) => passAtN(samples.length, own.filter(Boolean).length, n))
-          : method === "naive"
-            ? values.map((own) => bestScored(scores, own, n))
-            : expectedVote(
-                {
-                  answers,
-                  weights: method === "majority" ? samples.map(() => 1) : scores.map((s) => Math.max(0, s)),
-                  values,
-                },
-                drawn,
-              );
-      outcomes.forEach((outcome, measure) => {
+    for (const { way, scores, voters } of scored) {
+      outcomesOf(way.method, { scores, voters, n, drawn }).forEach((outcome, measure) => {
         found.set(keyOf(way, measure, n), outcome);
       });
     }
   }
   return found;
+}
+
+/** One value a measure. */
+function outcomesOf(
+  method: BestOfMethod,
+  { scores, voters, n, drawn }: { scores: number[]; voters: Voters; n: number; drawn: number[][] },
+): number[] {
+  switch (method) {
+    case "oracle":
+      return voters.values.map((own) => passAtN(own.length, own.filter((value) => value > 0).length, n));
+    case "naive":
+      return voters.values.map((own) => bestScored(scores, own, n));
+    default:
+      return expectedVote(voters, drawn);
+  }
 }
 
 /**

@@ -67,51 +67,60 @@ export interface Voters {
   values: readonly (readonly number[])[];
 }
 
-/**
- * Expected outcome of the vote of some samples, one value a measure: the answer with the largest weight wins, and its heaviest
- * voter's solution is returned. 0 when nobody votes.
- */
-export function vote(voters: Voters, subset: readonly number[]): number[] {
-  const totals: number[] = [];
-  const heaviest: number[] = [];
-  for (const i of subset) {
-    const answer = voters.answers[i] ?? -1;
-    const weight = voters.weights[i] ?? 0;
-    if (answer < 0) continue;
-    totals[answer] = (totals[answer] ?? 0) + weight;
-    heaviest[answer] = Math.max(heaviest[answer] ?? 0, weight);
-  }
-  let top = 0;
-  for (const i of subset) top = Math.max(top, totals[voters.answers[i] ?? -1] ?? 0);
-  const wins = (answer: number): boolean => (totals[answer] ?? -1) >= top * (1 - 1e-12);
-  // each winning answer has an equal share, and within it each of its heaviest voters
-  const returned = new Map<number, number[]>();
-  for (const i of subset) {
-    const answer = voters.answers[i] ?? -1;
-    if (answer < 0 || !wins(answer) || voters.weights[i] !== heaviest[answer]) continue;
-    const group = returned.get(answer);
-    if (group === undefined) returned.set(answer, [i]);
-    else group.push(i);
-  }
-  return voters.values.map((values) => {
-    let expected = 0;
-    for (const group of returned.values()) {
-      for (const i of group) expected += (values[i] ?? 0) / group.length / returned.size;
-    }
-    return expected;
-  });
+/** Sums by answer while votes are counted, reused from vote to vote. */
+interface Count {
+  total: Float64Array;
+  heaviest: Float64Array;
+  returned: Float64Array;
+  /** One list a measure. */
+  valueSums: Float64Array[];
 }
 
-/** Mean outcome of the votes of the given subsets, one value a measure. */
+function newCount({ answers, values }: Voters): Count {
+  const size = Math.max(0, ...answers.map((answer) => answer + 1));
+  const list = (): Float64Array => new Float64Array(size);
+  return { total: list(), heaviest: list(), returned: list(), valueSums: values.map(list) };
+}
+
+function addVote(voters: Voters, subset: readonly number[], count: Count, outcome: number[]): void {
+  const { total, heaviest, returned, valueSums } = count;
+  for (const list of [total, heaviest, returned, ...valueSums]) list.fill(0);
+  for (const i of subset) {
+    const answer = voters.answers[i] ?? -1;
+    if (answer < 0) continue;
+    const weight = voters.weights[i] ?? 0;
+    total[answer] = (total[answer] ?? 0) + weight;
+    heaviest[answer] = Math.max(heaviest[answer] ?? 0, weight);
+  }
+  const top = total.reduce((most, weight) => Math.max(most, weight), 0) * (1 - 1e-12);
+  let winners = 0;
+  for (const i of subset) {
+    const answer = voters.answers[i] ?? -1;
+    if (answer < 0 || (total[answer] ?? 0) < top || voters.weights[i] !== heaviest[answer]) continue;
+    if (returned[answer] === 0) winners++;
+    returned[answer] = (returned[answer] ?? 0) + 1;
+    for (const [measure, sums] of valueSums.entries())
+      sums[answer] = (sums[answer] ?? 0) + (voters.values[measure]?.[i] ?? 0);
+  }
+  // each winning answer has an equal share, and within it each of its heaviest voters
+  for (const [measure, sums] of valueSums.entries()) {
+    for (let answer = 0; answer < sums.length; answer++) {
+      const group = returned[answer] ?? 0;
+      if (group > 0) outcome[measure] = (outcome[measure] ?? 0) + (sums[answer] ?? 0) / group / winners;
+    }
+  }
+}
+
+/**
+ * Expected outcome of the votes of the given subsets, one value a measure: the answer with the largest weight wins, and its heaviest
+ * voter's solution is returned. 0 when nobody votes.
+ */
 export function expectedVote(voters: Voters, drawn: readonly (readonly number[])[]): number[] {
   // whoever wins, the outcome is the same: most problems are solved by all samples or by none
   const isSettled = voters.values.every((values) => values.every((value) => value === values[0]));
   if (isSettled && !voters.answers.includes(-1)) return voters.values.map(([value = 0]) => value);
-  const mean = voters.values.map(() => 0);
-  for (const subset of drawn) {
-    vote(voters, subset).forEach((value, measure) => {
-      mean[measure] = (mean[measure] ?? 0) + value / drawn.length;
-    });
-  }
-  return mean;
+  const count = newCount(voters);
+  const sums = voters.values.map(() => 0);
+  for (const subset of drawn) addVote(voters, subset, count, sums);
+  return sums.map((sum) => sum / drawn.length);
 }

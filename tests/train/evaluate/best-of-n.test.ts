@@ -10,7 +10,7 @@ import {
   MAX_SUBSETS,
   passAtN,
   subsets,
-  vote,
+  type Voters,
 } from "../../../src/train/evaluate/best-of-n.ts";
 
 describe("pass@n", () => {
@@ -71,6 +71,8 @@ describe("votes", () => {
     [1, 0, 0],
     [1, 1, 0],
   ];
+
+  const vote = (voters: Voters, subset: readonly number[]): number[] => expectedVote(voters, [subset]);
 
   test("two light votes for one answer lose against a heavy one", () => {
     expect(vote({ answers, weights: [0.2, 0.3, 0.9], values }, [0, 1, 2])).toEqual([0, 0]);
