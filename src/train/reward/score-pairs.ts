@@ -36,7 +36,7 @@ export async function scorePairs(options: {
   });
   const sides = (pair: Pair): Completion[] =>
     hasGivenScores(pair) ? [] : [whole(pair, pair.chosen), whole(pair, pair.rejected)];
-  const missing = pairs.flatMap(sides).filter((completion) => cache.get(completion) === undefined);
+  const missing = distinct(pairs.flatMap(sides)).filter((completion) => cache.get(completion) === undefined);
   if (missing.length > 0) {
     const judge = await options.load();
     try {
@@ -59,4 +59,9 @@ export async function scorePairs(options: {
     const given = splitSteps(pair.prefix ?? "").length;
     return { chosen: scoreOf(chosen, given), rejected: scoreOf(rejected, given) };
   });
+}
+
+/** Pairs of one prompt often share a side. */
+function distinct(completions: readonly Completion[]): Completion[] {
+  return [...new Map(completions.map((each) => [JSON.stringify([each.prompt, each.completion]), each])).values()];
 }

@@ -124,13 +124,39 @@ test("a reference equal to the policy leaves only the constants: ln 2, 25, 1", (
   expect(loss(same, settings({ lossType: "hinge" }))).toBeCloseTo(1, 6);
 });
 
+const pairs: Numbers = {
+  policy: { chosen: [-6, -2.5, -11], rejected: [-8, -2, -4] },
+  reference: { chosen: [-7, -2, -10.5], rejected: [-7.5, -3, -5] },
+  lengths: { chosen: [3, 2, 5], rejected: [2, 2, 3] },
+  margins: [0.5, 0.25, 0.75],
+};
+
+// TRL's formulas (dpo_trainer.py dpo_loss, cpo_trainer.py cpo_loss), written out in PyTorch on the same numbers
+test.each<[TrainSettings, number, number[]]>([
+  [{ lossType: "sigmoid", beta: 0.3 }, 0.793249, [-0.038936, -0.061064, -0.061064]],
+  [{ lossType: "sigmoid", beta: 0.3, labelSmoothing: 0.2 }, 0.763249, [-0.018936, -0.041064, -0.041064]],
+  [{ lossType: "robust", labelSmoothing: 0.1 }, 0.727207, [-0.019586, -0.022081, -0.022081]],
+  [{ lossType: "hinge", beta: 0.3 }, 1.15, [-0.1, -0.1, -0.1]],
+  [{ lossType: "ipo", beta: 0.4 }, 2.426019, [-0.148148, -0.666667, -0.224444]],
+  [{ lossType: "simpo" }, 1.226051, [-0.006514, -0.243686, -0.120427]],
+])("%j has the loss and the gradients of TRL's formula in PyTorch", (given, value, slopes) => {
+  const chosenSettings = settings(given);
+  const numbers: Numbers = { ...pairs, margins: [1, 1, 1] };
+  if (chosenSettings.referenceFree) delete numbers.reference;
+  expect(loss(numbers, chosenSettings)).toBeCloseTo(value, 5);
+  const found = tf.tidy(() => {
+    const batch = batchOf(numbers);
+    const f = tf.grad((x) =>
+      preferenceLoss({ ...batch, policy: { ...batch.policy, chosen: x.as1D() } }, chosenSettings).loss.asScalar(),
+    );
+    return [...f(batch.policy.chosen).dataSync()];
+  });
+  found.forEach((slope, i) => {
+    expect(slope).toBeCloseTo(slopes[i] ?? Number.NaN, 5);
+  });
+});
+
 describe("gradients equal finite differences", () => {
-  const pairs: Numbers = {
-    policy: { chosen: [-6, -2.5, -11], rejected: [-8, -2, -4] },
-    reference: { chosen: [-7, -2, -10.5], rejected: [-7.5, -3, -5] },
-    lengths: { chosen: [3, 2, 5], rejected: [2, 2, 3] },
-    margins: [0.5, 0.25, 0.75],
-  };
   const cases: TrainSettings[] = [
     {},
     { labelSmoothing: 0.2 },
