@@ -6,8 +6,8 @@ import type { T5Config } from "../../shared/t5-config.ts";
 import { padRows } from "../model/batch.ts";
 import { gatherRows } from "../model/gradients.ts";
 import type { Parameters } from "../model/parameters.ts";
-import { decode, type Encoded, encode, head } from "../model/t5.ts";
-import { type Tensor1D, type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
+import { decode, encode, head } from "../model/t5.ts";
+import { type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
 
 /** Token ids of the two answers. */
 export interface AnswerIds {
@@ -44,8 +44,9 @@ export function decodeSolutions(
     config.padTokenId,
   );
   const encoded = encode(p, config, prompts);
-  const own = solutions.length === questions.size ? encoded : spread(encoded, owners);
-  return { hidden: decode(p, config, own, targets), length: targets.length };
+  const shared = questions.size < solutions.length;
+  const hidden = decode(p, config, encoded, { ...targets, ...(shared && { promptRows: owners }) });
+  return { hidden, length: targets.length };
 }
 
 /** logit(yes) - logit(no) at positions of the flat hidden states: [N]. */
@@ -71,18 +72,4 @@ export function stepEndLogits(
   const { hidden, length } = decodeSolutions(p, config, solutions);
   const positions = solutions.flatMap(({ stepEnds }, row) => stepEnds.map((end) => row * length + end));
   return answerLogits(p, hidden, positions, answers);
-}
-
-/** The encodings of questions [B*S, D] as those of their solutions: row `r` belongs to question `owners[r]`. */
-function spread({ hidden, maskBias, length }: Encoded, owners: readonly number[]): Encoded {
-  const ids = new Int32Array(owners.length * length);
-  owners.forEach((owner, row) => {
-    for (let s = 0; s < length; s++) ids[row * length + s] = owner * length + s;
-  });
-  return {
-    hidden: gatherRows(hidden, tf.tensor1d(ids, "int32")),
-    maskBias: tf.gather(maskBias, tf.tensor1d([...owners], "int32")) as Tensor4D,
-    batch: owners.length,
-    length,
-  };
 }
