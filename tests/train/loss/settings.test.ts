@@ -31,6 +31,18 @@ test("a saved config of another loss reads back the same", () => {
   expect(resolveTrainConfig(JSON.parse(JSON.stringify(trainConfigToJson(config))))).toEqual(config);
 });
 
+test("a saved config taken to another loss keeps what was chosen, not what was the saved loss's default", () => {
+  const saved = trainConfigToJson(resolveTrainConfig({}, { learningRate: 1e-4 }));
+  expect(resolveTrainConfig(saved, { lossType: "sigmoid" })).toMatchObject({
+    beta: 0.1,
+    referenceFree: false,
+    marginRole: "none",
+    learningRate: 1e-4,
+  });
+  const chosen = trainConfigToJson(resolveTrainConfig({}, { beta: 0.3 }));
+  expect(resolveTrainConfig(chosen, { lossType: "sigmoid" })).toMatchObject({ beta: 0.3 });
+});
+
 test("scores are needed for a margin in the loss, or to leave pairs out by it", () => {
   const needs = (settings: TrainSettings): boolean => needsScores(resolveTrainConfig({}, settings));
   expect(needs({})).toBe(true);
