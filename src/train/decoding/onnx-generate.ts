@@ -46,7 +46,7 @@ export interface OnnxGenerator {
 export interface OnnxGeneratorOptions {
   /** Threads of onnxruntime in each process. Default 1: processes gain more. */
   threads?: number;
-  /** Processes that decode, this one included; the others start when there is work for them. Default: the cores, at most 4. */
+  /** Processes that decode, this one included; the others start when there is work for them. Default: the cores (at most 4) by `threads`. */
   processes?: number;
 }
 
@@ -60,7 +60,8 @@ export async function openOnnxGenerator(
   source: GeneratorSource,
   options: OnnxGeneratorOptions = {},
 ): Promise<OnnxGenerator> {
-  const { threads = 1, processes = Math.min(4, availableParallelism()) } = options;
+  const { threads = 1 } = options;
+  const { processes = Math.max(1, Math.floor(Math.min(4, availableParallelism()) / threads)) } = options;
   const files: DecoderFiles = await writeDecoderFiles(source);
   const { dir, config } = files;
   const decoders: Decoder[] = [];
