@@ -33,11 +33,15 @@ export interface LocalWorkerOptions {
   onLog?: ((line: string) => void) | undefined;
   /** Rebuild when the worker's sources change, and read .dev.vars: for `npm run dev`. */
   watch?: boolean | undefined;
+  /** Open an inspector. */
+  inspect?: boolean | undefined;
 }
 
 export interface LocalWorker {
   /** Without a slash at the end. */
   url: string;
+  /** Where its inspector listens, a `ws://` URL, if it was asked for. */
+  inspectorUrl?: string | undefined;
   /** Ends the worker and removes its copy of the models. */
   stop(): Promise<void>;
 }
@@ -79,7 +83,7 @@ export async function startOnAssets(
     removeAssets?: boolean | undefined;
   },
 ): Promise<LocalWorker & { ended: Promise<CapacityError> }> {
-  const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false } = options;
+  const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false, inspect = false } = options;
   const port = await choosePort(options.port);
   await prepareEdgeWasm(EDGE_WASM);
   const { child, lastLines } = forkWorker(PROJECT_ROOT, onLog);
@@ -97,11 +101,12 @@ export async function startOnAssets(
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,
+    inspect,
     removeAssets: options.removeAssets ?? false,
   };
   try {
     const ended = untilEnd(child, lastLines);
-    return { url: await askToStart(child, request, lastLines), stop, ended };
+    return { ...(await askToStart(child, request, lastLines)), stop, ended };
   } catch (error) {
     await stop();
     throw error;

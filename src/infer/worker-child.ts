@@ -52,8 +52,12 @@ function collectLines(child: ChildProcess, onLog: ((line: string) => void) | und
   return last;
 }
 
-/** Sends the request and waits for the worker's URL. Throws CapacityError with what the process printed last. */
-export function askToStart(child: ChildProcess, request: StartRequest, lines: readonly string[]): Promise<string> {
+/** Sends the request and waits for the worker's URL and, when it was asked for, that of its inspector. Throws CapacityError with what the process printed last. */
+export function askToStart(
+  child: ChildProcess,
+  request: StartRequest,
+  lines: readonly string[],
+): Promise<{ url: string; inspectorUrl?: string | undefined }> {
   return new Promise((resolve, reject) => {
     const fail = (what: string) => reject(workerFailed(what, lines));
     const timer = setTimeout(() => fail(`the worker did not start in ${START_LIMIT_MS / 1000} s`), START_LIMIT_MS);
@@ -65,7 +69,7 @@ export function askToStart(child: ChildProcess, request: StartRequest, lines: re
     child.once("message", (message) => {
       clearTimeout(timer);
       const answer = answerSchema.parse(message);
-      if ("url" in answer) resolve(answer.url);
+      if ("url" in answer) resolve(answer);
       else fail(answer.error);
     });
     child.send(request);
