@@ -52,7 +52,7 @@ export function subsets(k: number, n: number, rng: Rng): number[][] {
   const found: number[][] = [];
   const extend = (chosen: number[], from: number): void => {
     if (chosen.length === n) found.push(chosen);
-    else for (let i = from; i < k; i++) extend([...chosen, i], i + 1);
+    else for (let i = from; i <= k - (n - chosen.length); i++) extend([...chosen, i], i + 1);
   };
   extend([], 0);
   return found;
@@ -69,16 +69,16 @@ export interface Voters {
 
 /** Sums by answer while votes are counted, reused from vote to vote. */
 interface Count {
-  total: Float64Array;
-  heaviest: Float64Array;
-  returned: Float64Array;
+  total: number[];
+  heaviest: number[];
+  returned: number[];
   /** One list a measure. */
-  valueSums: Float64Array[];
+  valueSums: number[][];
 }
 
 function newCount({ answers, values }: Voters): Count {
   const size = Math.max(0, ...answers.map((answer) => answer + 1));
-  const list = (): Float64Array => new Float64Array(size);
+  const list = (): number[] => new Array<number>(size).fill(0); // a handful: typed arrays cost more to make
   return { total: list(), heaviest: list(), returned: list(), valueSums: values.map(list) };
 }
 
