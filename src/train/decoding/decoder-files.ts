@@ -1,5 +1,6 @@
 // The three graphs that decoding runs on, as files in a temporary folder, so that several processes can load them.
 
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +26,13 @@ export interface DecoderFiles {
 export async function writeDecoderFiles(source: GeneratorSource): Promise<DecoderFiles> {
   const { config, head, weights, close } = await openWeights(source);
   const dir = await mkdtemp(join(tmpdir(), "stepwise-decoder-"));
-  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  // a command that ends early must not leave a model in the temporary folder
+  const atExit = (): void => rmSync(dir, { recursive: true, force: true });
+  process.once("exit", atExit);
+  const remove = async (): Promise<void> => {
+    process.off("exit", atExit);
+    await rm(dir, { recursive: true, force: true });
+  };
   const write = async (
     file: string,
     build: (t5: T5Context<ReturnType<GraphBuilder["value"]>>) => Graph,
