@@ -27,8 +27,13 @@ const METRICS: Readonly<Record<string, MetricName>> = {
   logps_rejected: { name: "Log-prob of the rejected side", unit: "number", better: null },
 };
 
+/** The name without the part it belongs to: `preference_accuracy` is the accuracy of the preference figures. */
+export function bareMetric(metric: string): string {
+  return metric.replace(/^(policy|preference|length)[./_]/, "");
+}
+
 /** A metric of the comparison; one that is not known here goes by its own name, as a plain number. */
 export function metricName(metric: string): MetricName {
-  const bare = metric.replace(/^(policy|preference|length)[./_]/, "");
+  const bare = bareMetric(metric);
   return METRICS[bare] ?? { name: bare.replaceAll("_", " "), unit: "number", better: null };
 }

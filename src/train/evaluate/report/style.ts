@@ -52,7 +52,7 @@ thead th{font-weight:500;color:var(--soft);border-bottom-color:var(--soft);verti
 tbody th{font-weight:500;min-width:9em}td{white-space:nowrap}td:last-child,thead th:last-child{padding-right:0}
 .heat{width:auto;border-collapse:separate;border-spacing:3px;font-size:13px}
 .heat th,.heat td{border:0;padding:5px 4px;text-align:center;min-width:42px;border-radius:4px}.heat .blank{padding:0}
-.heat tbody th{text-align:left;white-space:nowrap;padding-right:10px;font-weight:400}.heat tbody th span{color:var(--soft)}
+.heat tbody th{text-align:left;max-width:260px;padding-right:10px;font-weight:400}.heat td{height:30px}.heat tbody th span{color:var(--soft)}
 .heat .verdict{min-width:24px;color:var(--soft)}.heat tbody::before{content:"";display:block;height:6px}.heat thead th:first-child{text-align:left}
 .hi,.lo,.none{background:color-mix(in oklab,var(--tone) calc(var(--p)*.5),var(--heat-mid));print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .hi{--tone:var(--accent)}.lo{--tone:var(--wrong)}.none{--tone:var(--heat-mid);--p:0%}
@@ -71,7 +71,6 @@ h4 b{text-transform:none;letter-spacing:0}
 .score{flex:none;font-size:12px;border-radius:4px;padding:1px 6px;font-variant-numeric:tabular-nums}
 .steps em{color:var(--wrong);font-style:normal;font-size:14px}
 .steps .first .text{text-decoration:underline wavy var(--wrong) 1px;text-underline-offset:5px}.steps .first em{display:inline-block}
-.steps .wrong:not(.first) em{opacity:.85}
 pre,code{font:13px/1.5 var(--mono);overflow-wrap:anywhere;white-space:pre-wrap}
 pre{background:var(--card);border-radius:6px;padding:10px 12px;margin:0}
 dl{display:grid;grid-template-columns:190px minmax(0,1fr);gap:0;margin:20px 0 0;font-size:15px}
@@ -81,7 +80,7 @@ footer{padding-top:56px;padding-bottom:72px;font-size:13px;color:var(--soft)}
 @media (max-width:640px){
 body{font-size:16px}main,header,footer{padding-inline:18px}header{padding-top:40px}h1{font-size:33px}.standfirst{font-size:18px}section{padding-top:48px}h2{font-size:26px}
 .wide{display:none}.narrow{display:block}.cards{grid-template-columns:1fr 1fr;gap:24px 18px}.card .big{font-size:34px}
-.heat{border-spacing:2px;font-size:12px}.heat th,.heat td{min-width:35px;padding-inline:2px}.heat tbody th{min-width:0;max-width:92px;white-space:normal;padding-right:2px}.heat .verdict{min-width:18px}
+.heat{border-spacing:2px;font-size:12px}.heat th,.heat td{min-width:35px;padding-inline:2px}.heat tbody th{min-width:0;max-width:110px;white-space:normal;padding-right:2px}.heat .verdict{min-width:18px}
 dl{grid-template-columns:minmax(0,1fr)}dd{border:0;padding-top:0}dt{padding-bottom:2px}
 }
 @media print{

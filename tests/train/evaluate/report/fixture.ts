@@ -338,7 +338,7 @@ export function evaluationFixture(): EvaluationResult {
       ["repetition_rate", 0.014, 0.011, 0.0025],
       ["steps", 4.04, 4.12, 0.1],
       ["tokens", 49.8, 51.2, 0.7],
-      ["accuracy", 0.773, 0.905, 0.035],
+      ["preference_accuracy", 0.773, 0.905, 0.035],
       ["logps_margin", 3.1, 8.4, 0.6],
     ].map(([metric, baseline, model, half]) => {
       const difference = around(Number(model) - Number(baseline), Number(half));

@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { roundRange } from "../../../../src/train/evaluate/report/charts/axes.ts";
 import { binShares, outlineOf } from "../../../../src/train/evaluate/report/charts/histogram-chart.ts";
+import { distinctSolutions } from "../../../../src/train/evaluate/report/distinct-solutions.ts";
 import { excludesZero, formatChange, formatCount, formatDecimal, formatInterval, formatPercent, formatRange } from "../../../../src/train/evaluate/report/format.ts"; // biome-ignore format: one import
 import { escapeHtml, html } from "../../../../src/train/evaluate/report/html.ts";
 import { metricName } from "../../../../src/train/evaluate/report/metric-names.ts";
@@ -11,7 +12,7 @@ import { failureShares } from "../../../../src/train/evaluate/report/sections/fi
 import { curveOf, thinOut } from "../../../../src/train/evaluate/report/sections/training.ts";
 import { scoreLook } from "../../../../src/train/evaluate/report/step-score.ts";
 import { STYLE } from "../../../../src/train/evaluate/report/style.ts";
-import type { BestOfCurve } from "../../../../src/train/evaluate/result.ts";
+import type { BestOfCurve, SampleSolution } from "../../../../src/train/evaluate/result.ts";
 
 test("templates escape text once, keep markup, join lists and leave out undefined", () => {
   const list = ["<", html`<b>${"&"}</b>`, undefined, 3];
@@ -100,7 +101,21 @@ test("a step's colour is as strong as its score is far from one half", () => {
   expect(scoreLook(null)).toEqual({ tone: "none", style: "" });
 });
 
+test("solutions with the same text are shown once, with all who wrote them", () => {
+  const by = (
+    source: SampleSolution["source"],
+    decoding: SampleSolution["decoding"],
+    text: string,
+  ): SampleSolution => ({
+    ...{ source, decoding, text, steps: [], score: null, exact: null, answer_correct: null },
+  });
+  const solutions = [by("gold", null, "a"), by("baseline", "greedy", "b"), by("model", "greedy", "a"), by("baseline", "sampled", "a"), by("model", "sampled", "c"), by("baseline", "sampled", "a")]; // biome-ignore format: one list
+  expect(distinctSolutions(solutions, true).map(({ writers }) => writers)).toEqual(["given, after, 2 samples before", "before", "1 sample after"]); // biome-ignore format: one list
+  expect(distinctSolutions([by("model", "greedy", "a"), by("model", "sampled", "a")], false).map(({ writers }) => writers)).toEqual(["model, 1 sample"]); // biome-ignore format: one list
+});
+
 test("a metric that is not known goes by its own name", () => {
+  expect(metricName("preference_accuracy").name).toBe("Pairs preferred rightly");
   expect(metricName("exact_match").name).toBe("Solved exactly");
   expect(metricName("new_measure")).toEqual({ name: "new measure", unit: "number", better: null });
 });

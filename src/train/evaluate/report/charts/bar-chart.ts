@@ -43,7 +43,8 @@ export function barChart(
   };
 }
 
-/** Whole percent, and a decimal where a whole one would read as nothing. */
+/** Whole percent, a decimal where a whole one would read as nothing, and nothing for nothing. */
 function barLabel(share: number): string {
-  return (100 * share).toFixed(share > 0 && share < 0.01 ? 1 : 0);
+  if (share === 0) return "";
+  return (100 * share).toFixed(share < 0.01 ? 1 : 0);
 }

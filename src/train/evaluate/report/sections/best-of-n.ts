@@ -77,7 +77,7 @@ const axes = (range: Pick<Axis, "min" | "max" | "interval">, label: string): { x
 
 function curveTable(curves: readonly BestOfCurve[]): Table {
   return {
-    columns: ["Choice", "N", "Right", "95% interval", "Over greedy", "Over majority"],
+    columns: ["Choice", "N", "Right", "95% interval", "Against greedy", "Against majority"],
     rows: curves.flatMap((curve) =>
       curve.points.map((point) => [
         `${METHOD_NAMES[curve.method]}${curve.aggregation === null ? "" : `, ${curve.aggregation}`}`,
@@ -99,7 +99,7 @@ function gain(curves: readonly BestOfCurve[], aggregation: Aggregation | null): 
     return "Nothing scored the samples: only votes, and what the best of all choices would reach.";
   const over = (difference: Interval): string =>
     `${formatChange(difference.value, "share")} (${formatRange(difference, "share")})`;
-  return `The best scored of ${point.n} samples is right in ${formatPercent(point.value)} of the problems: ${over(point.over_greedy)} over greedy decoding, ${over(point.over_majority)} over majority voting; 95% intervals in brackets.`;
+  return `The best scored of ${point.n} samples is right in ${formatPercent(point.value)} of the problems: ${over(point.over_greedy)} against greedy decoding, ${over(point.over_majority)} against majority voting; 95% intervals in brackets.`;
 }
 
 function mainFigure(bestOfN: BestOfN, title: string): Html {

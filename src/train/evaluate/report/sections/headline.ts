@@ -5,7 +5,7 @@ import { type Change, changeChart, ROW_HEIGHT } from "../charts/change-chart.ts"
 import { renderFigure, renderTitledTable } from "../figure.ts";
 import { excludesZero, formatChange, formatInterval, formatPercent, formatRange, formatValue } from "../format.ts";
 import { type Html, html } from "../html.ts";
-import { type MetricName, metricName } from "../metric-names.ts";
+import { bareMetric, type MetricName, metricName } from "../metric-names.ts";
 import { isComparison, type Missing, ofRole, type Section } from "../section.ts";
 
 /** The report in one sentence. */
@@ -25,8 +25,12 @@ export function headline(result: EvaluationResult): string {
 
 const share = (interval: Interval): string => formatPercent(interval.value);
 
+function rowOf(result: EvaluationResult, metric: string): ComparisonRow | undefined {
+  return result.comparison.find((row) => bareMetric(row.metric) === metric);
+}
+
 function trend(result: EvaluationResult, metric: string): string {
-  const row = result.comparison.find((each) => each.metric === metric);
+  const row = rowOf(result, metric);
   if (row === undefined) return "";
   const before = formatPercent(row.baseline);
   if (!excludesZero(row.difference)) return `, no clear change from ${before}`;
@@ -51,7 +55,7 @@ function facts(result: EvaluationResult): Fact[] {
   ];
   return figures.flatMap(([metric, now, then]) => {
     if (!now) return [];
-    const change = result.comparison.find((row) => row.metric === metric);
+    const change = rowOf(result, metric);
     return [{ name: metricName(metric), after: now, before: then ?? undefined, change }];
   });
 }

@@ -101,23 +101,28 @@ function firstErrorFigure({ process_bench: measure }: JudgeMetrics): Html | unde
   const chosen = measure.threshold_choice === "fixed" ? "given" : "chosen on one half, measured on the other";
   return renderFigure({
     title: "Finding the first wrong step",
+    key: [
+      { mark: "accent", text: "F1" },
+      { mark: "third", text: "right solutions that are passed" },
+      { mark: "wrong", text: "wrong solutions whose first wrong step is found" },
+    ],
     summary: `F1 ${written(measure.f1)}: the first wrong step is found in ${formatPercent(measure.wrong_accuracy.value)} of ${formatCount(measure.wrong_solutions)} wrong solutions, and ${formatPercent(measure.right_accuracy.value)} of ${formatCount(measure.right_solutions)} right ones are passed. Threshold ${formatDecimal(measure.threshold)}, ${chosen}.`,
     draw: () =>
       lineChart(
         [
           {
-            name: "right solutions",
+            name: "",
             points: line((point) => point.right_accuracy),
             color: COLORS.third,
             dash: "dashed",
           },
           {
-            name: "wrong solutions",
+            name: "",
             points: line((point) => point.wrong_accuracy),
             color: COLORS.wrong,
             dash: "dashed",
           },
-          { name: "F1", points: line((point) => point.f1), color: COLORS.accent, width: 2.5 },
+          { name: "", points: line((point) => point.f1), color: COLORS.accent, width: 2.5 },
         ],
         {
           x: { label: "threshold below which a step is called wrong", format: formatDecimal, min: 0, max: 1 },

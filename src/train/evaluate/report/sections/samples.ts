@@ -1,22 +1,17 @@
 // Problems as a reader meets them: the text, and the solutions before and after side by side, every step with its score.
 
 import type { EvaluationResult, SampleProblem, SampleSolution } from "../../result.ts";
+import { type DistinctSolution, distinctSolutions } from "../distinct-solutions.ts";
 import { formatCount } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { isComparison, type Missing, type Section } from "../section.ts";
 import { type SampleStep, scoreLook, scoreText, stepLabel } from "../step-score.ts";
 
 /** Problems shown in full; more of them would only make the page long. */
-export const SAMPLES_SHOWN = 12;
+export const SAMPLES_SHOWN = 40;
 
 export function sampleId(problem: number): string {
   return `sample-${problem + 1}`;
-}
-
-/** Who wrote the solution. */
-export function solutionName({ source, decoding }: SampleSolution, compared: boolean): string {
-  const names = compared ? { model: "after", baseline: "before", gold: "given" } : { model: "model", baseline: "baseline", gold: "given" }; // biome-ignore format: two tables
-  return decoding === "sampled" ? `${names[source]}, sampled` : names[source];
 }
 
 function stepItem(step: SampleStep, first: boolean): Html {
@@ -26,7 +21,7 @@ function stepItem(step: SampleStep, first: boolean): Html {
   return html`<li class="${wrong ? (first ? "wrong first" : "wrong") : ""}"><span class="score ${tone}" style="${style}" aria-label="${stepLabel(step)}">${scoreText(step.score)}</span><span class="text">${step.text}${wrong ? html` <em>✗ ${why}</em>` : undefined}</span></li>`;
 }
 
-function solutionBlock(solution: SampleSolution, compared: boolean): Html {
+function solutionBlock({ solution, writers }: DistinctSolution): Html {
   const first = solution.steps.findIndex((step) => step.right === false);
   const verdict = solution.exact ?? solution.answer_correct;
   const said =
@@ -37,20 +32,23 @@ function solutionBlock(solution: SampleSolution, compared: boolean): Html {
     solution.steps.length === 0
       ? html`<p class="soft">Nothing was written.</p>`
       : html`<ol class="steps">${solution.steps.map((step, i) => stepItem(step, i === first))}</ol>`;
-  return html`<div class="solution"><h4>${solutionName(solution, compared)} ${said}</h4>${body}</div>`;
+  return html`<div class="solution"><h4>${writers} ${said}</h4>${body}</div>`;
 }
 
+/** The greedy solutions stand side by side; where there are none, the first two of the others. */
 function sampleBlock(sample: SampleProblem, problem: number, compared: boolean): Html {
-  const greedy = sample.solutions.filter(({ decoding, source }) => decoding !== "sampled" && source !== "gold");
-  const sampled = sample.solutions.filter(({ decoding }) => decoding === "sampled");
-  const given = sample.solutions.filter(({ source }) => source === "gold");
-  const gold = sample.gold === null ? undefined : html`<pre>${sample.gold}</pre>`;
-  const rest = [...given, ...sampled];
-  const sides = greedy.length > 0 ? greedy : rest.splice(0, 2);
+  const alone = (solutions: readonly SampleSolution[]): DistinctSolution[] =>
+    solutions.flatMap((solution) => distinctSolutions([solution], compared));
+  const greedy = sample.solutions.filter(({ decoding }) => decoding === "greedy");
+  const others = sample.solutions.filter(({ decoding }) => decoding !== "greedy");
+  const rest = distinctSolutions(others, compared);
+  const sides = greedy.length > 0 ? alone(greedy) : rest.splice(0, 2);
+  const scored = sample.solutions.some(({ source }) => source === "gold");
+  const gold = sample.gold === null || scored ? undefined : html`<pre>${sample.gold}</pre>`;
   return html`<article class="sample" id="${sampleId(problem)}"><p class="prompt"><span>${problem + 1}</span>${sample.prompt}</p>
-<div class="sides">${sides.map((solution) => solutionBlock(solution, compared))}</div>
+<div class="sides">${sides.map(solutionBlock)}</div>
 ${gold ? html`<details><summary>The solution that was looked for</summary>${gold}</details>` : undefined}
-${rest.length > 0 ? html`<details><summary>${formatCount(rest.length)} more ${rest.length === 1 ? "solution" : "solutions"}</summary><div class="sides">${rest.map((solution) => solutionBlock(solution, compared))}</div></details>` : undefined}</article>`;
+${rest.length > 0 ? html`<details><summary>${formatCount(rest.length)} more ${rest.length === 1 ? "solution" : "solutions"}</summary><div class="sides">${rest.map(solutionBlock)}</div></details>` : undefined}</article>`;
 }
 
 export function samplesSection(result: EvaluationResult): Section | Missing {
