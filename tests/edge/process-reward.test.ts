@@ -3,10 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../src/edge/engine/engine.ts";
 import type { ScoreOptions } from "../../src/edge/engine/judge.ts";
-import { loadModel } from "../../src/edge/engine/model.ts";
+import { closeModel, loadModel } from "../../src/edge/engine/model.ts";
 import { scoreProcess } from "../../src/edge/engine/process-reward.ts";
 import type { Dtype } from "../../src/shared/onnx-names.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
+import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { openReference } from "../runtime/reference.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
 import { folderStore, nodeRuntime } from "./node-runtime.ts";
@@ -59,6 +60,24 @@ test("a decoder run in pieces, as a large vocabulary needs, gives the same score
   for (const positions of [1, 7]) {
     const maxLogits = positions * SOLUTIONS.length * model.config.vocabSize;
     expectClose(await scoresOf(scoreProcess(model, asked(SOLUTIONS), maxLogits)), whole, 1e-5);
+  }
+});
+
+test("the low-memory form scores near the full one, in one pass and in pieces", async () => {
+  const small = await exportTinyModel("t5-v1.1", { processReward: true });
+  try {
+    await exportOnnx({ modelDir: small.dir, name: "lean", lean: true });
+    const store = folderStore({ reward: small.dir });
+    const lean = await loadModel(store, "reward", "int8", nodeRuntime);
+    const exact = await loadModel(store, "reward", "fp32", nodeRuntime);
+    expect(lean.lean).toBeDefined();
+    const whole = await scoresOf(scoreProcess(lean, asked(SOLUTIONS)));
+    expectClose(whole, await scoresOf(scoreProcess(exact, asked(SOLUTIONS))), 0.1);
+    expectClose(await scoresOf(scoreProcess(lean, asked(SOLUTIONS), 5 * lean.config.vocabSize)), whole, 1e-3);
+    await closeModel(lean);
+    await closeModel(exact);
+  } finally {
+    await small.remove();
   }
 });
 

@@ -12,6 +12,8 @@ import type { Model } from "./model.ts";
 import { allLogits, type Cache, decodeStep, type Encoded, encodeSources, repeatSource } from "./t5.ts";
 
 const MAX_BATCH_ROWS = 16;
+/** The lean form is for models that barely fit. */
+const MAX_LEAN_BATCH_ROWS = 1;
 /** Logits of one run of the decoder: 8 MB. */
 const MAX_LOGITS = 2 ** 21;
 
@@ -44,7 +46,8 @@ export async function scoreProcess(model: Model, options: ScoreOptions, maxLogit
     return known;
   });
   const encoded = await encodeSources(model, [source]);
-  for (const [index, batch] of batchesByLength([...rows.values()], MAX_BATCH_ROWS).entries()) {
+  const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
+  for (const [index, batch] of batchesByLength([...rows.values()], maxRows).entries()) {
     if (index > 0) await options.pause?.();
     await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
   }

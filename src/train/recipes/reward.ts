@@ -18,12 +18,13 @@ import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
 import { clipByGlobalNorm } from "../optim/gradients.ts";
 import { createProgress } from "../progress.ts";
 import { labelMetrics, scoreTokens } from "../reward/evaluate-labels.ts";
+import { startParallelGradients } from "../reward/parallel-gradients.ts";
 import { writeRewardCard } from "../reward/reward-card.ts";
 import { type RewardConfig, rewardConfigToJson } from "../reward/reward-config.ts";
 import { loadRewardData } from "../reward/reward-data.ts";
 import { loadRewardRunState, newRewardRunState } from "../reward/reward-run-state.ts";
 import { epochSteps } from "../reward/solution-batches.ts";
-import { addSolutionFigures, NO_SOLUTIONS, type SolutionFigures, solutionGradients } from "../reward/solution-loss.ts";
+import { addSolutionFigures, NO_SOLUTIONS, type SolutionFigures } from "../reward/solution-loss.ts";
 import { openEventFile } from "../tensorboard.ts";
 import { describeBackend, startTensorflow, tf } from "../tensorflow.ts";
 import { writeResults, writeTrainerState } from "../trainer-state.ts";
@@ -154,6 +155,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
     return micro.map((indices) => indices.flatMap((i) => data.train[i] ?? []));
   };
 
+  const parallel = startParallelGradients(model.config, config.processes);
   const progress = createProgress({ title: "train reward", total: maxSteps, initial: first });
   let done = first;
   let auc = state.before.eval_auc;
@@ -170,7 +172,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
       await turnOfEventLoop(); // a step is synchronous: without this, Ctrl-C would not be heard
       signal?.throwIfAborted();
       const started = performance.now();
-      const { gradients, figures } = solutionGradients(optimizer.parameters(), model.config, batchesOf(done), {
+      const { gradients, figures } = await parallel.gradients(optimizer.parameters(), batchesOf(done), {
         answers,
         lmWeight: config.lmWeight,
       });
@@ -222,6 +224,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
     throw interrupted(done, outputDir);
   } finally {
     progress.stop();
+    parallel.stop();
     metrics.close();
     events.close();
     optimizer.dispose();

@@ -26,6 +26,8 @@ const schema = z.strictObject({
   /** Solutions a forward pass. */
   perDeviceTrainBatchSize: count,
   gradientAccumulationSteps: count,
+  /** Processes that share each forward pass: for models too small to keep the cores busy. */
+  processes: count,
   learningRate: z.number().positive(),
   /** Share of all steps; used only when warmupSteps is 0. */
   warmupRatio: fraction,
@@ -64,6 +66,7 @@ export const REWARD_DEFAULTS: Readonly<RewardConfig> = {
   maxSteps: -1,
   perDeviceTrainBatchSize: 32,
   gradientAccumulationSteps: 1,
+  processes: 1,
   learningRate: 5e-4,
   warmupRatio: 0.05,
   warmupSteps: 0,

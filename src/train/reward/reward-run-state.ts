@@ -16,6 +16,7 @@ const FREE_TO_CHANGE = new Set([
   "save_total_limit",
   "eval_steps",
   "backend",
+  "processes",
 ]);
 
 const stateSchema = z.object({

@@ -56,6 +56,19 @@ export interface SolutionLossOptions {
   answers: AnswerIds;
   /** Weight of the language-model loss; 0 leaves it out. */
   lmWeight: number;
+  /** What the sums are divided by; default: the counts of the given batches. Parts of a batch are given those of the whole. */
+  of?: LossCounts;
+}
+
+/** Labelled steps and predicted tokens. */
+export interface LossCounts {
+  steps: number;
+  tokens: number;
+}
+
+/** The counts of a whole batch. */
+export function lossCounts(solutions: readonly LabelledTokens[]): LossCounts {
+  return { steps: labelledEnds(solutions, 0).labels.length, tokens: rightTokens(solutions, 0).next.length };
 }
 
 /** Sum of softplus(x) - y x = -y log s(x) - (1 - y) log(1 - s(x)) over N logits; labels y in [0, 1]. */
@@ -111,7 +124,7 @@ function solutionLoss(
   p: Parameters,
   config: T5Config,
   solutions: readonly LabelledTokens[],
-  options: SolutionLossOptions & { ofSteps: number; ofTokens: number },
+  options: SolutionLossOptions & { of: LossCounts },
 ): { loss: Tensor; figures: SolutionFigures } {
   const { hidden, length } = decodeSolutions(p, config, solutions);
   const { positions, labels } = labelledEnds(solutions, length);
@@ -126,10 +139,10 @@ function solutionLoss(
             labelLogps(gatherRows(hidden, tf.tensor1d(lm.positions, "int32")), head(p), tf.tensor1d(lm.next, "int32")),
           ),
         );
-  const mean = tf.div(answerLoss, options.ofSteps);
+  const mean = tf.div(answerLoss, options.of.steps);
   const odds = logits.dataSync();
   return {
-    loss: lmLoss === undefined ? mean : tf.add(mean, tf.mul(lmLoss, options.lmWeight / options.ofTokens)),
+    loss: lmLoss === undefined ? mean : tf.add(mean, tf.mul(lmLoss, options.lmWeight / options.of.tokens)),
     figures: {
       solutions: solutions.length,
       tokens: solutions.reduce((sum, { promptIds, decoderIds }) => sum + promptIds.length + decoderIds.length, 0),
@@ -149,13 +162,12 @@ export function solutionGradients(
   microBatches: readonly (readonly LabelledTokens[])[],
   options: SolutionLossOptions,
 ): { gradients: Record<string, Tensor>; figures: SolutionFigures } {
-  const all = microBatches.flat();
-  const of = { ofSteps: labelledEnds(all, 0).positions.length, ofTokens: rightTokens(all, 0).positions.length };
+  const of = options.of ?? lossCounts(microBatches.flat());
   let figures = NO_SOLUTIONS;
   let gradients: Record<string, Tensor> | undefined;
   for (const batch of microBatches) {
     const result = valueAndGradients((parameters) => {
-      const { loss, figures: own } = solutionLoss(parameters, config, batch, { ...options, ...of });
+      const { loss, figures: own } = solutionLoss(parameters, config, batch, { ...options, of });
       figures = addSolutionFigures(figures, own);
       return loss;
     }, p);

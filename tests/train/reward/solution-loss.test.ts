@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layoutSolution } from "../../../src/shared/process-reward.ts";
 import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../../../src/train/model/model-folder.ts";
 import type { StepLabel } from "../../../src/train/reward/labelled-solution.ts";
+import { startParallelGradients } from "../../../src/train/reward/parallel-gradients.ts";
 import {
   binaryCrossEntropySum,
   type LabelledTokens,
@@ -115,6 +116,24 @@ test("three batches of one solution give the gradients of one batch of three", (
   expect(three.figures.lmLoss).toBeCloseTo(one.figures.lmLoss, 3);
   expectSame(three.gradients, one.gradients);
   tf.dispose([one.gradients, three.gradients]);
+});
+
+test("two processes give the gradients and figures of one", async () => {
+  const parallel = startParallelGradients(model.config, 2);
+  try {
+    const one = grouped([solutions()], 0.5);
+    const options = { answers: answers(), lmWeight: 0.5 };
+    const two = await parallel.gradients(model.parameters, [solutions()], options);
+    expect(two.figures).toMatchObject({ solutions: 3, steps: one.figures.steps, lmTokens: one.figures.lmTokens });
+    expect(two.figures.loss).toBeCloseTo(one.figures.loss, 4);
+    expectSame(two.gradients, one.gradients);
+    // a batch of one solution leaves the second process nothing to do
+    const alone = await parallel.gradients(model.parameters, [solutions().slice(0, 1)], options);
+    expect(alone.figures.solutions).toBe(1);
+    tf.dispose([one.gradients, two.gradients, alone.gradients]);
+  } finally {
+    parallel.stop();
+  }
 });
 
 test.each(["decoder.final_layer_norm.weight", "encoder.block.0.layer.1.layer_norm.weight"])(
