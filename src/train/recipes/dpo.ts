@@ -75,6 +75,8 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   const baseDir = await resolveModelWithProgress(config.model, { signal });
   const rewardModel = config.rewardModel ?? config.model;
   const judges = needsScores(config);
+  const scoring = judges ? "" : "; it needs no scores, so no reward model is asked";
+  log(`loss: ${config.lossType}${scoring}${config.referenceFree ? "" : "; reference: the frozen start"}`);
   const ownJudge = judges && config.rewardModel !== null;
   const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : baseDir;
   const base = await loadModel(baseDir);
@@ -89,9 +91,6 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
         withReference(scored, config, { model: base, dir: baseDir }, { ...options, signal }),
       );
   const { margins } = data;
-  log(
-    `loss: ${config.lossType}${judges ? "" : "; it needs no scores, so no reward model is asked"}${config.referenceFree ? "" : "; reference: the frozen start"}`,
-  );
   log(
     `pairs: ${data.train.length} to train on, ${data.eval.length} to evaluate; left out: ${JSON.stringify(data.dropped)}`,
   );
@@ -194,7 +193,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
       const values = runMetrics(state.window);
       progress.update(done, {
         loss: values.loss ?? 0,
-        "logps/margins": values["logps/margins"] ?? 0,
+        ...("logps/margins" in values && { "logps/margins": values["logps/margins"] }),
         lr: learningRate,
       });
       if (done % config.loggingSteps === 0 || done === maxSteps) {

@@ -106,6 +106,34 @@ describe("files", () => {
     }
   });
 
+  test("step-level pairs and Math-Shepherd rows are converted to what training reads", async () => {
+    const shepherd = (steps: string, signs: string) => ({
+      input: `How many? ${steps.replaceAll("#", "ки")}`,
+      label: `How many? ${[...signs].reduce((text, sign) => text.replace("#", sign), steps)}`,
+    });
+    const rows = [
+      { prompt: "s", initial_reason_steps: "a\nStep 2:", chosen: " b", rejected: " c", full_chosen: " b\nd" },
+      { prompt: "s", prefix: "a", chosen: "b", rejected: "c", chosen_score: 1, rejected_score: 0 },
+      shepherd("Step 1: 2 + 2 = 4 #\nStep 2: A: 4 #", "++"),
+      shepherd("Step 1: 2 + 2 = 4 #\nStep 2: A: 5 #", "+-"),
+    ];
+    const output = join(dir, "step-level");
+    const input = await file("step-level.jsonl", lines(rows));
+    const report = await prepareData({ input, output, evalFraction: 0, seed: 1 });
+    expect(report.formats).toMatchObject({ step_pairs: 2, math_shepherd: 2 });
+    expect((await loadPairs(output)).pairs).toEqual([
+      { prompt: "s", prefix: "a", unfinished: true, chosen: "Step 2: b", rejected: "Step 2: c" },
+      { prompt: "s", prefix: "a", chosen: "b", rejected: "c", chosen_score: 1, rejected_score: 0 },
+      {
+        prompt: "How many?",
+        chosen: "Step 1: 2 + 2 = 4\nStep 2: A: 4",
+        rejected: "Step 1: 2 + 2 = 4\nStep 2: A: 5",
+        chosen_labels: [true, true],
+        rejected_labels: [true, false],
+      },
+    ]);
+  });
+
   test("stepwise rows and pairs may stand in one file", async () => {
     const rows = [
       { prompt: "s", completions: ["x", "y"], labels: [true, true] },

@@ -76,6 +76,29 @@ describe("pairs of one prompt", () => {
   });
 });
 
+test.each([{ lossType: "sigmoid", rpoAlpha: 0.5, referenceFree: true }, { lossType: "sft" }] as const)(
+  "micro-batches of 1 and 3 give the gradients of one of 4: %j",
+  (given) => {
+    const settings = resolveTrainConfig({}, given);
+    const pairs = [pairOf(0, 0), pairOf(1, 1), pairOf(2, 2), pairOf(3, 3)];
+    const whole = stepGradients(model.parameters, model.config, [pairs], settings);
+    const parts = stepGradients(model.parameters, model.config, [pairs.slice(0, 1), pairs.slice(1)], settings);
+    expect(gap(whole.gradients, parts.gradients)).toBeLessThan(1e-5);
+    expect(parts.figures.nll).toBeCloseTo(whole.figures.nll, 3);
+  },
+);
+
+test("stepwise with a reference that is the policy itself starts at ln 2, whatever the margins", () => {
+  const settings = resolveTrainConfig({}, { referenceFree: false });
+  const pair = pairOf(0, 0);
+  const reference = {
+    chosen: total(tokenLogps(pair.promptIds, pair.chosenIds)),
+    rejected: total(tokenLogps(pair.promptIds, pair.rejectedIds)),
+  };
+  const metrics = runMetrics(evaluatePairs(model.parameters, model.config, [{ ...pair, reference }], settings));
+  expect(metrics.loss).toBeCloseTo(Math.LN2, 3);
+});
+
 describe("a step-level pair", () => {
   const prefix = row(7, 3).slice(0, -1); // three tokens, no EOS
   const stepPair = pairOf(1, 1, {
