@@ -1,11 +1,12 @@
 // npm run evaluate: how well a model solves, prefers and is judged, with intervals; evaluation.json and report.html.
 
+import { dirname, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
 import { evaluateModel } from "../src/train/evaluate/evaluate-model.ts";
 import { PARTS, type Part } from "../src/train/evaluate/options.ts";
-import { renderReportFile } from "../src/train/evaluate/report/write.ts";
+import { REPORT_FILE, renderReportFile } from "../src/train/evaluate/report/write.ts";
 import { evaluationSummary } from "../src/train/evaluate/summary.ts";
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
 import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
@@ -81,7 +82,7 @@ if (flags.model === undefined && flags.reportOnly === undefined)
 
 try {
   if (flags.reportOnly !== undefined) {
-    const html = flags.reportOnly.replace(/(\.json)?$/, ".html");
+    const html = join(dirname(flags.reportOnly), REPORT_FILE);
     await renderReportFile(flags.reportOnly, html);
     console.log(`report: ${html}`);
   } else {
