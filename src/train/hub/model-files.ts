@@ -17,9 +17,22 @@ const OPTIONAL = ["generation_config.json", "special_tokens_map.json", "spiece.m
 export const WEIGHTS = "model.safetensors";
 export const WEIGHTS_INDEX = "model.safetensors.index.json";
 
+/** Whether a file is large: weights, whole or a shard. */
+export function isWeights({ path }: HubFile): boolean {
+  return path.endsWith(".safetensors");
+}
+
 /** The files to fetch, shards aside (their names are in the index). Throws ArtifactError when something needed is missing. */
 export function selectFiles(files: ReadonlyMap<string, HubFile>, where: string): HubFile[] {
   const missing = REQUIRED.find((name) => !files.has(name));
+  if (missing === "config.json" && files.has("adapter_config.json")) {
+    throw new ArtifactError({
+      code: "adapter_repository",
+      what: "the repository holds an adapter, not a model",
+      where,
+      fix: "Download it (`hf download`) and give the folder; its base model is fetched by itself.",
+    });
+  }
   if (missing !== undefined) {
     throw new ArtifactError({
       code: "incomplete_repository",

@@ -9,7 +9,7 @@ export async function resolveCachedModel(
   idOrDir: string,
   options: Pick<ResolveOptions, "cacheDir"> = {},
 ): Promise<string> {
-  if (existsSync(idOrDir)) return resolveModel(idOrDir);
+  if (existsSync(idOrDir)) return resolveModel(idOrDir, { ...options, offline: true });
   try {
     return await resolveModel(idOrDir, { ...options, offline: true });
   } catch (cause) {

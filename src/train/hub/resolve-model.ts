@@ -1,11 +1,14 @@
 // A model by folder or Hub id becomes a local folder. Hub files land in the standard Hub cache, so that what Python tools
 // fetched before is found, and the other way round.
 
+import { existsSync } from "node:fs";
 import { mkdir, readFile, stat, statfs } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
 import { diskFull, isDiskFull } from "../disk-full.ts";
+import { isAdapterFolder, readAdapterConfig } from "../lora/adapter-config.ts";
+import { checkSmallFiles } from "./check-downloaded.ts";
 import { downloadBlob } from "./download-blob.ts";
 import {
   blobFile,
@@ -18,7 +21,9 @@ import {
   writeRef,
 } from "./hub-cache.ts";
 import { type HubAccess, hubFetch, NetworkError } from "./hub-request.ts";
-import { type HubFile, selectFiles, shardFiles, WEIGHTS, WEIGHTS_INDEX } from "./model-files.ts";
+import { type HubFile, isWeights, selectFiles, shardFiles, WEIGHTS, WEIGHTS_INDEX } from "./model-files.ts";
+import { splitRevision } from "./model-id.ts";
+import { verifyBlob, verifySnapshot } from "./verify-cache.ts";
 
 export interface DownloadProgress {
   /** File that is being fetched. */
@@ -29,7 +34,7 @@ export interface DownloadProgress {
 }
 
 export interface ResolveOptions {
-  /** Branch, tag, refs/pr/N or commit; default "main". */
+  /** Branch, tag, refs/pr/N or commit; default "main", or what follows an @ in the id: google/flan-t5-small@0fc9dd. */
   revision?: string | undefined;
   /** Folder that holds models--*; default HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
   cacheDir?: string | undefined;
@@ -60,18 +65,18 @@ const SPARE_BYTES = 50e6;
  */
 export async function resolveModel(idOrDir: string, options: ResolveOptions = {}): Promise<string> {
   const entry = await stat(idOrDir).catch(() => undefined);
-  if (entry !== undefined) return localFolder(idOrDir, entry.isDirectory());
-  const { revision = "main" } = options;
-  checkNames(idOrDir, revision);
-  const model = cachedModel(idOrDir, revision, options.cacheDir);
+  if (entry !== undefined) return localFolder(idOrDir, entry.isDirectory(), options);
+  const { id, revision = "main" } = { ...options, ...splitRevision(idOrDir) };
+  checkNames(id, revision);
+  const model = cachedModel(id, revision, options.cacheDir);
   const offline = options.offline ?? /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
   const cached = await findSnapshot(model);
-  if (cached !== undefined && (offline || basename(cached) === revision)) return cached;
+  if (cached !== undefined && (offline || basename(cached) === revision)) return verifySnapshot(cached);
   if (offline) {
     throw new InputError({
       code: "not_cached",
       what: `the model is not in the cache, and offline mode is on (HF_HUB_OFFLINE)`,
-      where: `${idOrDir}, ${model.folder}`,
+      where: `${id}, ${model.folder}`,
       fix: "Download it once with offline mode off, or give a local model folder: --model DIR.",
     });
   }
@@ -84,11 +89,11 @@ export async function resolveModel(idOrDir: string, options: ResolveOptions = {}
     onRetry: options.onRetry,
   };
   try {
-    return await download(idOrDir, model, access, options.onProgress ?? (() => {}));
+    return await download(id, model, access, options.onProgress ?? (() => {}));
   } catch (error) {
     // without a network, what was fetched before serves
-    if (error instanceof NetworkError && cached !== undefined) return cached;
-    throw explain(error, idOrDir, access.endpoint);
+    if (error instanceof NetworkError && cached !== undefined) return verifySnapshot(cached);
+    throw explain(error, id, access.endpoint);
   }
 }
 
@@ -110,7 +115,13 @@ function explain(error: unknown, id: string, endpoint: string): unknown {
   return error;
 }
 
-async function localFolder(dir: string, isDirectory: boolean): Promise<string> {
+/** A folder as it is; the base of an adapter is fetched where it is not here. */
+async function localFolder(dir: string, isDirectory: boolean, options: ResolveOptions): Promise<string> {
+  if (isDirectory && isAdapterFolder(dir)) {
+    const { base } = await readAdapterConfig(dir);
+    if (base !== undefined && !existsSync(base) && !existsSync(resolve(dir, base))) await resolveModel(base, options);
+    return dir;
+  }
   if (isDirectory && (await isFile(join(dir, "config.json")))) return dir;
   throw new ArtifactError({
     code: "not_a_model_folder",
@@ -153,21 +164,32 @@ async function download(
     if (type === "file" && etag !== undefined)
       known.set(path, { path, size, etag, sha256: lfs?.oid, gitSha1: lfs === undefined ? oid : undefined });
   }
+  const folder = snapshotDir(model, commit);
+  const linkAll = async (files: readonly HubFile[]): Promise<void> => {
+    for (const { path, etag } of files) await linkBlob(model, commit, path, etag);
+  };
   const fetchAll = async (wanted: readonly HubFile[], before: number): Promise<number> => {
     const missing = await missingFiles(model, wanted);
+    for (const { path, etag } of wanted.filter((file) => !missing.includes(file)))
+      await verifyBlob(blobFile(model, etag), path);
     const totalBytes = before + missing.reduce((total, { size }) => total + size, 0);
     await checkDisk(model, missing);
     let received = before;
-    for (const file of missing) {
+    let checked = false;
+    for (const file of missing.toSorted((a, b) => Number(isWeights(a)) - Number(isWeights(b)))) {
+      if (isWeights(file) && !checked) {
+        await linkAll(wanted.filter((small) => !isWeights(small)));
+        await checkSmallFiles(folder, id);
+        checked = true;
+      }
       const onBytes = (bytes: number) => onProgress({ file: file.path, receivedBytes: received + bytes, totalBytes });
       await downloadBlob({ access, asked, commit, file, blob: blobFile(model, file.etag), onBytes });
       received += file.size;
     }
-    for (const { path, etag } of wanted) await linkBlob(model, commit, path, etag);
+    await linkAll(wanted);
     return received;
   };
   const received = await fetchAll(selectFiles(known, id), 0);
-  const folder = snapshotDir(model, commit);
   if (!known.has(WEIGHTS)) {
     const shards = shardFiles(await readFile(join(folder, WEIGHTS_INDEX), "utf8"), id).map((name) => {
       const file = known.get(name);

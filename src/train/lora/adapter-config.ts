@@ -2,9 +2,10 @@
 // model it was made for. What this trainer has no arithmetic for is refused by name instead of being ignored.
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { ArtifactError } from "../../shared/errors.ts";
+import { joinRevision, splitRevision } from "../hub/model-id.ts";
 import { readJson } from "../read-json.ts";
 
 export const ADAPTER_CONFIG_FILE = "adapter_config.json";
@@ -22,7 +23,7 @@ export interface AdapterSettings {
 
 /** A parsed adapter_config.json. */
 export interface AdapterConfig extends AdapterSettings {
-  /** Hub id or folder of the model that the adapter was made for; undefined when the file does not say. */
+  /** Hub id (with its revision behind an @) or folder of the model that the adapter was made for; undefined when the file does not say. */
   base: string | undefined;
 }
 
@@ -34,6 +35,7 @@ export function adapterScale({ rank, alpha, rankStabilized = false }: AdapterSet
 const fileSchema = z.object({
   peft_type: z.string(),
   base_model_name_or_path: z.string().min(1).nullish(),
+  revision: z.string().nullish(),
   r: z.number().int().positive(),
   lora_alpha: z.number().positive(),
   target_modules: z.union([z.array(z.string()), z.string()]).nullish(),
@@ -89,15 +91,19 @@ export function parseAdapterConfig(json: unknown, where: string): AdapterConfig 
     alpha: data.lora_alpha,
     targets: typeof targets === "string" ? [targets] : (targets ?? []),
     rankStabilized: data.use_rslora,
-    base: data.base_model_name_or_path ?? undefined,
+    base: data.base_model_name_or_path
+      ? joinRevision({ id: data.base_model_name_or_path, revision: data.revision })
+      : undefined,
   };
 }
 
 /** What peft reads; `task_type` stays empty, so that peft takes the model class that the user names. */
 export function adapterConfigToJson(config: AdapterConfig): Record<string, unknown> {
+  const { base = "" } = config;
+  const { id, revision } = isAbsolute(base) ? { id: base } : splitRevision(base);
   return {
     auto_mapping: null,
-    base_model_name_or_path: config.base ?? null,
+    base_model_name_or_path: id === "" ? null : id,
     bias: "none",
     fan_in_fan_out: false,
     inference_mode: true,
@@ -109,7 +115,7 @@ export function adapterConfigToJson(config: AdapterConfig): Record<string, unkno
     modules_to_save: null,
     peft_type: "LORA",
     r: config.rank,
-    revision: null,
+    revision: revision ?? null,
     target_modules: [...config.targets],
     task_type: null,
     use_rslora: config.rankStabilized ?? false,

@@ -4,15 +4,16 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
-import { withNewlineToken } from "../../shared/newline-token.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
-import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "../lora/adapter-config.ts";
 import { modelFile } from "../lora/base-folder.ts";
 import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader, writeSafetensors } from "../safetensors.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow.ts";
+import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.ts";
 import { type ParameterSpec, type Parameters, parameterSpecs, SHARED_ALIASES } from "./parameters.ts";
+
+export type { FolderTokenizer };
 
 /** A loaded model; `parameters` belong to the caller, who disposes them (or hands them to an optimizer). */
 export interface Model {
@@ -20,12 +21,6 @@ export interface Model {
   name: string;
   config: T5Config;
   parameters: Parameters;
-}
-
-/** The tokenizer of a model folder and the JSON it was made from (with the newline token added where it was missing). */
-export interface FolderTokenizer extends TextTokenizer {
-  json: unknown;
-  configJson: unknown;
 }
 
 const folderFile = (path: string): Promise<unknown> =>
@@ -42,18 +37,8 @@ export async function loadConfig(dir: string): Promise<T5Config> {
 /** Loads the tokenizer of a model folder. Throws ArtifactError when it is missing or has more ids than the embedding has rows. */
 export async function loadTokenizer(dir: string, config: T5Config): Promise<FolderTokenizer> {
   const path = await modelFile(dir, "tokenizer.json");
-  const json = withNewlineToken(await folderFile(path), config.vocabSize, path);
-  const configJson = await folderFile(await modelFile(dir, "tokenizer_config.json"));
-  const tokenizer = createTokenizer(json, configJson, path);
-  if (tokenizer.size > config.vocabSize) {
-    throw new ArtifactError({
-      code: "tokenizer_mismatch",
-      what: `the tokenizer has ${tokenizer.size} ids, the model's embedding ${config.vocabSize} rows`,
-      where: path,
-      fix: "Use the tokenizer that belongs to this model.",
-    });
-  }
-  return { ...tokenizer, json, configJson };
+  const json = await folderFile(path);
+  return createFolderTokenizer(json, await folderFile(await modelFile(dir, "tokenizer_config.json")), config, path);
 }
 
 function shapeText(shape: readonly number[]): string {

@@ -17,10 +17,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { resolveCachedModel } from "../../../src/train/hub/resolve-cached-model.ts";
 import { type DownloadProgress, type ResolveOptions, resolveModel } from "../../../src/train/hub/resolve-model.ts";
+import { nanoConfig } from "../../../src/train/pretrain/nano-config.ts";
+import { nanoTokenizer } from "../../../src/train/pretrain/nano-tokenizer.ts";
 import { COMMIT, type HubServer, json, sendBytes, sha256, startHubServer } from "./hub-server.ts";
 
 const ID = "acme/tiny-t5";
 const weights = randomBytes(300_000);
+const { tokenizerJson, tokenizerConfig, size } = nanoTokenizer(["Tom", "has", "apples"]);
 let hub: HubServer;
 let cacheDir: string;
 
@@ -38,9 +41,10 @@ beforeEach(async () => {
   for (const name of ["HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"]) vi.stubEnv(name, "");
   cacheDir = mkdtempSync(join(tmpdir(), "hub-"));
   hub = await startHubServer(ID, {
-    "config.json": '{"model_type":"t5"}',
-    "tokenizer.json": '{"model":{}}',
-    "tokenizer_config.json": "{}",
+    "config.json": JSON.stringify(nanoConfig(size)),
+    "tokenizer.json": JSON.stringify(tokenizerJson),
+    "tokenizer_config.json": JSON.stringify(tokenizerConfig),
+    "generation_config.json": '{"model_type":"t5"}',
     "model.safetensors": weights,
     "pytorch_model.bin": "not wanted",
     "README.md": "not wanted",
@@ -59,6 +63,7 @@ test("a Hub id is fetched into the standard cache layout: blobs, refs and links 
   expect(folder).toBe(join(modelDir(), "snapshots", COMMIT));
   expect(readdirSync(folder).sort()).toEqual([
     "config.json",
+    "generation_config.json",
     "model.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -66,7 +71,9 @@ test("a Hub id is fetched into the standard cache layout: blobs, refs and links 
   expect(readFileSync(join(folder, "model.safetensors")).equals(weights)).toBe(true);
   expect(readlinkSync(join(folder, "model.safetensors"))).toBe(`../../blobs/${sha256(weights)}`);
   // git's blob id of the 19 bytes {"model_type":"t5"}, from `git hash-object`
-  expect(readlinkSync(join(folder, "config.json"))).toBe("../../blobs/35a8e3aa9d491e8900a898b23dab09e9562841fb");
+  expect(readlinkSync(join(folder, "generation_config.json"))).toBe(
+    "../../blobs/35a8e3aa9d491e8900a898b23dab09e9562841fb",
+  );
   expect(readFileSync(join(modelDir(), "refs/main"), "utf8")).toBe(COMMIT);
   const last = seen.at(-1);
   expect(last?.receivedBytes).toBe(last?.totalBytes);
@@ -155,7 +162,7 @@ test("a server without ranges is read from the start again", async () => {
 test("a file whose hash differs is deleted and reported, large and small ones alike", async () => {
   for (const [name, damaged] of [
     ["model.safetensors", Buffer.alloc(weights.length)],
-    ["config.json", Buffer.from('{"model_type":"t6"}')],
+    ["generation_config.json", Buffer.from('{"model_type":"t6"}')],
   ] as const) {
     rmSync(modelDir(), { recursive: true, force: true });
     hub.fault = (path, request, response) => {
@@ -288,4 +295,85 @@ test("a model to be served is a folder or in the cache, and nothing is fetched",
   expect(await resolveCachedModel(ID, { cacheDir })).toBe(folder);
   expect(await resolveCachedModel(folder)).toBe(folder);
   expect(hub.requests).toEqual([]);
+});
+
+test("a file in the cache that is damaged is named, with or without a server, and what to do", async () => {
+  const folder = await resolveModel(ID, options());
+  const blob = join(modelDir(), "blobs", sha256(weights));
+  writeFileSync(blob, Buffer.alloc(weights.length));
+  const told =
+    /model\.safetensors in the Hub cache is damaged: it has hash \w{12}…, not \w{12}… .*Delete this file and run again/;
+  await expect(resolveModel(ID, options())).rejects.toThrow(told);
+  await expect(resolveModel(ID, options({ offline: true }))).rejects.toThrow(told);
+  await expect(resolveModel(ID, options({ revision: COMMIT }))).rejects.toThrow(told);
+  rmSync(blob);
+  expect(await resolveModel(ID, options())).toBe(folder);
+  expect(readFileSync(join(folder, "model.safetensors")).equals(weights)).toBe(true);
+});
+
+test("a revision can be pinned behind the id", async () => {
+  const folder = await resolveModel(`${ID}@${COMMIT}`, options());
+  expect(folder).toBe(join(modelDir(), "snapshots", COMMIT));
+  hub.requests.length = 0;
+  expect(await resolveModel(`${ID}@${COMMIT}`, options())).toBe(folder);
+  expect(hub.requests).toEqual([]);
+  await expect(resolveModel(`${ID}@v9`, options())).rejects.toThrow('no revision "v9" (acme/tiny-t5)');
+});
+
+test.each([
+  [
+    "is no T5",
+    { "config.json": { model_type: "bert" } },
+    'model_type "bert" is not supported (acme/tiny-t5, config.json)',
+  ],
+  [
+    "is a variant that is not supported",
+    { "config.json": { ...nanoConfig(size), feed_forward_proj: "gated-relu" } },
+    'feed_forward_proj "gated-relu" is not supported',
+  ],
+  [
+    "has more tokens than rows",
+    { "config.json": { ...nanoConfig(size), vocab_size: size - 5 } },
+    /the tokenizer has \d+ ids, the model's embedding \d+ rows \(acme\/tiny-t5, tokenizer\.json\)/,
+  ],
+  [
+    "has a tokenizer that is none",
+    { "tokenizer.json": [] },
+    "no added_tokens and model (acme/tiny-t5, tokenizer.json)",
+  ],
+])("a model that %s is refused before its weights are fetched", async (_, files, message) => {
+  for (const [name, content] of Object.entries(files)) hub.files.set(name, Buffer.from(JSON.stringify(content)));
+  await expect(resolveModel(ID, options())).rejects.toThrow(message);
+  expect(fetched("model.safetensors")).toEqual([]);
+});
+
+test("a server that sends more or fewer bytes than the Hub said is not believed", async () => {
+  for (const sent of [Buffer.concat([weights, Buffer.alloc(10)]), weights.subarray(0, 1000)]) {
+    hub.fault = (path, request, response) => {
+      if (path !== "/store/model.safetensors") return false;
+      if (request.headers.range === undefined) return sendBytes(request, response, sent);
+      response.writeHead(416).end();
+      return true;
+    };
+    await expect(resolveModel(ID, options())).rejects.toThrow(
+      /cannot be reached: (it sent more than|the connection ended after|it did not send)/,
+    );
+    expect(existsSync(join(modelDir(), "blobs", sha256(weights)))).toBe(false);
+  }
+});
+
+test("a repository that holds an adapter alone says so", async () => {
+  hub.files.clear();
+  hub.files.set("adapter_config.json", Buffer.from("{}"));
+  await expect(resolveModel(ID, options())).rejects.toThrow("the repository holds an adapter, not a model");
+});
+
+test("an adapter folder brings its base: fetched where it is not in the cache", async () => {
+  const folder = join(cacheDir, "adapter");
+  mkdirSync(folder);
+  const config = { peft_type: "LORA", r: 2, lora_alpha: 4, target_modules: ["q"], base_model_name_or_path: ID };
+  writeFileSync(join(folder, "adapter_config.json"), JSON.stringify({ ...config, revision: COMMIT }));
+  await expect(resolveModel(folder, options({ offline: true }))).rejects.toThrow("the model is not in the cache");
+  expect(await resolveModel(folder, options())).toBe(folder);
+  expect(existsSync(join(modelDir(), "snapshots", COMMIT, "model.safetensors"))).toBe(true);
 });
