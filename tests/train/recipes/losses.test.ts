@@ -28,7 +28,7 @@ test.each<TrainSettings>([
   { lossType: "simpo" },
   { lossType: "sft" },
 ])("falls on the pairs that it trains on: %j", async (settings) => {
-  const config = run.config(Object.values(settings).join("-"), { ...settings, numTrainEpochs: 10, saveSteps: 1000 });
+  const config = run.config(Object.values(settings).join("-"), { ...settings, numTrainEpochs: 4, saveSteps: 1000 });
   await trainStepwiseDpo(config, { exportOnnx: false });
   const losses = (await readMetrics(config.outputDir)).flatMap((line) => line.loss ?? []);
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -38,7 +38,7 @@ test.each<TrainSettings>([
 
 describe("DPO with its frozen reference", () => {
   test("starts at ln 2 with rewards 0, and parts the rewards as it trains", async () => {
-    const config = run.config("dpo", { lossType: "sigmoid", numTrainEpochs: 10, saveSteps: 1000 });
+    const config = run.config("dpo", { lossType: "sigmoid", numTrainEpochs: 4, saveSteps: 1000 });
     const result = await trainStepwiseDpo(config, { exportOnnx: false });
     expect(result.before.eval_loss).toBeCloseTo(Math.LN2, 4);
     expect(result.before["eval_rewards/margins"]).toBeCloseTo(0, 4);
