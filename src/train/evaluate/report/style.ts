@@ -52,7 +52,7 @@ thead th{font-weight:500;color:var(--soft);border-bottom-color:var(--soft);verti
 tbody th{font-weight:500;min-width:9em}td{white-space:nowrap}td:last-child,thead th:last-child{padding-right:0}
 .heat{width:auto;border-collapse:separate;border-spacing:3px;font-size:13px}
 .heat th,.heat td{border:0;padding:5px 4px;text-align:center;min-width:42px;border-radius:4px}.heat .blank{padding:0}
-.heat tbody th{text-align:left;max-width:260px;padding-right:10px;font-weight:400}.heat td{height:30px}.heat tbody th span{color:var(--soft)}
+.heat tbody th{text-align:left;max-width:260px;padding-right:10px;font-weight:400}.heat td{height:30px}.heat th,.heat td{vertical-align:middle}.heat tbody th span{color:var(--soft)}
 .heat .verdict{min-width:24px;color:var(--soft)}.heat tbody::before{content:"";display:block;height:6px}.heat thead th:first-child{text-align:left}
 .hi,.lo,.none{background:color-mix(in oklab,var(--tone) calc(var(--p)*.5),var(--heat-mid));print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .hi{--tone:var(--accent)}.lo{--tone:var(--wrong)}.none{--tone:var(--heat-mid);--p:0%}

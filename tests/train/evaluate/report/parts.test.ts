@@ -109,9 +109,21 @@ test("solutions with the same text are shown once, with all who wrote them", () 
   ): SampleSolution => ({
     ...{ source, decoding, text, steps: [], score: null, exact: null, answer_correct: null },
   });
-  const solutions = [by("gold", null, "a"), by("baseline", "greedy", "b"), by("model", "greedy", "a"), by("baseline", "sampled", "a"), by("model", "sampled", "c"), by("baseline", "sampled", "a")]; // biome-ignore format: one list
-  expect(distinctSolutions(solutions, true).map(({ writers }) => writers)).toEqual(["given, after, 2 samples before", "before", "1 sample after"]); // biome-ignore format: one list
-  expect(distinctSolutions([by("model", "greedy", "a"), by("model", "sampled", "a")], false).map(({ writers }) => writers)).toEqual(["model, 1 sample"]); // biome-ignore format: one list
+  const solutions = [
+    by("gold", null, "a"),
+    by("baseline", "greedy", "b"),
+    by("model", "greedy", "a"),
+    by("baseline", "sampled", "a"),
+    by("model", "sampled", "c"),
+    by("baseline", "sampled", "a"),
+  ];
+  expect(distinctSolutions(solutions, true).map(({ writers, short }) => [writers, short])).toEqual([
+    ["given, after, 2 samples before", "given, after +2"],
+    ["before", "before"],
+    ["1 sample after", "1 sample"],
+  ]);
+  const one = distinctSolutions([by("model", "greedy", "a"), by("model", "sampled", "a")], false);
+  expect(one.map(({ writers, short }) => [writers, short])).toEqual([["model, 1 sample", "model +1"]]);
 });
 
 test("a metric that is not known goes by its own name", () => {

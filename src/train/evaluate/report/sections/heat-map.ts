@@ -21,14 +21,14 @@ function cell(step: SampleStep | undefined, first: boolean): Html {
   return html`<td class="${`${tone}${mark}`}" style="${style}" title="${step.text}" aria-label="${stepLabel(step)}">${scoreText(step.score)}</td>`;
 }
 
-function rowOf({ problem, solution, writers }: Row, columns: number): Html {
+function rowOf({ problem, solution, writers, short }: Row, columns: number): Html {
   const firstWrong = solution.steps.findIndex((step) => step.right === false);
   const verdict = solution.exact === null ? "" : solution.exact ? "✓" : "✗";
   const said = solution.exact === null ? "not checked" : solution.exact ? "solved" : "not solved";
   const head =
     problem < SAMPLES_SHOWN ? html`<a href="#${sampleId(problem)}">${problem + 1}</a>` : html`${problem + 1}`;
   const cells = Array.from({ length: columns }, (_, i) => cell(solution.steps[i], i === firstWrong));
-  return html`<tr><th scope="row">${head} <span>${writers}</span></th><td class="verdict" aria-label="${said}">${verdict}</td>${cells}</tr>`;
+  return html`<tr><th scope="row">${head} <span title="${writers}">${short}</span></th><td class="verdict" aria-label="${said}">${verdict}</td>${cells}</tr>`;
 }
 
 export function heatMapSection(result: EvaluationResult): Section | Missing {
@@ -50,7 +50,7 @@ export function heatMapSection(result: EvaluationResult): Section | Missing {
   return {
     id: "heat-map",
     title: "Step by step",
-    body: html`<p>Each row is a solution (the same text once), each column a step, each number the reward model’s score. A framed cell is a step that is known to be wrong, the heavy frame the first of them. Where scores and frames agree, the reward model has found the mistake.${cut}</p>
+    body: html`<p>Each row is a solution, with who wrote it and how many samples wrote the same, each column a step, each number the reward model’s score. A framed cell is a step that is known to be wrong, the heavy frame the first of them. Where scores and frames agree, the reward model has found the mistake.${cut}</p>
 <ul class="key"><li><i class="ramp"></i>0 wrong … 1 right</li><li><i class="frame"></i>wrong by the check</li></ul>
 <div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="heat"><caption>${caption}</caption><thead><tr><th scope="col">Problem</th><th scope="col"><span class="hidden">Solved</span></th>${heads}</tr></thead>
 ${problems.map((own) => html`<tbody>${own.map((row) => rowOf(row, columns))}</tbody>`)}</table></div>`,

@@ -41,9 +41,10 @@ function sampleBlock(sample: SampleProblem, problem: number, compared: boolean):
     solutions.flatMap((solution) => distinctSolutions([solution], compared));
   const greedy = sample.solutions.filter(({ decoding }) => decoding === "greedy");
   const others = sample.solutions.filter(({ decoding }) => decoding !== "greedy");
-  const rest = distinctSolutions(others, compared);
-  const sides = greedy.length > 0 ? alone(greedy) : rest.splice(0, 2);
-  const scored = sample.solutions.some(({ source }) => source === "gold");
+  const distinct = distinctSolutions(others, compared);
+  const sides = greedy.length > 0 ? alone(greedy) : distinct.slice(0, 2);
+  const rest = distinct.filter(({ solution }) => sides.every((side) => side.solution.text !== solution.text));
+  const scored = sample.solutions.some(({ text }) => text === sample.gold);
   const gold = sample.gold === null || scored ? undefined : html`<pre>${sample.gold}</pre>`;
   return html`<article class="sample" id="${sampleId(problem)}"><p class="prompt"><span>${problem + 1}</span>${sample.prompt}</p>
 <div class="sides">${sides.map(solutionBlock)}</div>
