@@ -1,14 +1,15 @@
 // Weights for the decoding graphs, in the layout of the checkpoint ([out, in]): from a model folder, or from parameters in memory.
 
+import { ArtifactError } from "../../shared/errors.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
-import { readT5Config } from "../export/export-graphs.ts";
 import type { WeightSource } from "../export/layers.ts";
 import { checkT5Tensors, headTensor } from "../export/t5-weights.ts";
+import { loadConfig } from "../model/model-folder.ts";
 import { type Parameters, parameterSpecs } from "../model/parameters.ts";
 import { openModelTensors } from "../safetensors.ts";
 import { type Tensor2D, tf } from "../tensorflow.ts";
 
-/** A model folder in Hugging Face layout, or a model in memory, whose tensors stay the caller's. */
+/** A model or adapter folder in Hugging Face layout, or a model in memory (an adapter merged), whose tensors stay the caller's. */
 export type GeneratorSource = string | { config: T5Config; parameters: Parameters };
 
 export interface OpenWeights {
@@ -24,6 +25,13 @@ export async function openWeights(source: GeneratorSource): Promise<OpenWeights>
   return typeof source === "string" ? fromFolder(source) : fromMemory(source.config, source.parameters);
 }
 
+function checkFinite(values: Float32Array<ArrayBuffer>, where: string): Float32Array<ArrayBuffer> {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return values;
+  const fix = "The training diverged or the file is damaged; use an earlier checkpoint.";
+  throw new ArtifactError({ code: "not_finite", what: `value ${bad} is ${values[bad]}`, where, fix });
+}
+
 function matrixShape(name: string, shape: readonly number[] | undefined): readonly [number, number] {
   const [rows, columns] = shape ?? [];
   if (rows === undefined || columns === undefined) throw new RangeError(`${name} is not a matrix`);
@@ -31,7 +39,7 @@ function matrixShape(name: string, shape: readonly number[] | undefined): readon
 }
 
 async function fromFolder(dir: string): Promise<OpenWeights> {
-  const config = await readT5Config(dir);
+  const config = await loadConfig(dir);
   const reader = await openModelTensors(dir);
   try {
     checkT5Tensors(config, reader, dir);
@@ -44,7 +52,7 @@ async function fromFolder(dir: string): Promise<OpenWeights> {
     head: headTensor(config, reader),
     weights: {
       shape: (name) => matrixShape(name, reader.info(name).shape),
-      read: (name) => reader.readFloat32(name),
+      read: async (name) => checkFinite(await reader.readFloat32(name), `${dir}, tensor "${name}"`),
     },
     close: () => reader.close(),
   };
@@ -63,7 +71,7 @@ function fromMemory(config: T5Config, parameters: Parameters): OpenWeights {
         const inFile = specs.get(name)?.transposed ? tf.transpose(tensor as Tensor2D) : tensor; // only matrices are transposed
         const values = await inFile.data<"float32">();
         if (inFile !== tensor) inFile.dispose();
-        return new Float32Array(values);
+        return checkFinite(new Float32Array(values), `tensor "${name}"`);
       },
     },
     close: async () => {},

@@ -7,7 +7,7 @@ import { CapacityError, InputError, StepwiseError } from "../../shared/errors.ts
 import type { SamplingOptions } from "../../shared/sampling.ts";
 import { openOnnxGenerator } from "../decoding/onnx-generate.ts";
 import { loadConfig, loadTokenizer } from "../model/model-folder.ts";
-import { loadRewardModel, type RewardModel } from "../reward/reward-model.ts";
+import { loadRewardModel, type RewardModel, rewardModelKey } from "../reward/reward-model.ts";
 import { hashJudge } from "../reward/score-cache.ts";
 import { branchRollouts } from "./branches.ts";
 import { openRolloutJournal, type RolloutJournal, type RunIdentity } from "./journal.ts";
@@ -51,7 +51,7 @@ export interface RolloutOptions {
   outputDir: string;
   /** Rows decoded together. */
   batchSize: number;
-  /** Problems between two writes to disk: what a kill loses at most. Default: as many as make 512 samples. */
+  /** Problems between two writes to disk: what a kill loses at most. Default: as many as make about 512 texts. */
   problemsABatch?: number | undefined;
   processes?: number | undefined;
   resume: boolean;
@@ -64,6 +64,8 @@ export interface RolloutOptions {
 export const PARTIAL_FILE = "rollouts.partial.jsonl";
 
 const ROWS_A_BATCH = 512;
+/** About so many steps of a solution have continuations of their own. */
+const STEPS = 4;
 
 /**
  * Runs a rollout and writes rollouts.jsonl, train.jsonl, eval.jsonl, steps.jsonl and rollout_report.json. Throws InputError for options,
@@ -101,9 +103,10 @@ async function rollAll(
   journal: RolloutJournal,
   options: RolloutOptions,
 ): Promise<void> {
-  const { rewardModelDir, scorer, samples, onProgress } = options;
+  const { rewardModelDir, scorer, samples, monteCarlo, onProgress } = options;
   const open = problems.map((_, i) => i).filter((i) => !journal.finished.has(i));
-  const perBatch = options.problemsABatch ?? Math.max(1, Math.floor(ROWS_A_BATCH / samples));
+  const perBatch =
+    options.problemsABatch ?? Math.max(1, Math.floor(ROWS_A_BATCH / (samples * (1 + STEPS * monteCarlo))));
   const asks = scorer === "judge" || scorer === "both";
   const rewardModel =
     asks && rewardModelDir !== undefined
@@ -180,7 +183,7 @@ async function identity(options: RolloutOptions): Promise<RunIdentity> {
   const asks = (scorer === "judge" || scorer === "both") && rewardModelDir !== undefined;
   return {
     model_sha256: await hashJudge(options.modelDir),
-    reward_model_sha256: asks ? await hashJudge(rewardModelDir) : null,
+    reward_model: asks ? await rewardModelKey(rewardModelDir) : null,
     data,
     problems,
     samples,
