@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../shared/errors.ts";
+import { REWARD_MODEL_FILE } from "../../shared/process-reward.ts";
 import { checkpointDir, listCheckpoints } from "../checkpoint.ts";
 import { TRAINER_STATE_FILE } from "../trainer-state.ts";
 
@@ -24,9 +25,15 @@ export async function firstStep(outputDir: string, run: { resume: boolean; overw
   });
 }
 
-/** Deletes what says that an earlier run finished, and how; its checkpoints too unless the run goes on from one of them. */
+/** Deletes what says that an earlier run finished, how, and that it made a reward model; its checkpoints too unless the run goes on from one of them. */
 export async function clearEarlierRun(outputDir: string, resume: boolean): Promise<void> {
-  for (const file of [TRAINER_STATE_FILE, "all_results.json", "train_results.json", "eval_results.json"])
+  for (const file of [
+    TRAINER_STATE_FILE,
+    REWARD_MODEL_FILE,
+    "all_results.json",
+    "train_results.json",
+    "eval_results.json",
+  ])
     await rm(join(outputDir, file), { force: true });
   if (resume) return;
   for (const step of await listCheckpoints(outputDir)) await rm(checkpointDir(outputDir, step), { recursive: true });

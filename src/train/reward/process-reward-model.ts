@@ -68,7 +68,7 @@ export class ProcessRewardModel {
     }));
   }
 
-  /** Distinct solutions, those of one question side by side, short questions and solutions first. */
+  /** Distinct solutions, those of one question side by side, sorted by the longest solution: there padding costs most. */
   private layOut(completions: readonly Completion[]): Row[] {
     const rows = new Map<string, Row>();
     completions.forEach(({ prompt, completion }, owner) => {
@@ -86,13 +86,18 @@ export class ProcessRewardModel {
       if (row !== undefined) row.owners.push(owner);
       else rows.set(key, { ...layoutSolution(this.tokenizer, this.model.config, prompt, steps), owners: [owner] });
     });
-    const text = ({ promptIds }: Row): string => promptIds.join(" ");
-    return [...rows.values()].sort(
+    const longest = new Map<string, number>();
+    const question = ({ promptIds }: Row): string => promptIds.join(" ");
+    for (const row of rows.values())
+      longest.set(question(row), Math.max(longest.get(question(row)) ?? 0, row.decoderIds.length));
+    const keyed = [...rows.values()].map((row) => ({ row, question: question(row) }));
+    keyed.sort(
       (a, b) =>
-        a.promptIds.length - b.promptIds.length ||
-        (text(a) < text(b) ? -1 : text(a) > text(b) ? 1 : 0) ||
-        a.decoderIds.length - b.decoderIds.length,
+        (longest.get(a.question) ?? 0) - (longest.get(b.question) ?? 0) ||
+        a.row.promptIds.length - b.row.promptIds.length ||
+        (a.question < b.question ? -1 : a.question > b.question ? 1 : 0),
     );
+    return keyed.map(({ row }) => row);
   }
 
   /** As many rows as fit: at least one. */

@@ -22,11 +22,13 @@ export function epochSteps(
   { batchSize, accumulation, seed }: BatchOptions,
 ): number[][][] {
   const rng = createRng((seed + Math.imul(epoch, 0x9e3779b9)) >>> 0);
-  const order = rng.shuffle(byQuestion(solutions)).flat();
+  const questions = byQuestion(solutions);
+  const length = longestOfQuestion(solutions, questions);
+  const order = rng.shuffle(questions).flat();
   const batches: number[][] = [];
   for (let start = 0; start < order.length; start += POOL_BATCHES * batchSize) {
     const pool = order.slice(start, start + POOL_BATCHES * batchSize);
-    pool.sort((a, b) => lengthOf(solutions[a]) - lengthOf(solutions[b])); // stable: a question's solutions stay side by side
+    pool.sort((a, b) => (length[a] ?? 0) - (length[b] ?? 0)); // stable: a question's solutions stay side by side
     const cut: number[][] = [];
     for (let i = 0; i < pool.length; i += batchSize) cut.push(pool.slice(i, i + batchSize));
     batches.push(...rng.shuffle(cut));
@@ -36,9 +38,14 @@ export function epochSteps(
   return steps;
 }
 
-/** Length of the question: solutions are about in proportion, and those of one question sort together. */
-function lengthOf(solution: LabelledTokens | undefined): number {
-  return solution?.promptIds.length ?? 0;
+/** By solution, the length of the longest solution of its question: the decoder is where padding costs most. */
+function longestOfQuestion(solutions: readonly LabelledTokens[], questions: readonly (readonly number[])[]): number[] {
+  const longest = new Array<number>(solutions.length).fill(0);
+  for (const own of questions) {
+    const length = own.reduce((max, i) => Math.max(max, solutions[i]?.decoderIds.length ?? 0), 0);
+    for (const i of own) longest[i] = length;
+  }
+  return longest;
 }
 
 function byQuestion(solutions: readonly LabelledTokens[]): number[][] {

@@ -4,12 +4,12 @@ import { expect, test } from "vitest";
 import { epochSteps } from "../../../src/train/reward/solution-batches.ts";
 import type { LabelledTokens } from "../../../src/train/reward/solution-loss.ts";
 
-/** 100 questions of 1 to 20 tokens, two solutions each. */
+/** 100 questions, two solutions of 3 to 23 tokens each. */
 const solutions: LabelledTokens[] = Array.from({ length: 200 }, (_, i) => {
   const question = Math.floor(i / 2);
   return {
-    promptIds: [question, ...new Array<number>(question % 20).fill(5)],
-    decoderIds: [0, 1],
+    promptIds: [question, 1],
+    decoderIds: [0, ...new Array<number>(1 + (i % 2) + (question % 20)).fill(5), 1],
     stepEnds: [1],
     labels: [1],
   };
@@ -31,13 +31,13 @@ test("the seed and the epoch decide the order, and nothing else", () => {
   expect(epochSteps(solutions, 0, { ...options, seed: 43 })).not.toEqual(first);
 });
 
-test("a question's solutions are in one batch, beside questions of like length", () => {
+test("a question's solutions are in one batch, beside solutions of like length", () => {
   const batches = epochSteps(solutions, 0, options).flat();
   for (const batch of batches) {
     expect(new Set(batch.map((i) => Math.floor(i / 2))).size).toBe(batch.length / 2);
   }
   const padding = (batch: number[]): number => {
-    const lengths = batch.map((i) => solutions[i]?.promptIds.length ?? 0);
+    const lengths = batch.map((i) => solutions[i]?.decoderIds.length ?? 0);
     return lengths.reduce((sum, length) => sum + Math.max(...lengths) - length, 0);
   };
   const inOrder = Array.from({ length: 25 }, (_, b) => Array.from({ length: 8 }, (_, i) => 8 * b + i));
