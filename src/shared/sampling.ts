@@ -27,34 +27,46 @@ export function logSumExp(values: ArrayLike<number>): number {
   return top + Math.log(sum);
 }
 
-/** Ids in descending order of their logits (the lower id first on ties), drawn one by one from a heap: most draws need a few. */
-function likeliestFirst(logits: ArrayLike<number>): () => number {
-  const heap = Int32Array.from({ length: logits.length }, (_, id) => id);
-  let size = heap.length;
+/**
+ * Ids in descending order of their logits (the lower id first on ties), drawn one by one. Most draws end at the first, so only the second
+ * builds the heap that the others come from.
+ */
+function likeliestFirst(logits: ArrayLike<number>, likeliest: number): () => number {
+  let heap: Int32Array | undefined;
+  let size = logits.length;
+  let drawn = 0;
   const before = (a: number, b: number): boolean => {
     const [x, y] = [logits[a] ?? 0, logits[b] ?? 0];
     return x > y || (x === y && a < b);
   };
-  const sift = (start: number): void => {
-    const id = heap[start] ?? 0;
+  const sift = (ids: Int32Array, start: number): void => {
+    const id = ids[start] ?? 0;
     let place = start;
     for (;;) {
       let child = 2 * place + 1;
       if (child >= size) break;
-      if (child + 1 < size && before(heap[child + 1] ?? 0, heap[child] ?? 0)) child++;
-      const larger = heap[child] ?? 0;
+      if (child + 1 < size && before(ids[child + 1] ?? 0, ids[child] ?? 0)) child++;
+      const larger = ids[child] ?? 0;
       if (!before(larger, id)) break;
-      heap[place] = larger;
+      ids[place] = larger;
       place = child;
     }
-    heap[place] = id;
+    ids[place] = id;
   };
-  for (let place = (size >> 1) - 1; place >= 0; place--) sift(place);
-  return () => {
-    const id = heap[0] ?? 0;
-    heap[0] = heap[--size] ?? 0;
-    sift(0);
+  const pop = (ids: Int32Array): number => {
+    const id = ids[0] ?? 0;
+    ids[0] = ids[--size] ?? 0;
+    sift(ids, 0);
     return id;
+  };
+  return () => {
+    if (drawn++ === 0) return likeliest;
+    if (heap === undefined) {
+      heap = Int32Array.from({ length: size }, (_, id) => id);
+      for (let place = (size >> 1) - 1; place >= 0; place--) sift(heap, place);
+      pop(heap); // the likeliest
+    }
+    return pop(heap);
   };
 }
 
@@ -62,9 +74,10 @@ function likeliestFirst(logits: ArrayLike<number>): () => number {
 export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, random: () => number): number {
   if (!options.doSample) return argmax(logits);
   const { temperature, topK, topP } = options;
-  const top = (logits[argmax(logits)] ?? 0) / temperature;
+  const likeliest = argmax(logits);
+  const top = (logits[likeliest] ?? 0) / temperature;
   const weightOf = (id: number): number => Math.exp((logits[id] ?? Number.NEGATIVE_INFINITY) / temperature - top);
-  const next = likeliestFirst(logits);
+  const next = likeliestFirst(logits, likeliest);
   const kept: number[] = [];
   const weights: number[] = [];
   const keep = (): number => {

@@ -37,15 +37,16 @@ export function startDecoderProcess(dir: string, config: T5Config, threads: numb
     execArgv: ["--import", "tsx"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
-  const ended = new Promise<never>((_, reject) => {
-    const fail = (why: string, cause?: unknown): void => {
-      const fix = "Use fewer processes, or a smaller batch.";
-      reject(new CapacityError({ code: "decoder_ended", what: `a decoding process ended (${why})`, fix, cause }));
-    };
-    child.once("error", (cause) => fail(cause.message, cause));
-    child.once("exit", (code, signal) => fail(signal ?? `exit code ${code}`));
-  });
-  ended.catch(() => {}); // told by the decode that waits for it
+  let failure: CapacityError | undefined;
+  let waiting: { resolve(answer: DecodeAnswer): void; reject(error: CapacityError): void } | undefined;
+  const fail = (why: string, cause?: unknown): void => {
+    const fix = "Use fewer processes, or a smaller batch.";
+    failure ??= new CapacityError({ code: "decoder_ended", what: `a decoding process ended (${why})`, fix, cause });
+    waiting?.reject(failure);
+  };
+  child.once("error", (cause) => fail(cause.message, cause));
+  child.once("exit", (code, signal) => fail(signal ?? `exit code ${code}`));
+  child.on("message", (answer: DecodeAnswer) => waiting?.resolve(answer));
   const send = (request: DecodeRequest): void => {
     // an error of sending is followed by the end of the process
     child.send(request, () => {});
@@ -53,9 +54,11 @@ export function startDecoderProcess(dir: string, config: T5Config, threads: numb
   send({ open: { dir, config, threads } });
   return {
     async decode(rows, options) {
-      const answered = new Promise<DecodeAnswer>((resolve) => child.once("message", resolve));
-      send({ rows, options });
-      const answer = await Promise.race([answered, ended]);
+      const answer = await new Promise<DecodeAnswer>((resolve, reject) => {
+        waiting = { resolve, reject };
+        if (failure === undefined) send({ rows, options });
+        else reject(failure);
+      });
       if ("error" in answer) throw new Error(answer.error);
       return answer.rows;
     },

@@ -1,9 +1,11 @@
 // Decoding on onnxruntime against decoding on TensorFlow.js, which is held to PyTorch's greedy ids in parity.test.ts.
 
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SamplingOptions } from "../../../src/shared/sampling.ts";
+import { startDecoderProcess } from "../../../src/train/decoding/decoder.ts";
 import { generate } from "../../../src/train/decoding/generate.ts";
-import { type OnnxGenerator, openOnnxGenerator } from "../../../src/train/decoding/onnx-generate.ts";
+import { GREEDY, type OnnxGenerator, openOnnxGenerator } from "../../../src/train/decoding/onnx-generate.ts";
 import { loadModel } from "../../../src/train/model/model-folder.ts";
 import { startTensorflow, tf } from "../../../src/train/tensorflow.ts";
 import { GOLDEN_MODELS, goldenDir } from "../parity/models.ts";
@@ -71,6 +73,17 @@ describe("a generator", () => {
       expect(await pair.generate(prompts, options)).toEqual(alone);
     } finally {
       await pair.dispose();
+    }
+  });
+
+  test("hears from a process what it could not load", async () => {
+    const decoder = startDecoderProcess(join(goldenDir("t5-v1.1"), "nowhere"), generator.config, 1);
+    const rows = [{ promptIds: [5, 1], prefixIds: [], stream: 0, sample: 0 }];
+    const options = { maxNewTokens: 2, sampling: GREEDY, seed: 1, stopTokenIds: [] };
+    try {
+      await expect(decoder.decode(rows, options)).rejects.toThrow("onnxruntime cannot load the graph");
+    } finally {
+      await decoder.close();
     }
   });
 
