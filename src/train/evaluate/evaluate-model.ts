@@ -13,7 +13,7 @@ import { judgePart } from "./judge-part.ts";
 import { type LoadedItems, loadItems } from "./load-items.ts";
 import { type ModelRun, type ModelToRun, modelName, runModel } from "./model-run.ts";
 import { type EvaluateOptions, resolveOptions } from "./options.ts";
-import { checkOverlap, trainingDataOf } from "./overlap.ts";
+import { checkOverlap, namedTrainingData, trainingDataOf } from "./overlap.ts";
 import { pairScoreMetrics } from "./pair-score-metrics.ts";
 import { planEvaluation } from "./plan.ts";
 import { policyPart, preferencePart } from "./policy-part.ts";
@@ -54,7 +54,7 @@ async function evaluate(options: EvaluateOptions): Promise<Omit<EvaluationResult
   const rewardDir = options.rewardModel === undefined ? undefined : await localDir(options.rewardModel);
   const dirs = [...models.map(({ dir }) => dir), ...(rewardDir === undefined ? [] : [rewardDir])];
   const named = await trainingDataOf(dirs);
-  const trainingData = options.trainingData ?? named.found;
+  const trainingData = options.trainingData ? await namedTrainingData(options.trainingData) : named.found;
   const overlap = await checkOverlap(
     items.map(({ prompt }) => prompt),
     trainingData,

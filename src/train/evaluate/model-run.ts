@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { hashModel } from "../dpo/reference-logps.ts";
+import { hashWeights } from "../lora/base-folder.ts";
 import { loadModel, loadTokenizer } from "../model/model-folder.ts";
 import { tf } from "../tensorflow.ts";
 import { loadTrainerState, TRAINER_STATE_FILE } from "../trainer-state.ts";
@@ -76,7 +76,7 @@ export async function runModel(
         name,
         path: model.path,
         parameters: Object.values(loaded.parameters).reduce((sum, { size }) => sum + size, 0),
-        sha256: await hashModel(dir),
+        sha256: await hashWeights(dir),
       },
       greedy,
       checked: greedy.flatMap((solution, unit) => check(unit, [solution])),

@@ -1,5 +1,5 @@
 // Whether problems of the evaluation were trained on: prompts are compared by the hash of their normalised form (case and white space
-// aside). The training data are named on the command line, or by the train_config.json of the models' own runs.
+// aside). The training data are named on the command line, or by the configs that the models' own runs left (train_config.json, reward_config.json).
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -10,10 +10,16 @@ import { InputError } from "../../shared/errors.ts";
 import { normalisePrompt } from "../data/normalise-prompt.ts";
 import { isObject, readRawRecords } from "../data/raw-records.ts";
 import { readJson } from "../read-json.ts";
+import { labelFiles } from "../reward/read-labels.ts";
 
-/** Files of a data folder that are trained on: of pairs, and of step labels. */
-const TRAINING_FILES = ["train.jsonl", "steps.jsonl"];
-const trainConfigSchema = z.object({ data: z.string().min(1) });
+/** A file that was trained on, and the files whose problems the run kept out of it. */
+export interface TrainingFile {
+  path: string;
+  heldOut: string[];
+}
+
+const pairConfigSchema = z.object({ data: z.string().min(1) });
+const rewardConfigSchema = z.object({ data: z.array(z.string().min(1)), eval_data: z.string().nullish() });
 
 export interface Overlap {
   training_data: string[];
@@ -34,54 +40,78 @@ function promptOf(value: unknown): string | undefined {
   return [prompt, nested, problem].find((text): text is string => typeof text === "string");
 }
 
-/** Data that the runs behind these model folders trained on, as far as they say so; `missing` is no longer there. */
-export async function trainingDataOf(modelDirs: readonly string[]): Promise<{ found: string[]; missing: string[] }> {
-  const named: string[] = [];
+/** Trained on by the runs behind these model folders, as far as they say so; `missing` is no longer there. */
+export async function trainingDataOf(
+  modelDirs: readonly string[],
+): Promise<{ found: TrainingFile[]; missing: string[] }> {
+  const found = new Map<string, TrainingFile>();
+  const missing = new Set<string>();
+  const add = async (data: string, files: () => Promise<TrainingFile>): Promise<void> => {
+    if (!existsSync(data)) missing.add(data);
+    else await files().then((file) => found.set(file.path, file));
+  };
   for (const dir of modelDirs) {
-    const path = join(dir, "train_config.json");
-    if (!existsSync(path)) continue;
-    const parsed = trainConfigSchema.safeParse(await readJson(path, { fix: "Restore the file." }));
-    if (parsed.success) named.push(parsed.data.data);
+    const pairs = pairConfigSchema.safeParse(await configOf(join(dir, "train_config.json"))).data;
+    if (pairs !== undefined) await add(pairs.data, async () => ({ path: await pairFile(pairs.data), heldOut: [] }));
+    const reward = rewardConfigSchema.safeParse(await configOf(join(dir, "reward_config.json"))).data;
+    for (const data of reward?.data ?? []) {
+      await add(data, async () => {
+        const files = await labelFiles(data);
+        const heldOut = [reward?.eval_data ?? files.eval].filter((path) => path !== undefined && existsSync(path));
+        return { path: files.train, heldOut: heldOut.flatMap((path) => path ?? []) };
+      });
+    }
   }
-  const all = [...new Set(named)];
-  return { found: all.filter((path) => existsSync(path)), missing: all.filter((path) => !existsSync(path)) };
+  return { found: [...found.values()], missing: [...missing] };
 }
 
-async function trainingFiles(path: string): Promise<string[]> {
-  const info = await stat(path).catch((cause: unknown) => {
-    const fix = "Check --training-data.";
-    throw new InputError({ code: "data_not_found", what: "there is no such training data", where: path, fix, cause });
-  });
-  if (!info.isDirectory()) return [path];
-  return TRAINING_FILES.map((file) => join(path, file)).filter((file) => existsSync(file));
+async function configOf(path: string): Promise<unknown> {
+  return existsSync(path) ? readJson(path, { fix: "Restore the file." }) : undefined;
 }
 
-/**
- * Compares prompts with training data (files, or folders with train.jsonl or steps.jsonl).
- * Throws InputError `overlap` where any is shared and `allow` is not set.
- */
+async function pairFile(data: string): Promise<string> {
+  return (await stat(data)).isDirectory() ? join(data, "train.jsonl") : data;
+}
+
+/** Named training data: files, or folders with train.jsonl or steps.jsonl. Throws InputError for what is not there. */
+export async function namedTrainingData(paths: readonly string[]): Promise<TrainingFile[]> {
+  const files: TrainingFile[] = [];
+  for (const path of paths) {
+    const info = await stat(path).catch((cause: unknown) => {
+      const fix = "Check --training-data.";
+      throw new InputError({ code: "data_not_found", what: "there is no such training data", where: path, fix, cause });
+    });
+    const own = info.isDirectory() ? ["train.jsonl", "steps.jsonl"].map((file) => join(path, file)) : [path];
+    files.push(...own.filter((file) => existsSync(file)).map((file) => ({ path: file, heldOut: [] })));
+  }
+  return files;
+}
+
+async function promptHashes(path: string): Promise<Set<string>> {
+  const { records } = await readRawRecords(path);
+  return new Set(records.flatMap(({ value }) => promptOf(value) ?? []).map(promptHash));
+}
+
+/** Compares prompts with training files. Throws InputError `overlap` where any is shared and `allow` is not set. */
 export async function checkOverlap(
   prompts: readonly string[],
-  trainingData: readonly string[],
+  trainingFiles: readonly TrainingFile[],
   allow: boolean,
 ): Promise<Overlap> {
   const trained = new Set<string>();
-  for (const path of trainingData) {
-    for (const file of await trainingFiles(path)) {
-      for (const { value } of (await readRawRecords(file)).records) {
-        const prompt = promptOf(value);
-        if (prompt !== undefined) trained.add(promptHash(prompt));
-      }
-    }
+  for (const { path, heldOut } of trainingFiles) {
+    const kept = await Promise.all(heldOut.map(promptHashes));
+    for (const hash of await promptHashes(path)) if (!kept.some((held) => held.has(hash))) trained.add(hash);
   }
+  const training_data = trainingFiles.map(({ path }) => path);
   const shared = prompts.filter((prompt) => trained.has(promptHash(prompt)));
   if (shared.length > 0 && !allow) {
     throw new InputError({
       code: "overlap",
       what: `${shared.length} of ${prompts.length} evaluation problems were trained on, the first: ${JSON.stringify((shared[0] ?? "").slice(0, 80))}`,
-      where: trainingData.join(", "),
+      where: training_data.join(", "),
       fix: "Evaluate on other problems, or pass --allow-overlap.",
     });
   }
-  return { training_data: [...trainingData], training_prompts: trained.size, prompts: shared.length };
+  return { training_data, training_prompts: trained.size, prompts: shared.length };
 }

@@ -54,13 +54,18 @@ export function policyColumns(
   };
 }
 
+/** The largest value, -1 for none; a spread call would overflow the stack on long lists. */
+function largest(values: readonly number[]): number {
+  return values.reduce((top, value) => Math.max(top, value), -1);
+}
+
 function firstWrongSteps({ items, checked }: SolvedItems): PolicyMetrics["first_wrong_step"] {
   const judged = checked.filter((_, i) => items[i] !== undefined && hasChecker(items[i]));
   if (judged.length === 0) return null;
   const firsts = judged
     .filter(({ steps }) => steps.length > 0)
     .map(({ steps }) => steps.findIndex(({ right }) => !right));
-  const counts = new Array<number>(Math.max(0, ...firsts.map((first) => first + 1))).fill(0);
+  const counts = new Array<number>(largest(firsts) + 1).fill(0);
   for (const first of firsts) if (first >= 0) counts[first] = (counts[first] ?? 0) + 1;
   return { counts, none: firsts.filter((first) => first < 0).length, empty: judged.length - firsts.length };
 }
@@ -105,7 +110,7 @@ export function policyMetrics(
       tokens: resampler.mean(columns.tokens),
       steps: resampler.mean(columns.steps),
       tokens_histogram: histogramOf(tokens, sharedEdges([tokens])),
-      steps_histogram: histogramOf(steps, integerEdges(Math.max(0, ...steps))),
+      steps_histogram: histogramOf(steps, integerEdges(Math.max(0, largest(steps)))),
     },
     repetition_rate: resampler.mean(columns.repetition_rate),
     repeated_4grams: resampler.mean(columns.repeated_4grams),

@@ -9,7 +9,7 @@ import { checkText } from "../../../src/train/evaluate/check-text.ts";
 import { finalAnswer, normaliseAnswer } from "../../../src/train/evaluate/final-answer.ts";
 import { firstWrongStep } from "../../../src/train/evaluate/items.ts";
 import { loadItems } from "../../../src/train/evaluate/load-items.ts";
-import { checkOverlap, trainingDataOf } from "../../../src/train/evaluate/overlap.ts";
+import { checkOverlap, namedTrainingData, trainingDataOf } from "../../../src/train/evaluate/overlap.ts";
 import { readRecord } from "../../../src/train/evaluate/read-record.ts";
 
 const GOLD = "Tom has 3 + 4 = 7 pens.\nTom has 7 - 2 = 5 pens.\nA: 5";
@@ -212,27 +212,43 @@ describe("overlap with training data", () => {
   test("is refused whatever the case and white space of the prompt, in any format", async () => {
     const pairs = await file("train.jsonl", [{ prompt: "Two  AND two?", chosen: "a", rejected: "b" }]);
     const prm = await file("prm.jsonl", [{ question: { problem: "three?" }, label: {} }]);
-    const prompts = ["two and two?", "three?", "four?"];
-    await expect(checkOverlap(prompts, [pairs, prm], false)).rejects.toThrow(
-      /2 of 3 evaluation problems were trained on, the first: "two and two\?".*--allow-overlap/,
+    const shepherd = await file("shepherd.jsonl", [{ input: "five? Step 1: 5 ки", label: "five? Step 1: 5 +" }]);
+    const prompts = ["two and two?", "three?", "four?", "five?"];
+    const trained = await namedTrainingData([pairs, prm, shepherd]);
+    await expect(checkOverlap(prompts, trained, false)).rejects.toThrow(
+      /3 of 4 evaluation problems were trained on, the first: "two and two\?".*--allow-overlap/,
     );
-    expect(await checkOverlap(prompts, [pairs, prm], true)).toEqual({
-      training_data: [pairs, prm],
-      training_prompts: 2,
-      prompts: 2,
+    expect(await checkOverlap(prompts, trained, true)).toEqual({
+      training_data: [pairs, prm, shepherd],
+      training_prompts: 3,
+      prompts: 3,
     });
-    expect((await checkOverlap(["four?"], [dir], false)).prompts).toBe(0);
+    expect((await checkOverlap(["four?"], await namedTrainingData([dir]), false)).prompts).toBe(0);
   });
 
-  test("the training data of a model's run is found through its train_config.json", async () => {
+  test("the pairs of a model's run are found through its train_config.json", async () => {
     const data = await file("own.jsonl", [{ prompt: "p" }]);
     await writeFile(join(dir, "train_config.json"), JSON.stringify({ data }));
-    expect(await trainingDataOf([dir, join(dir, "elsewhere")])).toEqual({ found: [data], missing: [] });
+    expect(await trainingDataOf([dir, join(dir, "elsewhere")])).toEqual({
+      found: [{ path: data, heldOut: [] }],
+      missing: [],
+    });
     await rm(data);
     expect(await trainingDataOf([dir])).toEqual({ found: [], missing: [data] });
+    await rm(join(dir, "train_config.json"));
+  });
+
+  test("the questions that a reward model's run kept for its evaluation do not count as trained on", async () => {
+    const train = await file("steps.jsonl", [{ prompt: "p" }, { prompt: "q" }]);
+    const evaluation = await file("eval_steps.jsonl", [{ prompt: "Q" }]);
+    await writeFile(join(dir, "reward_config.json"), JSON.stringify({ data: [dir], eval_data: null }));
+    const { found } = await trainingDataOf([dir]);
+    expect(found).toEqual([{ path: train, heldOut: [evaluation] }]);
+    expect(await checkOverlap(["q"], found, false)).toMatchObject({ training_prompts: 1, prompts: 0 });
+    await expect(checkOverlap(["p"], found, false)).rejects.toMatchObject({ code: "overlap" });
   });
 
   test("training data that is not there is an error", async () => {
-    await expect(checkOverlap(["p"], [join(dir, "none")], false)).rejects.toMatchObject({ code: "data_not_found" });
+    await expect(namedTrainingData([join(dir, "none")])).rejects.toMatchObject({ code: "data_not_found" });
   });
 });
