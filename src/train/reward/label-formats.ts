@@ -52,19 +52,22 @@ function parseLabelledPair(record: unknown): LabelledSolution[] {
 
 const rolloutSchema = z.object({
   prompt: z.string(),
-  samples: z.array(z.object({ completion: z.string(), step_labels: labelList.nullish() })),
+  samples: z.array(
+    z.object({ completion: z.string(), step_labels: labelList.nullish(), soft_labels: labelList.nullish() }),
+  ),
 });
 
-/** All samples of a problem, from a rollout; those without steps or labels are left out. */
+/** All samples of a problem, from a rollout, by the checker's labels, else by Monte Carlo's; those without steps or labels are left out. */
 function parseRollout(record: unknown): LabelledSolution[] {
   const { prompt, samples } = parseRecord(rolloutSchema, record);
-  const solutions = samples.flatMap(({ completion, step_labels }, i): LabelledSolution[] => {
+  const solutions = samples.flatMap(({ completion, step_labels, soft_labels }, i): LabelledSolution[] => {
     const steps = splitSteps(completion).map(({ text }) => text);
-    if (step_labels === undefined || step_labels === null || steps.length === 0) return [];
-    checkCount(`samples[${i}].step_labels`, step_labels, steps.length);
-    return [{ prompt, steps, labels: step_labels }];
+    const labels = step_labels ?? soft_labels;
+    if (labels === undefined || labels === null || steps.length === 0) return [];
+    checkCount(`samples[${i}].${step_labels ? "step_labels" : "soft_labels"}`, labels, steps.length);
+    return [{ prompt, steps, labels }];
   });
-  if (solutions.length === 0) throw badRecord("no_labels", 'no sample has "step_labels"');
+  if (solutions.length === 0) throw badRecord("no_labels", 'no sample has "step_labels" or "soft_labels"');
   return solutions;
 }
 

@@ -68,8 +68,9 @@ test("rollouts: every sample with labels is a solution", () => {
     { completion: "a\nb", step_labels: [true, false], score: 0.2 },
     { completion: "", step_labels: [] },
     { completion: "c" },
+    { completion: "d\ne", soft_labels: [0.75, 0] },
   ];
-  expect(read({ prompt: "q", samples })).toEqual(["q | a [1] | b [0]"]);
+  expect(read({ prompt: "q", samples })).toEqual(["q | a [1] | b [0]", "q | d [0.75] | e [0]"]);
 });
 
 describe("PRM800K", () => {
