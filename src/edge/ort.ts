@@ -15,12 +15,13 @@ let memory: WebAssembly.Memory | undefined;
 const GREEDY_TRIES = 2;
 
 function growingTightly(grown: WebAssembly.Memory): WebAssembly.Memory {
+  const grow = grown.grow.bind(grown);
   let refused = 0;
   return Object.defineProperty(grown, "grow", {
     value: (pages: number): number => {
       if (refused++ < GREEDY_TRIES) throw new RangeError("asks for more than it needs");
       refused = 0;
-      return WebAssembly.Memory.prototype.grow.call(grown, pages);
+      return grow(pages);
     },
   });
 }

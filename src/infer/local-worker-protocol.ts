@@ -6,7 +6,7 @@ import { z } from "zod";
 export const requestSchema = z.object({
   configPath: z.string(),
   assetsDir: z.string(),
-  /** Wrangler takes no asset above 25 MiB, not even here: this process then hands the files over itself. */
+  /** Wrangler takes no asset above 25 MiB, not even here, and is slow with large ones: this process then hands the files over itself. */
   serveFiles: z.boolean(),
   /** A file that need not exist; it keeps a developer's .dev.vars out. */
   envFile: z.string().optional(),

@@ -10,7 +10,7 @@ import getPort from "get-port";
 import { z } from "zod";
 import { ArtifactError, type CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
-import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
+import { type EdgeModels, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import type { StartRequest } from "./local-worker-protocol.ts";
 import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd } from "./worker-child.ts";
@@ -19,6 +19,8 @@ import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd
 export const PROJECT_ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** The wasm that src/edge/ort.ts imports. */
 export const EDGE_WASM = join(PROJECT_ROOT, "outputs/edge_build/ort-wasm-simd.wasm");
+/** Wrangler's local asset server takes seconds for the first read of a larger file. */
+const MAX_SERVED_ASSET_BYTES = 8 * 2 ** 20;
 export const WRANGLER_CONFIG = join(PROJECT_ROOT, "wrangler.toml");
 
 export interface LocalWorkerOptions {
@@ -97,7 +99,7 @@ export async function startOnAssets(
     configPath: WRANGLER_CONFIG,
     assetsDir,
     ...(!watch && { envFile: join(assetsDir, "none.env") }),
-    serveFiles: models.files.some(({ bytes }) => bytes > MAX_ASSET_BYTES),
+    serveFiles: models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES),
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,
