@@ -148,21 +148,22 @@ export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): 
   return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, Tensor1D, Tensor2D], Tensor1D>(
     (hidden, head) => {
       const logits = product(hidden, head, false, true);
-      const shifted = tf.sub(logits, tf.max(logits, 1, true));
-      const logNorm = tf.log(tf.sum(tf.exp(shifted), 1, true));
-      const logps: Tensor2D = tf.sub(shifted, logNorm); // [N, V]
+      const logNorm: Tensor2D = tf.tidy(() => tf.logSumExp(logits, 1, true)); // [N, 1]
+      const logps: Tensor2D = tf.sub(logits, logNorm); // [N, V]
+      logits.dispose();
       const [rows, vocab] = logps.shape;
       const offsets = tf.mul(tf.range(0, rows, 1, "int32"), tf.scalar(vocab, "int32"));
       return {
         value: tf.gather(tf.reshape(logps, [rows * vocab]), tf.add(offsets, labels)),
         saved: [hidden, head, labels, logps],
         gradient: (dy, [hidden, head, labels, logps]) => {
-          const dLogits: Tensor2D = tf.tidy(() => {
-            // int32, then cast: asked for float32 directly, WebAssembly's kernel writes integers
-            const oneHot = tf.cast(tf.oneHot(labels, vocab), "float32");
-            return tf.mul(tf.sub(oneHot, tf.exp(logps)), tf.expandDims(dy, 1));
-          });
-          return [() => product(dLogits, head), () => product(dLogits, hidden, true, false)];
+          // dLogits = dy (oneHot - p), taken apart: the one-hot matrix is never made
+          const weighted: Tensor2D = tf.tidy(() => tf.mul(tf.exp(logps), tf.expandDims(dy, 1))); // [N, V]
+          const column = tf.expandDims(dy, 1); // [N, 1]
+          return [
+            () => tf.sub(tf.mul(tf.gather(head, labels), column), product(weighted, head)),
+            () => tf.sub(scatterRows(tf.mul(hidden, column), labels, vocab), product(weighted, hidden, true, false)),
+          ];
         },
       };
     },

@@ -99,6 +99,8 @@ function selfAttention(p: Parameters, prefix: string, x: Tensor2D, bias: Tensor4
 export interface ForwardOptions {
   /** Keep only the inputs of each block for the backward pass, which then runs the block again: less memory, more time. */
   gradientCheckpointing?: boolean | undefined;
+  /** Is shown the hidden states [B*S, D] behind each encoder block (0-based), without the final norm: what deep supervision reads. */
+  onEncoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;
 }
 
 /**
@@ -128,6 +130,7 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, opt
     const name = `encoder.block.${i}`;
     const block = (x: Tensor2D, bias: Tensor4D): Tensor2D => encoderBlock(p, config, `${name}.layer`, x, bias);
     x = runBlock(block, [x, bias], { p, name, differentiated, options });
+    options.onEncoderBlock?.(x, i);
   }
   return { hidden: normed(p, "encoder.final_layer_norm", x, config), maskBias, batch, length };
 }

@@ -1,6 +1,7 @@
 // Value and gradients of a scalar loss by parameter name, their global norm, clipping and accumulation.
 
 import type { Parameters } from "../model/parameters.ts";
+import { gradientsOf } from "../model/tape.ts";
 import { type Tensor, tf } from "../tensorflow.ts";
 
 /**
@@ -12,22 +13,9 @@ export function valueAndGradients(
   parameters: Parameters,
   frozen: Parameters = {},
 ): { value: Tensor; gradients: Record<string, Tensor> } {
+  const { value, gradients } = gradientsOf(() => loss({ ...frozen, ...parameters }), Object.values(parameters));
   const names = Object.keys(parameters);
-  const withGradients = tf.valueAndGrads((...tensors: Tensor[]) => {
-    const byName: Record<string, Tensor> = { ...frozen };
-    names.forEach((name, i) => {
-      const tensor = tensors[i];
-      if (tensor !== undefined) byName[name] = tensor;
-    });
-    return loss(byName);
-  });
-  const { value, grads } = withGradients(Object.values(parameters));
-  const gradients: Record<string, Tensor> = {};
-  names.forEach((name, i) => {
-    const grad = grads[i];
-    if (grad !== undefined) gradients[name] = grad;
-  });
-  return { value, gradients };
+  return { value, gradients: Object.fromEntries(gradients.map((gradient, i) => [names[i] ?? "", gradient])) };
 }
 
 /** L2 norm over all gradients together. */
