@@ -1,4 +1,4 @@
-// A Hub id with a revision pinned behind it: google/flan-t5-small@0fc9ddf.
+// A Hub id with a revision pinned behind it: google/flan-t5-small@COMMIT.
 
 export interface PinnedId {
   id: string;

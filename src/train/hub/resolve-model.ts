@@ -34,7 +34,7 @@ export interface DownloadProgress {
 }
 
 export interface ResolveOptions {
-  /** Branch, tag, refs/pr/N or commit; default "main", or what follows an @ in the id: google/flan-t5-small@0fc9dd. */
+  /** Branch, tag, refs/pr/N or commit; default "main", or what follows an @ in the id. */
   revision?: string | undefined;
   /** Folder that holds models--*; default HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
   cacheDir?: string | undefined;
