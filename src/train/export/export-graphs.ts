@@ -6,6 +6,7 @@ import { ArtifactError } from "../../shared/errors.ts";
 import { MANIFEST_FILE, type ManifestFile } from "../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../shared/onnx-names.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
+import { modelFile } from "../lora/base-folder.ts";
 import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader } from "../safetensors.ts";
 import { exportLean, removeLean } from "./export-lean.ts";
@@ -68,7 +69,7 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
 
 /** config.json of a model folder. Throws ArtifactError. */
 export async function readT5Config(modelDir: string): Promise<T5Config> {
-  const path = join(modelDir, "config.json");
+  const path = await modelFile(modelDir, "config.json");
   const fix = "Give a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.json.";
   return parseT5Config(await readJson(path, { fix }), path);
 }

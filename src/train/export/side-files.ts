@@ -2,12 +2,12 @@
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { ArtifactError } from "../../shared/errors.ts";
 import type { ManifestFile } from "../../shared/manifest.ts";
 import { withNewlineToken } from "../../shared/newline-token.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
+import { modelFile } from "../lora/base-folder.ts";
 
 /** A file of the export and its line in the manifest. */
 export interface SideFile {
@@ -55,7 +55,7 @@ export async function readSideFiles(modelDir: string): Promise<SideFiles> {
 }
 
 async function readRequired(modelDir: string, name: string): Promise<{ path: string; content: Buffer; json: unknown }> {
-  const path = join(modelDir, name);
+  const path = await modelFile(modelDir, name);
   const bad = (what: string, cause: unknown): ArtifactError =>
     new ArtifactError({
       code: "missing_file",
@@ -89,7 +89,7 @@ function completeConfig({ content, json }: { content: Buffer; json: unknown }, c
 /** The model's own generation_config.json, or one made of its config where it has none. */
 async function generationConfig(modelDir: string, config: T5Config): Promise<Buffer> {
   try {
-    return await readFile(join(modelDir, "generation_config.json"));
+    return await readFile(await modelFile(modelDir, "generation_config.json"));
   } catch {
     const made = {
       decoder_start_token_id: config.decoderStartTokenId,

@@ -4,6 +4,7 @@ import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exportOnnx } from "../../../src/train/export/export-onnx.ts";
 import { createAdapter } from "../../../src/train/lora/adapter.ts";
 import { mergeAdapter, saveAdapter } from "../../../src/train/lora/adapter-folder.ts";
 import { hashWeights } from "../../../src/train/lora/base-folder.ts";
@@ -124,6 +125,8 @@ describe("a saved adapter", () => {
     const model = await loadModel(dir);
     await loadTokenizer(dir, model.config);
     tf.dispose(model.parameters);
+    const manifest = await exportOnnx({ modelDir: dir, outputDir: join(root, "bare-export"), dtypes: ["fp32"] });
+    expect(manifest.files.map(({ role }) => role)).toEqual(expect.arrayContaining(["config", "tokenizer", "decoder"]));
   });
 
   test("can stand on another adapter", async () => {
