@@ -7,17 +7,20 @@ import { z } from "zod";
 import { prepareEdgeModels } from "../infer/edge-models.ts";
 import { startOnAssets } from "../infer/local-worker.ts";
 import { CapacityError } from "../shared/errors.ts";
-import { connectInspector, type HeapUsage, type Inspector } from "./inspector.ts";
+import { connectInspector, type Inspector } from "./inspector.ts";
 
 /** Bytes in MB (10^6), times in milliseconds. */
 export interface EdgeBench {
   model: string;
   dtype: "int8";
   prompt_tokens: number;
-  /** Largest sums seen of what the JavaScript heap has reserved and what ArrayBuffers hold, WebAssembly's memory among them. */
-  peak_mb: { loading: number; serving: number };
-  /** At the end, after a garbage collection. */
-  resting_mb: { javascript_heap: number; array_buffers: number; wasm: number };
+  /**
+   * The isolate while it serves: WebAssembly's memory, which never shrinks; the embedding's table, by its size (workerd's inspector does
+   * not count ArrayBuffers); objects in the JavaScript heap, the most that was seen; and their sum.
+   */
+  peak_mb: { wasm: number; embedding: number; javascript_heap: number; total: number };
+  /** Objects in the JavaScript heap at the end, after a garbage collection. */
+  resting_heap_mb: number;
   first_answer_ms: number;
   ms_per_token: number;
   ms_per_token_4_candidates: number;
@@ -25,7 +28,7 @@ export interface EdgeBench {
 }
 
 const MEGABYTE = 1e6;
-const SAMPLE_MS = 20;
+const SAMPLE_MS = 250;
 
 /** Serves an exported model as policy and reward model in one worker and measures it. Throws what the worker's start throws. */
 export async function benchEdge(options: {
@@ -39,12 +42,12 @@ export async function benchEdge(options: {
   const worker = await startOnAssets({ assetsDir, models, inspect: true, removeAssets: true });
   try {
     if (worker.inspectorUrl === undefined) throw noInspector();
-    const inspector = await connectInspector(new URL(worker.inspectorUrl));
-    try {
-      return await measure(worker.url, inspector, { tokens, say });
-    } finally {
-      inspector.close();
-    }
+    const embeddingBytes = models.files.filter(({ path }) => path.includes("lean_embedding"));
+    return await measure(worker.url, new URL(worker.inspectorUrl), {
+      tokens,
+      say,
+      embeddingBytes: embeddingBytes.reduce((sum, { bytes }) => sum + bytes, 0),
+    });
   } finally {
     await worker.stop();
     await rm(assetsDir, { recursive: true, force: true });
@@ -58,8 +61,8 @@ const generationSchema = z.object({
 
 async function measure(
   url: string,
-  inspector: Inspector,
-  { tokens, say }: { tokens: number; say: (line: string) => void },
+  inspectorUrl: URL,
+  { tokens, say, embeddingBytes }: { tokens: number; say: (line: string) => void; embeddingBytes: number },
 ): Promise<EdgeBench> {
   const post = async (path: string, body: unknown): Promise<unknown> => {
     const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) });
@@ -73,12 +76,12 @@ async function measure(
   };
 
   say("loading");
-  const loading = sampleMemory(inspector);
   const started = performance.now();
   const first = await generate(1);
   const firstAnswerMs = performance.now() - started;
-  const loadingPeak = await loading.stop();
 
+  // only now: an inspector that listens while the model files arrive breaks their transfer
+  const inspector = await connectInspector(inspectorUrl);
   const serving = sampleMemory(inspector);
   say("generating");
   const perToken = await perTokenMs(tokens, generate);
@@ -87,20 +90,23 @@ async function measure(
   const scored = performance.now();
   await post("/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
   const scoreMs = performance.now() - scored;
-  const servingPeak = await serving.stop();
+  const heapPeak = await serving.stop();
 
   await inspector.collectGarbage();
-  const { usedSize, backingStorageSize } = await inspector.heapUsage();
+  const { usedSize } = await inspector.heapUsage();
+  inspector.close();
+  const wasm = await wasmBytes(url);
   return {
     model: first.model,
     dtype: "int8",
     prompt_tokens: first.usage.prompt_tokens,
-    peak_mb: { loading: megabytes(loadingPeak), serving: megabytes(servingPeak) },
-    resting_mb: {
-      javascript_heap: megabytes(usedSize),
-      array_buffers: megabytes(backingStorageSize),
-      wasm: megabytes(await wasmBytes(url)),
+    peak_mb: {
+      wasm: megabytes(wasm),
+      embedding: megabytes(embeddingBytes),
+      javascript_heap: megabytes(heapPeak),
+      total: megabytes(wasm + embeddingBytes + heapPeak),
     },
+    resting_heap_mb: megabytes(usedSize),
     first_answer_ms: Math.round(firstAnswerMs),
     ms_per_token: round(perToken),
     ms_per_token_4_candidates: round(perTokenOfFour),
@@ -125,13 +131,12 @@ async function perTokenMs(
   return (long.ms - short.ms) / Math.max(steps, 1);
 }
 
-/** Asks for the isolate's memory again and again; it answers between the runs of the graphs. */
+/** Asks for the isolate's heap again and again; it answers between the runs of the graphs. */
 function sampleMemory(inspector: Inspector): { stop(): Promise<number> } {
   let [peak, stopped] = [0, false];
-  const total = ({ totalSize, backingStorageSize }: HeapUsage): number => totalSize + backingStorageSize;
   const sampling = (async () => {
     while (!stopped) {
-      peak = Math.max(peak, total(await inspector.heapUsage()));
+      peak = Math.max(peak, (await inspector.heapUsage()).usedSize);
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
     }
   })();

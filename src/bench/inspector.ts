@@ -11,9 +11,9 @@ const TEXT = 1;
 const FINAL = 0x80;
 const MASKED = 0x80;
 
-const heapSchema = z.object({ usedSize: z.number(), totalSize: z.number(), backingStorageSize: z.number().default(0) });
+const heapSchema = z.object({ usedSize: z.number(), totalSize: z.number() });
 
-/** Bytes: objects in the JavaScript heap, what the heap has reserved, and what ArrayBuffers (WebAssembly's memory among them) hold. */
+/** Bytes: objects in the JavaScript heap, and what the heap has reserved. workerd gives 0 for what ArrayBuffers hold. */
 export type HeapUsage = z.infer<typeof heapSchema>;
 
 export interface Inspector {

@@ -10,7 +10,7 @@ import getPort from "get-port";
 import { z } from "zod";
 import { ArtifactError, type CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
-import { type EdgeModels, prepareEdgeModels } from "./edge-models.ts";
+import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import type { StartRequest } from "./local-worker-protocol.ts";
 import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd } from "./worker-child.ts";
@@ -99,7 +99,8 @@ export async function startOnAssets(
     configPath: WRANGLER_CONFIG,
     assetsDir,
     ...(!watch && { envFile: join(assetsDir, "none.env") }),
-    serveFiles: models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES),
+    // wrangler's inspector breaks large transfers from another process off
+    serveFiles: models.files.some(({ bytes }) => bytes > (inspect ? MAX_ASSET_BYTES : MAX_SERVED_ASSET_BYTES)),
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,
