@@ -19,8 +19,6 @@ export interface EdgeBench {
    * not count ArrayBuffers); objects in the JavaScript heap, the most that was seen; and their sum.
    */
   peak_mb: { wasm: number; embedding: number; javascript_heap: number; total: number };
-  /** Objects in the JavaScript heap at the end, after a garbage collection. */
-  resting_heap_mb: number;
   first_answer_ms: number;
   ms_per_token: number;
   ms_per_token_4_candidates: number;
@@ -92,8 +90,6 @@ async function measure(
   const scoreMs = performance.now() - scored;
   const heapPeak = await serving.stop();
 
-  await inspector.collectGarbage();
-  const { usedSize } = await inspector.heapUsage();
   inspector.close();
   const wasm = await wasmBytes(url);
   return {
@@ -106,7 +102,6 @@ async function measure(
       javascript_heap: megabytes(heapPeak),
       total: megabytes(wasm + embeddingBytes + heapPeak),
     },
-    resting_heap_mb: megabytes(usedSize),
     first_answer_ms: Math.round(firstAnswerMs),
     ms_per_token: round(perToken),
     ms_per_token_4_candidates: round(perTokenOfFour),

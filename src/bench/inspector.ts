@@ -18,8 +18,6 @@ export type HeapUsage = z.infer<typeof heapSchema>;
 
 export interface Inspector {
   heapUsage(): Promise<HeapUsage>;
-  /** Waits for a full garbage collection. */
-  collectGarbage(): Promise<void>;
   close(): void;
 }
 
@@ -42,10 +40,6 @@ export async function connectInspector(url: URL): Promise<Inspector> {
     });
   return {
     heapUsage: async () => heapSchema.parse(await call("Runtime.getHeapUsage")),
-    collectGarbage: async () => {
-      await call("HeapProfiler.enable");
-      await call("HeapProfiler.collectGarbage");
-    },
     close: () => socket.destroy(),
   };
 }
