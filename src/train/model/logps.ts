@@ -5,7 +5,7 @@ import { type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
 import { decoderRows, padRows } from "./batch.ts";
 import { gatherRows, labelLogps } from "./gradients.ts";
 import type { Parameters } from "./parameters.ts";
-import { decode, encode, type ForwardOptions, head, type TokenBatch } from "./t5.ts";
+import { decode, type Encoded, encode, type ForwardOptions, head, type TokenBatch } from "./t5.ts";
 
 /** Where the real tokens of padded rows lie: `positions` indexes the flat [C*T], `rows` says whose they are. */
 interface RealTokens {
@@ -58,8 +58,18 @@ export function completionLogps(
   labels: readonly (readonly number[])[],
   options: CompletionLogpsOptions = {},
 ): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
+  return encodedLogps(p, config, encode(p, config, prompts, options), labels, options);
+}
+
+/** The same for prompts that are encoded already. */
+export function encodedLogps(
+  p: Parameters,
+  config: T5Config,
+  encoded: Encoded,
+  labels: readonly (readonly number[])[],
+  options: CompletionLogpsOptions = {},
+): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
   const targets = padRows(decoderRows(labels, config), config.padTokenId);
-  const encoded = encode(p, config, prompts, options);
   const hidden = decode(p, config, encoded, { ...targets, promptRows: options.promptRows }, options);
   const real = realTokens(labels, targets.length, options.skip ?? []);
   const padded = real.positions.length < targets.batch * targets.length;

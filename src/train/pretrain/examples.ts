@@ -6,19 +6,38 @@ import { judgePrompt, policyPrompt } from "../../shared/prompts.ts";
 import type { TextTokenizer } from "../../shared/tokenizer.ts";
 import { corruptSolution, corruptWith } from "../data/arithmetic/corrupt.ts";
 import { DEFAULT_RANGE } from "../data/arithmetic/generate.ts";
-import type { ArithmeticProblem } from "../data/arithmetic/problem.ts";
+import type { ArithmeticProblem, Equation } from "../data/arithmetic/problem.ts";
 import { generateSplitProblem } from "../data/arithmetic/split.ts";
 import type { Rng } from "../data/rng.ts";
+import { type EncoderTarget, encoderTargets } from "./encoder-targets.ts";
 
 /** One training example as token ids, both ending in EOS. */
 export interface Example {
   input: number[];
   labels: number[];
+  /** What ought to stand in the input; see `encoderTargets`. */
+  targets: EncoderTarget[];
+  /** Tens and units of the result that the judged step ought to have; undefined where nothing is judged. */
+  result?: ResultDigits | undefined;
+}
+
+/** Tokens of the last two digits of a number, 0 for a missing one. */
+export interface ResultDigits {
+  tens: number;
+  units: number;
+}
+
+/** Digits of the last number of a step. */
+function resultDigits(step: string, tokenizer: TextTokenizer): ResultDigits | undefined {
+  const digits = step.match(/\d+(?=\D*$)/)?.[0]?.padStart(2, "0");
+  if (digits === undefined) return undefined;
+  const token = (digit: string | undefined): number => tokenizer.encode(digit ?? "0")[0] ?? 0;
+  return { tens: token(digits.at(-2)), units: token(digits.at(-1)) };
 }
 
 /** Share of judged steps taken from wrong solutions, and of those, how often the first wrong step itself. */
 const FROM_WRONG = 0.6;
-const AT_FIRST_ERROR = 0.5;
+const AT_FIRST_ERROR = 0.65;
 
 /** The curriculum: this share of the problems has 2 or 3 steps, the rest 2 to 6. */
 export interface Curriculum {
@@ -32,7 +51,11 @@ function drawProblem(rng: Rng, { shortShare }: Curriculum): ArithmeticProblem {
 
 function solveExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
-  return { input: tokenizer.encode(policyPrompt(problem.prompt)), labels: tokenizer.encode(problem.steps.join("\n")) };
+  return {
+    input: tokenizer.encode(policyPrompt(problem.prompt)),
+    labels: tokenizer.encode(problem.steps.join("\n")),
+    targets: [],
+  };
 }
 
 /**
@@ -59,29 +82,35 @@ const COARSE = 0.2;
 
 function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
-  const asked = (steps: readonly string[], index: number, correct: boolean, rightStep?: string): Example => {
+  const asked = (steps: readonly string[], index: number, correct: boolean, firstWrong = Number.POSITIVE_INFINITY) => {
     const lines = steps.map((text) => ({ text }));
     const input = tokenizer.encode(judgePrompt(problem.prompt, lines, index));
-    return { input, labels: tokenizer.encode(verdict(correct, rightStep)) };
+    const gold: (Equation | undefined)[] = problem.equations.map((equation, i) =>
+      i <= firstWrong ? equation : undefined,
+    );
+    const answer = firstWrong >= problem.equations.length ? problem.answer : undefined;
+    // once a step was wrong, no next step is right: what is taught then is where that was
+    const rightStep = problem.steps[Math.min(index, firstWrong)] ?? "";
+    return {
+      input,
+      labels: tokenizer.encode(verdict(correct, rightStep)),
+      targets: encoderTargets(input, gold, answer, tokenizer),
+      result: resultDigits(rightStep, tokenizer),
+    };
   };
-  if (rng.next() >= FROM_WRONG) {
-    const index = rng.int(0, problem.steps.length);
-    return asked(problem.steps, index, true, problem.steps[index]);
-  }
+  if (rng.next() >= FROM_WRONG) return asked(problem.steps, rng.int(0, problem.steps.length), true);
   if (rng.next() < COARSE) {
     const index = rng.int(0, problem.steps.length);
-    const right = problem.steps[index] ?? "";
-    return asked([...problem.steps.slice(0, index), garbleNumber(right, rng, "any")], index, false, right);
+    const garbled = garbleNumber(problem.steps[index] ?? "", rng, "any");
+    return asked([...problem.steps.slice(0, index), garbled], index, false);
   }
   const wrong = corruptSolution(problem, rng);
   const index = rng.next() < AT_FIRST_ERROR ? wrong.firstWrong : rng.int(0, wrong.steps.length);
-  // once a step was wrong, no next step is right: what is taught then is where that was
-  const rightStep = problem.steps[Math.min(index, wrong.firstWrong)];
-  return asked(wrong.steps, index, wrong.labels[index] ?? false, rightStep);
+  return asked(wrong.steps, index, wrong.labels[index] ?? false, wrong.firstWrong);
 }
 
 /** Share of single-step checks that only compare two numbers. */
-const COMPARISONS = 0.3;
+const COMPARISONS = 0.15;
 
 /** "12 = 12": what a verdict rests on once the result is known. */
 function comparison(rng: Rng, correct: boolean): string {
@@ -90,53 +119,76 @@ function comparison(rng: Rng, correct: boolean): string {
   return correct ? line : garbleNumber(line, rng, "last");
 }
 
-/** Share of the fill examples that ask by how much a given result is off. */
-const DIFFERENCES = 0.6;
+/** Steps of a fill example; each is of another problem, so that none gives another's result away. */
+const FILL_STEPS = 5;
 
-/** A result to fill in, or its distance from the right one: computed at the first decoder position, which is where a verdict is given. */
+/**
+ * Single steps whose results are left open or written at random: the last result is to be filled in, at the first decoder position,
+ * which is where a verdict is given; all of them are what the encoder has to know.
+ */
 function fillExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
-  const problem = drawProblem(rng, curriculum);
-  const index = rng.int(0, problem.equations.length);
-  const result = problem.equations[index]?.result ?? 0;
-  const step = problem.steps[index] ?? "";
-  const given = rng.next() < DIFFERENCES ? resultNear(result, rng) : undefined;
-  const open = step.replace(/= \d+/, given === undefined ? "= ?" : `= ${given} ?`);
-  const label = given === undefined ? String(result) : `${Math.abs(given - result)} ${given < result ? "-" : "+"}`;
-  return { input: tokenizer.encode(judgePrompt("", [{ text: open }], 0, "none")), labels: tokenizer.encode(label) };
+  const drawn = Array.from({ length: FILL_STEPS }, () => {
+    const problem = drawProblem(rng, curriculum);
+    const index = rng.int(0, problem.equations.length);
+    const shown = rng.next() < 0.5 ? "?" : String(rng.int(2, 100));
+    return { equation: problem.equations[index], text: problem.steps[index]?.replace(/= \d+/, `= ${shown}`) ?? "" };
+  });
+  const input = tokenizer.encode(judgePrompt("", drawn, FILL_STEPS - 1));
+  return {
+    input,
+    labels: tokenizer.encode(String(drawn.at(-1)?.equation?.result ?? 0)),
+    targets: encoderTargets(
+      input,
+      drawn.map(({ equation }) => equation),
+      undefined,
+      tokenizer,
+    ),
+    result: resultDigits(String(drawn.at(-1)?.equation?.result ?? 0), tokenizer),
+  };
 }
 
-/** The result itself, a near miss, or any other number. */
-function resultNear(result: number, rng: Rng): number {
-  const kind = rng.next();
-  if (kind < 0.25) return result;
-  const given = kind < 0.7 ? result + rng.pick([-10, -2, -1, 1, 2, 10]) : rng.int(2, 100);
-  return given < 1 || given > 99 ? result : given;
-}
+/**
+ * Most single steps carry a random result: where a step is mostly right, copying what is written is a good guess at what ought to be,
+ * and the arithmetic is never learnt.
+ */
+const CORRECT_CHECKS = 0.3;
+const COARSE_CHECKS = 0.75;
 
 /** A step without its context, right or with a wrong result: short, and what the judge must be able to do first. */
 function checkExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
-  const correct = rng.next() < 0.5;
+  const correct = rng.next() < CORRECT_CHECKS;
   if (rng.next() < COMPARISONS) {
+    const line = comparison(rng, correct);
     return {
-      input: tokenizer.encode(judgePrompt("", [{ text: comparison(rng, correct) }], 0, "none")),
+      input: tokenizer.encode(judgePrompt("", [{ text: line }], 0, "none")),
       labels: tokenizer.encode(verdict(correct, undefined)),
+      targets: [],
+      result: resultDigits(line.split(" ")[0] ?? "", tokenizer),
     };
   }
-  const coarse = rng.next() < COARSE;
+  const coarse = rng.next() < COARSE_CHECKS;
   const slip = correct || coarse ? undefined : corruptWith(problem, "arithmetic_slip", rng);
   const index = slip?.firstWrong ?? rng.int(0, problem.equations.length);
   const right = problem.steps[index] ?? "";
   const text = correct ? right : (slip?.steps[index] ?? garbleNumber(right, rng, "last"));
+  const input = tokenizer.encode(judgePrompt("", [{ text }], 0, "none"));
   return {
-    input: tokenizer.encode(judgePrompt("", [{ text }], 0, "none")),
-    labels: tokenizer.encode(verdict(correct, right)),
+    input,
+    labels: tokenizer.encode(verdict(correct, undefined)),
+    targets: encoderTargets(input, [problem.equations[index]], undefined, tokenizer),
+    result: resultDigits(right, tokenizer),
   };
 }
 
-const MAKERS = { solve: solveExample, judge: judgeExample, check: checkExample, fill: fillExample };
+export type Task = "solve" | "judge" | "check" | "fill";
 
-export type Task = keyof typeof MAKERS;
+const MAKERS: Readonly<Record<Task, (rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum) => Example>> = {
+  solve: solveExample,
+  judge: judgeExample,
+  check: checkExample,
+  fill: fillExample,
+};
 
 /** `batches` batches of `size` examples of one task, of similar length within a batch, in random order. */
 export function drawBatches(

@@ -45,8 +45,8 @@ export interface PretrainOptions {
 /** Batches drawn at once; the position in a pool is part of a checkpoint by saving only between pools. */
 const POOL_BATCHES = 25;
 
-/** Share of the judge's batch that this process takes beside the other tasks; the second process takes the rest. */
-const JUDGED_HERE = 0.4;
+/** Results to fill in, as a share of the single-step checks. */
+const FILL_SHARE = 0.5;
 
 /** Warm-up, plateau, linear decay ("trapezoidal"): the length can still be changed while on the plateau. */
 export function pretrainRate(
@@ -83,17 +83,14 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const solve = draw("solve", options.batchSize);
       const judge = draw("judge", options.judgeBatchSize);
       const check = draw("check", options.checkBatchSize);
-      const fill = draw("fill", options.checkBatchSize);
+      const fill = draw("fill", Math.ceil(options.checkBatchSize * FILL_SHARE));
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
         const parameters = optimizer.parameters();
-        const asked = judge[i] ?? [];
-        const here = Math.floor(asked.length * JUDGED_HERE);
-        const judging = await remote.begin(parameters, { judge: asked.slice(here) });
+        const judging = await remote.begin(parameters, { judge: judge[i] ?? [] });
         const solved = pretrainGradients(parameters, config, {
           solve: solve[i] ?? [],
           check: check[i] ?? [],
           fill: fill[i] ?? [],
-          ...(here > 0 && { judge: asked.slice(0, here) }),
         });
         const judged = await judging.result();
         const losses = { ...solved.losses, ...judged.losses };

@@ -1,0 +1,48 @@
+// npm run ablate: trains every variant of a plan with every seed, measures all on the same held-out problems, prints one table.
+
+import { Command, Option } from "commander";
+import { readPlan } from "../src/train/ablation/plan.ts";
+import { wholeNumber } from "../src/train/data/flags.ts";
+import { runAblation } from "../src/train/recipes/ablation.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
+import { reportFailure, stopOnInterrupt } from "./cli.ts";
+
+interface Flags {
+  plan: string;
+  output: string;
+  seeds: number[];
+  problems: number;
+  evaluationSeed: number;
+  only?: string[];
+  backend: BackendChoice;
+}
+
+const seeds = (value: string, before: number[] | undefined): number[] => [...(before ?? []), wholeNumber(0)(value)];
+
+const command = new Command("npm run ablate --")
+  .description("Train every variant of a plan with every seed, and measure them on the same held-out problems.")
+  .option("--plan <file>", "JSON plan of the variants", "data/ablation.json")
+  .option("--output <dir>", "where pairs, models and results go; finished runs there are kept", "outputs/ablation")
+  .option("--seeds <seeds...>", "seeds of samples and training (default: 1 2 3)", seeds)
+  .option("--problems <n>", "held-out problems", wholeNumber(1), 1000)
+  .option("--evaluation-seed <n>", "seed of the held-out problems", wholeNumber(0), 2026)
+  .option("--only <names...>", "variants to run (default: all)")
+  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .allowExcessArguments(false)
+  .parse();
+const flags = command.opts<Flags>();
+
+try {
+  const { table } = await runAblation({
+    ...flags,
+    seeds: flags.seeds ?? [1, 2, 3],
+    plan: await readPlan(flags.plan),
+    outputDir: flags.output,
+    signal: stopOnInterrupt(),
+    log: console.log,
+  });
+  console.log(`\n${table}`);
+} catch (error) {
+  reportFailure(error);
+}
+process.exit();
