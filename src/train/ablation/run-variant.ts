@@ -84,7 +84,7 @@ export async function runVariant(variant: AblationVariant, context: VariantConte
     `variant ${variant.name}`,
   );
   const started = performance.now();
-  const trained = await trainStepwiseDpo(config, { overwrite: true, exportOnnx: false, signal, log });
+  const trained = await trainStepwiseDpo(config, { overwrite: true, exportOnnx: false, log, ...(signal && { signal }) });
   const seconds = (performance.now() - started) / 1000;
   const figures: Figures = await measurePolicy(model, items, signal);
   const outcome = {
