@@ -3,11 +3,18 @@
 import { Command, Option } from "commander";
 import { benchEdge } from "../src/bench/edge.ts";
 import { benchScoring, type ScoringBenchOptions } from "../src/train/bench/scoring.ts";
+import { benchTraining, REWARDS, type TrainingBenchOptions } from "../src/train/bench/training.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
 import { ensureExported } from "../src/train/export/ensure-exported.ts";
 import { REWARD_DEFAULTS } from "../src/train/reward/reward-config.ts";
-import { BACKENDS } from "../src/train/run-config.ts";
+import { ADAPTERS, BACKENDS, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/run-config.ts";
 import { reportFailure } from "./cli.ts";
+
+type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "loraR" | "loraTargetModules"> & {
+  model: string;
+  rank: number;
+  target: string;
+};
 
 const say = (line: string): void => console.error(line);
 
@@ -35,6 +42,29 @@ program
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoringBenchOptions, "modelDir"> & { model: string }) => {
     console.log(JSON.stringify(await benchScoring({ modelDir: model, ...options })));
+  });
+
+program
+  .command("train")
+  .description("seconds of a training step of two pairs, in the manner and with the fields of a PyTorch baseline")
+  .requiredOption("--model <dir>", "T5 folder; what its weights have learned makes no difference to the time")
+  .option("--data <dir|file>", "pairs, in their order", "data/dpo")
+  .option("--steps <n>", "steps; the first two do not count towards the median", wholeNumber(1), 12)
+  .addOption(
+    new Option("--rewards <when>", "score the steps inside every training step, all of them once before, or not at all")
+      .choices(REWARDS)
+      .default("in-loop"),
+  )
+  .addOption(new Option("--adapter <kind>", "train a low-rank adapter").choices(ADAPTERS).default("none"))
+  .option("--rank <n>", "the adapter's rank", wholeNumber(1), TRAIN_DEFAULTS.loraR)
+  .option("--target <names>", "adapted projections", TRAIN_DEFAULTS.loraTargetModules)
+  .option("--gradient-checkpointing", "compute each block again in the backward pass", false)
+  .addOption(new Option("--precision <name>", "of matrix products").choices(PRECISIONS).default("float32"))
+  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .allowExcessArguments(false)
+  .action(async ({ model, rank, target, ...options }: TrainFlags) => {
+    const measured = await benchTraining({ ...options, modelDir: model, loraR: rank, loraTargetModules: target });
+    console.log(JSON.stringify(measured));
   });
 
 try {

@@ -10,8 +10,10 @@ import { checkLoss, LOSS_DEFAULTS, LOSS_TYPES, type LossType, MARGIN_MODES, MARG
 
 export const BACKENDS = ["auto", "tensorflow", "wasm"] as const;
 export const ADAPTERS = ["none", "lora"] as const;
+export const PRECISIONS = ["float32", "bf16"] as const;
 
 export type BackendChoice = (typeof BACKENDS)[number];
+export type Precision = (typeof PRECISIONS)[number];
 
 const count = z.number().int().positive();
 const fraction = z.number().min(0).lt(1);
@@ -25,6 +27,8 @@ const configSchema = z.strictObject({
   data: z.string().min(1),
   outputDir: z.string().min(1),
   backend: z.enum(BACKENDS),
+  /** bf16: native TensorFlow rounds the factors of matrix products to bfloat16; weights, sums and everything else stay float32. */
+  precision: z.enum(PRECISIONS),
   seed: z.number().int().min(0).max(0xffffffff),
 
   numTrainEpochs: z.number().positive(),
@@ -92,6 +96,7 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   data: "data/dpo",
   outputDir: "outputs/final_stepwise_dpo_model",
   backend: "auto",
+  precision: "float32",
   seed: 42,
   numTrainEpochs: 3,
   maxSteps: -1,

@@ -9,7 +9,7 @@ import util from "node:util";
 // The umbrella package, not tfjs-core: only it registers the gradients.
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../shared/errors.ts";
-import type { BackendChoice } from "./run-config.ts";
+import type { BackendChoice, Precision } from "./run-config.ts";
 
 export { tf };
 export type Tensor = tf.Tensor;
@@ -32,6 +32,7 @@ export interface NativeOps {
   run(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
   readonly types: {
     readonly float: number;
+    readonly int32: number;
     readonly attrType: number;
     readonly attrBool: number;
     readonly attrString: number;
@@ -40,6 +41,7 @@ export interface NativeOps {
 }
 
 let chosen: Backend | undefined;
+let chosenPrecision: Precision = "float32";
 let native: NativeOps | undefined;
 
 const require = createRequire(import.meta.url);
@@ -74,8 +76,9 @@ function isNodeBackend(value: unknown): value is NodeBackend {
   return typeof value === "object" && value !== null && "executeMultipleOutputs" in value && "binding" in value;
 }
 
-async function startNative(): Promise<void> {
+async function startNative(precision: Precision): Promise<void> {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+  if (precision === "bf16") process.env.TF_SET_ONEDNN_FPMATH_MODE = "BF16"; // read once, with the library
   restoreRemovedUtil();
   await import("@tensorflow/tfjs-node");
   await tf.setBackend("tensorflow");
@@ -91,6 +94,7 @@ async function startNative(): Promise<void> {
     run: (op, attributes, inputs, outputs) => backend.executeMultipleOutputs(op, attributes, inputs, outputs),
     types: {
       float: constant("TF_FLOAT"),
+      int32: constant("TF_INT32"),
       attrType: constant("TF_ATTR_TYPE"),
       attrBool: constant("TF_ATTR_BOOL"),
       attrString: constant("TF_ATTR_STRING"),
@@ -107,12 +111,20 @@ async function startWasm(): Promise<void> {
 }
 
 /**
- * Starts a backend, once a process: `auto` takes the native one where it is installed, else WebAssembly.
- * Throws InputError when `tensorflow` is asked for and not installed, or another backend runs already.
+ * Starts a backend, once a process: `auto` takes the native one where it is installed, else WebAssembly. `precision` bf16 lets native
+ * TensorFlow round the factors of matrix products to bfloat16; where nothing is said, the running one stays. Throws InputError when
+ * `tensorflow` is asked for and not installed, another backend or precision runs already, or WebAssembly is asked for bf16.
  */
-export async function startTensorflow(choice: BackendChoice = "auto"): Promise<Backend> {
+export async function startTensorflow(choice: BackendChoice = "auto", precision?: Precision): Promise<Backend> {
   const wanted: Backend = choice === "auto" ? (chosen ?? (nativeIsInstalled() ? "tensorflow" : "wasm")) : choice;
-  if (chosen === wanted) return chosen;
+  if (chosen === wanted && (precision ?? chosenPrecision) === chosenPrecision) return chosen;
+  if (chosen === wanted) {
+    throw new InputError({
+      code: "precision_running",
+      what: `TensorFlow runs in ${chosenPrecision} already, ${precision} was asked for`,
+      fix: "Use one precision a process.",
+    });
+  }
   if (chosen !== undefined) {
     throw new InputError({
       code: "backend_running",
@@ -127,9 +139,17 @@ export async function startTensorflow(choice: BackendChoice = "auto"): Promise<B
       fix: "Run `npm run setup:tensorflow`, or use --backend wasm.",
     });
   }
-  await (wanted === "tensorflow" ? startNative() : startWasm());
+  if (wanted === "wasm" && precision === "bf16") {
+    throw new InputError({
+      code: "no_bf16",
+      what: "WebAssembly computes in float32 only",
+      fix: "Run `npm run setup:tensorflow` for native TensorFlow, or leave --precision out.",
+    });
+  }
+  await (wanted === "tensorflow" ? startNative(precision ?? "float32") : startWasm());
   await tf.ready();
   chosen = wanted;
+  chosenPrecision = precision ?? "float32";
   return wanted;
 }
 

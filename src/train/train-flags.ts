@@ -5,12 +5,21 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS } from "../shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
 import { LOSS_DEFAULTS, LOSS_TYPES, MARGIN_MODES, MARGIN_ROLES } from "./loss/settings.ts";
-import { ADAPTERS, BACKENDS, flagOf, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "./run-config.ts";
+import {
+  ADAPTERS,
+  BACKENDS,
+  flagOf,
+  PRECISIONS,
+  TRAIN_DEFAULTS,
+  type TrainConfig,
+  type TrainSettings,
+} from "./run-config.ts";
 
 type Key = keyof TrainConfig;
 
 const CHOICES: Partial<Record<Key, readonly string[]>> = {
   backend: BACKENDS,
+  precision: PRECISIONS,
   aggregation: AGGREGATIONS,
   judgeContext: JUDGE_CONTEXTS,
   marginMode: MARGIN_MODES,
@@ -36,6 +45,7 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   data: "folder with train.jsonl and eval.jsonl, or one JSONL file of pairs",
   outputDir: "where the trained model goes",
   backend: "what computes",
+  precision: "of the factors of matrix products; bf16 needs native TensorFlow",
   seed: "seed of everything random",
   numTrainEpochs: "passes over the data",
   maxSteps: "optimizer steps; -1: as many as the epochs have",

@@ -63,6 +63,7 @@ test("the config file uses the names of TRL and transformers, and a saved config
       "odpo_alpha",
       "output_dir",
       "per_device_train_batch_size",
+      "precision",
       "reference_free",
       "reward_model",
       "rpo_alpha",

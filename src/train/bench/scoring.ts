@@ -1,8 +1,6 @@
 // How much faster one pass is than judging step by step: the same weights score the same solutions in both ways, turn about in one run,
 // so that a machine that slows down slows both. What the weights have learned makes no difference to the time.
 
-import { stat } from "node:fs/promises";
-import { InputError } from "../../shared/errors.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import { loadPairs } from "../data/load-pairs.ts";
 import { loadModel, loadTokenizer } from "../model/model-folder.ts";
@@ -11,6 +9,8 @@ import { ProcessRewardModel } from "../reward/process-reward-model.ts";
 import type { RewardModel } from "../reward/reward-model.ts";
 import type { BackendChoice } from "../run-config.ts";
 import { startTensorflow } from "../tensorflow.ts";
+import { checkFolder } from "./check-folder.ts";
+import { median } from "./median.ts";
 
 export interface ScoringBenchOptions {
   /** Folder of a T5; a process reward model or not. */
@@ -42,10 +42,7 @@ export interface ScoringBench {
 /** Measures both ways. Throws InputError when the data holds no pair, ArtifactError for a folder that is no T5. */
 export async function benchScoring(options: ScoringBenchOptions): Promise<ScoringBench> {
   const { modelDir, data, pairs = 100, rounds = 3 } = options;
-  await stat(modelDir).catch((cause: unknown) => {
-    const fix = "Name a folder in Hugging Face layout with --model.";
-    throw new InputError({ code: "model_not_found", what: "there is no such folder", where: modelDir, fix, cause });
-  });
+  await checkFolder(modelDir);
   const backend = await startTensorflow(options.backend);
   const loaded = await loadPairs(data);
   const completions = loaded.pairs.slice(0, pairs).flatMap(({ prompt, chosen, rejected }): Completion[] => [
@@ -87,9 +84,4 @@ function timeOf(model: RewardModel, completions: readonly Completion[]): number 
   const started = performance.now();
   model.score(completions);
   return performance.now() - started;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -77,39 +77,43 @@ export function rmsNorm(x: Tensor2D, gain: Tensor1D, epsilon: number): Tensor2D 
   );
 }
 
-const GELU_SCALE = Math.sqrt(2 / Math.PI);
+const GELU_SCALE = 2 * Math.sqrt(2 / Math.PI);
 const GELU_CUBIC = 0.044715;
 
-/** gelu_new(a) * b, the tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415), as in T5 v1.1's gated feed-forward; a, b [N, F]. */
+/**
+ * gelu_new(a) * b, the tanh form (Hendrycks & Gimpel 2016, arXiv:1606.08415), as in T5 v1.1's gated feed-forward; a, b [N, F]. Written as
+ * a sigmoid(z), since (1 + tanh(z / 2)) / 2 = sigmoid(z).
+ */
 export function gatedGelu(a: Tensor2D, b: Tensor2D): Tensor2D {
   return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, Tensor2D], Tensor2D>(
     (a, b) => {
-      const inner: Tensor2D = tf.mul(a, tf.add(tf.mul(tf.square(a), GELU_SCALE * GELU_CUBIC), GELU_SCALE));
-      const tanh: Tensor2D = tf.tanh(inner);
-      const half = tf.mul(tf.add(tanh, 1), 0.5);
-      const gelu: Tensor2D = tf.mul(a, half);
+      const z: Tensor2D = tf.mul(a, tf.add(tf.mul(tf.square(a), GELU_SCALE * GELU_CUBIC), GELU_SCALE));
+      const gate: Tensor2D = tf.sigmoid(z);
       return {
-        value: tf.mul(gelu, b),
-        saved: [a, b, tanh],
-        gradient: (dy, [a, b, tanh]) => {
-          const half = tf.mul(tf.add(tanh, 1), 0.5);
-          return [
-            () => {
-              // d gelu / da = half + a/2 (1 - tanh^2) * (scale + 3 scale cubic a^2)
-              const slope = tf.mul(
-                tf.mul(a, tf.sub(0.5, tf.mul(tf.square(tanh), 0.5))),
-                tf.add(tf.mul(tf.square(a), 3 * GELU_SCALE * GELU_CUBIC), GELU_SCALE),
-              );
-              return tf.mul(tf.mul(dy, b), tf.add(half, slope));
-            },
-            () => tf.mul(dy, tf.mul(a, half)),
-          ];
-        },
+        value: tf.mul(tf.mul(a, gate), b),
+        saved: [a, b, gate],
+        gradient: (dy, [a, b, gate]) => [
+          () => {
+            // d gelu / da = gate + gate (1 - gate) a dz/da, with dz/da = scale + 3 scale cubic a^2
+            const dz = tf.add(tf.mul(tf.square(a), 3 * GELU_SCALE * GELU_CUBIC), GELU_SCALE);
+            const slope = sigmoidGradient(gate, tf.mul(a, dz));
+            return tf.mul(tf.mul(dy, b), tf.add(gate, slope));
+          },
+          () => tf.mul(dy, tf.mul(a, gate)),
+        ],
       };
     },
     a,
     b,
   );
+}
+
+/** dy y (1 - y), the gradient of y = sigmoid(x). */
+function sigmoidGradient(y: Tensor2D, dy: Tensor2D): Tensor2D {
+  const ops = nativeOps();
+  if (ops === undefined) return tf.mul(dy, tf.mul(y, tf.sub(1, y)));
+  const [dx] = ops.run("SigmoidGrad", [{ name: "T", type: ops.types.attrType, value: ops.types.float }], [y, dy], 1);
+  return dx as Tensor2D;
 }
 
 /** Adds rows of dy [N, D] into zeros [rows, D] at `ids` [N]. */
@@ -140,29 +144,40 @@ export function gatherRows(table: Tensor2D, ids: Tensor1D): Tensor2D {
   );
 }
 
+/** Rows whose logits exist at a time beside what the backward pass keeps. */
+const ROWS_AT_ONCE = 512;
+
 /**
  * Log-probability of each label under softmax(hidden . head^T): hidden [N, D], head [V, D], labels [N] (int32) -> [N].
- * Projection, log-softmax and pick in one, so that the tape keeps one [N, V] matrix instead of three.
+ * Projection, log-softmax and pick in one: the tape keeps one [N, V] matrix, the softmax less the one-hot labels, with which the backward
+ * pass is two products. That matrix is never multiplied by `dy`; the narrow factors are.
  */
 export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): Tensor1D {
-  return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, Tensor1D, Tensor2D], Tensor1D>(
+  return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, ...Tensor2D[]], Tensor1D>(
     (hidden, head) => {
-      const logits = product(hidden, head, false, true);
-      const logNorm: Tensor2D = tf.tidy(() => tf.logSumExp(logits, 1, true)); // [N, 1]
-      const logps: Tensor2D = tf.sub(logits, logNorm); // [N, V]
-      logits.dispose();
-      const [rows, vocab] = logps.shape;
-      const offsets = tf.mul(tf.range(0, rows, 1, "int32"), tf.scalar(vocab, "int32"));
+      const slices = rowSlices(hidden.shape[0]).map(([start, count]) =>
+        tf.tidy(() => {
+          const logits = product(rowsOf(hidden, start, count), head, false, true);
+          return crossEntropy(logits, tf.slice(labels, start, count) as Tensor1D);
+        }),
+      );
+      const losses = slices.map(({ losses }) => losses);
       return {
-        value: tf.gather(tf.reshape(logps, [rows * vocab]), tf.add(offsets, labels)),
-        saved: [hidden, head, labels, logps],
-        gradient: (dy, [hidden, head, labels, logps]) => {
-          // dLogits = dy (oneHot - p), taken apart: the one-hot matrix is never made
-          const weighted: Tensor2D = tf.tidy(() => tf.mul(tf.exp(logps), tf.expandDims(dy, 1))); // [N, V]
-          const column = tf.expandDims(dy, 1); // [N, 1]
+        value: tf.neg(losses.length === 1 && losses[0] !== undefined ? losses[0] : tf.concat(losses)) as Tensor1D,
+        saved: [hidden, head, ...slices.map(({ errors }) => errors)],
+        gradient: (dy, [hidden, head, ...errors]) => {
+          const slope: Tensor2D = tf.neg(tf.expandDims(dy, 1)); // [N, 1]
           return [
-            () => tf.sub(tf.mul(tf.gather(head, labels), column), product(weighted, head)),
-            () => tf.sub(scatterRows(tf.mul(hidden, column), labels, vocab), product(weighted, hidden, true, false)),
+            () => {
+              const parts = errors.map((rows) => product(rows, head));
+              return tf.mul(parts.length === 1 && parts[0] !== undefined ? parts[0] : tf.concat(parts), slope);
+            },
+            () => {
+              const weighted: Tensor2D = tf.mul(hidden, slope);
+              return errors
+                .map((rows, i) => product(rows, rowsOf(weighted, i * ROWS_AT_ONCE, rows.shape[0]), true, false))
+                .reduce((total, part) => tf.add(total, part));
+            },
           ];
         },
       };
@@ -170,4 +185,32 @@ export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): 
     hidden,
     head,
   );
+}
+
+function rowSlices(rows: number): [start: number, count: number][] {
+  const starts = Array.from({ length: Math.ceil(rows / ROWS_AT_ONCE) }, (_, i) => i * ROWS_AT_ONCE);
+  return starts.map((start) => [start, Math.min(ROWS_AT_ONCE, rows - start)]);
+}
+
+function rowsOf(x: Tensor2D, start: number, count: number): Tensor2D {
+  return start === 0 && count === x.shape[0] ? x : tf.slice(x, [start, 0], [count, x.shape[1]]);
+}
+
+/** -log p of each row's label, [N], and its gradient to the logits, softmax less one-hot, [N, V]; logits [N, V]. */
+function crossEntropy(logits: Tensor2D, labels: Tensor1D): { losses: Tensor1D; errors: Tensor2D } {
+  const ops = nativeOps();
+  if (ops !== undefined) {
+    const { types } = ops;
+    const attributes = [
+      { name: "T", type: types.attrType, value: types.float },
+      { name: "Tlabels", type: types.attrType, value: types.int32 },
+    ];
+    const [losses, errors] = ops.run("SparseSoftmaxCrossEntropyWithLogits", attributes, [logits, labels], 2);
+    return { losses: losses as Tensor1D, errors: errors as Tensor2D };
+  }
+  const logps: Tensor2D = tf.sub(logits, tf.logSumExp(logits, 1, true));
+  const [rows, vocab] = logps.shape;
+  const offsets = tf.mul(tf.range(0, rows, 1, "int32"), tf.scalar(vocab, "int32"));
+  const ofLabels: Tensor1D = tf.gather(tf.reshape(logps, [rows * vocab]), tf.add(offsets, labels));
+  return { losses: tf.neg(ofLabels), errors: tf.sub(tf.exp(logps), tf.oneHot(labels, vocab)) };
 }

@@ -42,6 +42,14 @@ interface UpdateScalars {
   learningRate: number;
   beta1Power: number;
   beta2Power: number;
+  /** On native TensorFlow the kernel's six scalars, made once for all parameters. */
+  forKernel: Tensor[];
+}
+
+/** The scalars of ResourceApplyAdam. It adds epsilon before the bias correction of v, PyTorch after it: scaled here to mean the same. */
+function kernelScalars({ options, learningRate, beta1Power, beta2Power }: Omit<UpdateScalars, "forKernel">): Tensor[] {
+  const epsilon = options.epsilon * Math.sqrt(1 - beta2Power);
+  return [beta1Power, beta2Power, learningRate, options.beta1, options.beta2, epsilon].map((x) => tf.scalar(x));
 }
 
 let handleCount = 0;
@@ -95,7 +103,7 @@ function createNativeSlot(ops: NativeOps, initial: Tensor, moments?: { m: Tensor
       current ??= variable.read();
       return current;
     },
-    update(gradient, { options, learningRate, beta1Power, beta2Power }) {
+    update(gradient, { options, learningRate, forKernel }) {
       release(); // while a read is alive the update would copy
       if (options.weightDecay > 0) {
         const before = variable.read();
@@ -108,11 +116,6 @@ function createNativeSlot(ops: NativeOps, initial: Tensor, moments?: { m: Tensor
           0,
         );
       }
-      // TensorFlow adds epsilon before the bias correction of v, PyTorch after it: scale it to mean the same
-      const epsilon = options.epsilon * Math.sqrt(1 - beta2Power);
-      const scalars = [beta1Power, beta2Power, learningRate, options.beta1, options.beta2, epsilon].map((x) =>
-        tf.scalar(x),
-      );
       ops.run(
         "ResourceApplyAdam",
         [
@@ -120,7 +123,7 @@ function createNativeSlot(ops: NativeOps, initial: Tensor, moments?: { m: Tensor
           { name: "use_locking", type: types.attrBool, value: false },
           { name: "use_nesterov", type: types.attrBool, value: false },
         ],
-        [variable.handle, m.handle, v.handle, ...scalars, gradient],
+        [variable.handle, m.handle, v.handle, ...forKernel, gradient],
         0,
       );
     },
@@ -177,12 +180,15 @@ export function createAdamW(initial: Parameters, options: AdamWOptions, restored
     parameters: () => Object.fromEntries([...slots].map(([name, slot]) => [name, slot.value()])),
     step(gradients, learningRate) {
       step += 1;
-      const scalars = { options, learningRate, beta1Power: options.beta1 ** step, beta2Power: options.beta2 ** step };
-      for (const [name, slot] of slots) {
-        const gradient = gradients[name];
-        if (gradient === undefined) throw new Error(`no gradient for ${name}`);
-        tf.tidy(() => slot.update(gradient, scalars));
-      }
+      const numbers = { options, learningRate, beta1Power: options.beta1 ** step, beta2Power: options.beta2 ** step };
+      tf.tidy(() => {
+        const scalars = { ...numbers, forKernel: ops === undefined ? [] : kernelScalars(numbers) };
+        for (const [name, slot] of slots) {
+          const gradient = gradients[name];
+          if (gradient === undefined) throw new Error(`no gradient for ${name}`);
+          tf.tidy(() => slot.update(gradient, scalars));
+        }
+      });
     },
     async state() {
       const moments: AdamWState["moments"] = {};

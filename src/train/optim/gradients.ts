@@ -2,7 +2,7 @@
 
 import type { Parameters } from "../model/parameters.ts";
 import { gradientsOf } from "../model/tape.ts";
-import { type Tensor, tf } from "../tensorflow.ts";
+import { nativeOps, type Tensor, tf } from "../tensorflow.ts";
 
 /**
  * Differentiates a scalar `loss` by every parameter; it is given `frozen` ones too, whose gradients are not computed. The caller disposes
@@ -18,12 +18,18 @@ export function valueAndGradients(
   return { value, gradients: Object.fromEntries(gradients.map((gradient, i) => [names[i] ?? "", gradient])) };
 }
 
+/** Sum of squares; native TensorFlow has one kernel for it, with no matrix of squares in between. */
+function sumOfSquares(x: Tensor): Tensor {
+  const ops = nativeOps();
+  if (ops === undefined) return tf.sum(tf.square(x));
+  const [half] = ops.run("L2Loss", [{ name: "T", type: ops.types.attrType, value: ops.types.float }], [x], 1);
+  if (half === undefined) throw new Error("L2Loss returned nothing");
+  return tf.mul(half, 2);
+}
+
 /** L2 norm over all gradients together. */
 export function globalNorm(gradients: Parameters): number {
-  return tf.tidy(() => {
-    const squares = Object.values(gradients).map((gradient) => tf.sum(tf.square(gradient)));
-    return Math.sqrt(tf.addN(squares).dataSync()[0] ?? Number.NaN);
-  });
+  return tf.tidy(() => Math.sqrt(tf.addN(Object.values(gradients).map(sumOfSquares)).dataSync()[0] ?? Number.NaN));
 }
 
 /** Scales gradients in place (the old tensors are disposed). */

@@ -67,7 +67,7 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
 async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   const { log = () => {}, signal, resume = false, overwrite = false } = run;
   const { outputDir } = config;
-  const backend = await startTensorflow(config.backend);
+  const backend = await startTensorflow(config.backend, config.precision);
   log(`backend: ${describeBackend(backend)}`);
   const first = await firstStep(outputDir, { resume, overwrite });
   if (resume && first === 0) log("no checkpoint to resume from; starting at step 0");
