@@ -9,26 +9,32 @@ import { infer } from "../src/infer/infer.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { CSV_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
-import { loadPairs } from "../src/train/data/load-pairs.ts";
 import { prepareData } from "../src/train/data/prepare.ts";
-import { evaluateSolving, type SolveReport } from "../src/train/evaluate/solve.ts";
+import { evaluateModel } from "../src/train/evaluate/evaluate-model.ts";
+import type { EvaluationResult, Interval } from "../src/train/evaluate/result.ts";
+import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
 import { ensureExported } from "../src/train/export/ensure-exported.ts";
-import { loadModel, loadTokenizer } from "../src/train/model/model-folder.ts";
 import { createProgress } from "../src/train/progress.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo.ts";
+import { runRollout } from "../src/train/rollout/run.ts";
+import { rolloutSummary } from "../src/train/rollout/summary.ts";
 import { BACKENDS, type BackendChoice, resolveTrainConfig } from "../src/train/run-config.ts";
-import { describeBackend, startTensorflow, tf } from "../src/train/tensorflow.ts";
+import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 
-/** Settings of the quick run over the published recipe: one epoch, four pairs a step, and no reversed preference. */
+/** Settings of the training run; docs/results.md says why these. */
 const CONFIG = "data/quickstart.json";
 const BASE = "data/models/stepwise-t5-nano";
+const REWARD = "data/models/stepwise-reward-nano";
 const DATA = "outputs/quickstart_data";
-/** Pairs drawn from the raw data: as many as the steps of the quick run need, since each of their steps is scored. */
-const PAIRS = 500;
-const EVAL_FRACTION = 0.2;
-/** Evaluation pairs whose problems are solved before and after, and records of the batch inference. */
-const PROBLEMS = 100;
+const ROLLOUTS = "outputs/quickstart_rollouts";
+const EVALUATION = "outputs/quickstart_evaluation";
+/** Problems taken from the raw data, and solutions of each that the base model samples. */
+const SOURCE_PROBLEMS = 1000;
+const SAMPLES = 8;
+const EVAL_FRACTION = 0.1;
+/** Held-out problems solved before and after, and records of the batch inference. */
+const HELDOUT_PROBLEMS = 400;
 const RECORDS = 24;
 
 const command = new Command("npm run quickstart --")
@@ -36,10 +42,11 @@ const command = new Command("npm run quickstart --")
     "The whole road on the model and data that ship: convert, train, export, serve, batch inference, report.",
   )
   .option("--max-steps <n>", "train for fewer steps", wholeNumber(1))
+  .option("--problems <n>", "problems whose solutions are sampled to train on", wholeNumber(1), SOURCE_PROBLEMS)
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .parse();
-const flags = command.opts<{ maxSteps?: number; backend: BackendChoice }>();
+const flags = command.opts<{ maxSteps?: number; problems: number; backend: BackendChoice }>();
 const started = performance.now();
 let part = 0;
 
@@ -48,20 +55,13 @@ function heading(title: string): void {
   console.log(`\n[${++part}/6] ${title}  (${seconds} s)`);
 }
 
-/** Greedy exact match of a model folder on held-out problems. */
-async function solve(dir: string, problems: { prompt: string; gold: string }[], title: string): Promise<SolveReport> {
-  const model = await loadModel(dir);
-  const tokenizer = await loadTokenizer(dir, model.config);
-  const bar = createProgress({ title, total: problems.length });
-  try {
-    return evaluateSolving(model.parameters, model.config, tokenizer, problems, {
-      batchSize: 25,
-      onProgress: (done) => bar.update(done),
-    });
-  } finally {
-    bar.stop();
-    tf.dispose(model.parameters);
-  }
+/** Before, after, and the difference with its 95 % interval, of a figure that both models have. */
+function compared(result: EvaluationResult, title: string, metric: string): string | undefined {
+  const row = result.comparison?.find((one) => one.metric === metric);
+  if (row === undefined) return undefined;
+  const { low, high }: Interval = row.difference;
+  const figures = [row.baseline, row.model].map((value) => value.toFixed(3).padStart(9)).join("");
+  return `${title.padEnd(36)}${figures}   ${low >= 0 ? "+" : ""}${low.toFixed(3)} to ${high >= 0 ? "+" : ""}${high.toFixed(3)}`;
 }
 
 try {
@@ -72,28 +72,61 @@ try {
     output: DATA,
     evalFraction: EVAL_FRACTION,
     seed: 42,
-    maxPairs: PAIRS,
+    maxPairs: Math.ceil(flags.problems / (1 - EVAL_FRACTION)),
   });
   console.log(`${prepared.train.pairs} pairs to train on, ${prepared.eval.pairs} to evaluate`);
 
-  heading("measure the base model on held-out problems");
+  heading("sample the base model's own solutions, score every step");
   console.log(`backend: ${describeBackend(await startTensorflow(flags.backend))}`);
-  const held = (await loadPairs(DATA, "eval")).pairs
-    .slice(0, PROBLEMS)
-    .map(({ prompt, chosen }) => ({ prompt, gold: chosen }));
-  const before = await solve(BASE, held, "solve");
+  const bar = createProgress({ title: "rollout", total: prepared.train.pairs });
+  const report = await runRollout({
+    modelDir: BASE,
+    rewardModelDir: REWARD,
+    scorer: "judge",
+    aggregation: "min",
+    data: DATA,
+    problems: flags.problems,
+    samples: SAMPLES,
+    sampling: { doSample: true, temperature: 1, topK: 0, topP: 1 },
+    maxNewTokens: 112,
+    pairs: ["best-worst"],
+    maxPairsPerProblem: 4,
+    requireRight: false,
+    resample: 0,
+    monteCarlo: 0,
+    labels: "checker",
+    evalFraction: EVAL_FRACTION,
+    seed: 42,
+    outputDir: ROLLOUTS,
+    batchSize: 64,
+    resume: false,
+    overwrite: true,
+    signal,
+    onProgress: (done) => bar.update(done),
+  }).finally(() => bar.stop());
+  console.log(rolloutSummary(report, ROLLOUTS));
 
   heading("train by stepwise DPO");
   const file: unknown = JSON.parse(await readFile(CONFIG, "utf8"));
   const config = resolveTrainConfig(
     file,
-    { model: BASE, data: DATA, maxSteps: flags.maxSteps, backend: flags.backend },
+    { model: BASE, data: ROLLOUTS, maxSteps: flags.maxSteps, backend: flags.backend },
     CONFIG,
   );
   const trained = await trainStepwiseDpo(config, { overwrite: true, signal, log: console.log });
 
-  heading("measure the tuned model on the same problems");
-  const after = await solve(trained.outputDir, held, "solve");
+  heading("measure both models on held-out problems");
+  const result = await evaluateModel({
+    model: trained.outputDir,
+    baseline: BASE,
+    rewardModel: REWARD,
+    problems: HELDOUT_PROBLEMS,
+    parts: ["policy", "judge"],
+    command: "npm run quickstart",
+    backend: flags.backend,
+    signal,
+  });
+  const written = await writeEvaluation(EVALUATION, result);
 
   heading("serve in workerd, batch inference");
   await mkdir("outputs", { recursive: true });
@@ -101,7 +134,7 @@ try {
   const summary = await infer(
     {
       model: trained.outputDir,
-      rewardModel: await ensureExported(BASE),
+      rewardModel: await ensureExported(REWARD),
       input: join(DATA, "eval.jsonl"),
       outputDir: "outputs",
       concurrency: 4,
@@ -113,25 +146,15 @@ try {
   );
 
   heading("what was made");
-  const rows: [string, number, number][] = [
-    ["held-out problems solved exactly", before.exactMatch, after.exactMatch],
-    ["final answers right", before.answerAccuracy, after.answerAccuracy],
-    ["steps valid", before.stepValidity, after.stepValidity],
-    [
-      "pairs preferred rightly (log-prob)",
-      trained.before["eval_logps/accuracies"] ?? 0,
-      trained.after["eval_logps/accuracies"] ?? 0,
-    ],
-    [
-      "log-prob margin, chosen - rejected",
-      trained.before["eval_logps/margins"] ?? 0,
-      trained.after["eval_logps/margins"] ?? 0,
-    ],
-    ["loss on held-out pairs", trained.before.eval_loss ?? 0, trained.after.eval_loss ?? 0],
+  const rows = [
+    compared(result, "held-out problems solved exactly", "exact_match"),
+    compared(result, "final answers right", "answer_accuracy"),
+    compared(result, "steps valid", "step_validity"),
+    compared(result, "repeated lines", "repetition_rate"),
+    compared(result, "score by the reward model", "reward_score"),
   ];
-  console.log(`${"".padEnd(36)}${"before".padStart(9)}${"after".padStart(9)}`);
-  for (const [name, was, is] of rows)
-    console.log(`${name.padEnd(36)}${was.toFixed(3).padStart(9)}${is.toFixed(3).padStart(9)}`);
+  console.log(`${"".padEnd(36)}${"before".padStart(9)}${"after".padStart(9)}   difference, 95 %`);
+  for (const row of rows) if (row !== undefined) console.log(row);
   const [sampleBefore] = trained.samples.before;
   const [sampleAfter] = trained.samples.after;
   if (sampleBefore !== undefined && sampleAfter !== undefined) {
@@ -140,14 +163,17 @@ try {
     );
   }
   const seconds = Math.round((performance.now() - started) / 1000);
-  const { solved: _b, ...solveBefore } = before;
-  const { solved: _a, ...solveAfter } = after;
-  await writeFileAtomic(
-    "outputs/quickstart_report.json",
-    `${JSON.stringify({ seconds, problems: held.length, before: { ...solveBefore, ...trained.before }, after: { ...solveAfter, ...trained.after }, inference: { total: summary.total, succeeded: summary.succeeded } }, null, 2)}\n`,
-  );
+  const figures = {
+    seconds,
+    problems: HELDOUT_PROBLEMS,
+    comparison: result.comparison,
+    training: { before: trained.before, after: trained.after },
+    inference: { total: summary.total, succeeded: summary.succeeded },
+  };
+  await writeFileAtomic("outputs/quickstart_report.json", `${JSON.stringify(figures, null, 2)}\n`);
   console.log(`
 model            ${trained.outputDir} (weights, tokenizer, model card, onnx/, metrics, runs/ for TensorBoard)
+evaluation       ${written.report} (open it in a browser), ${written.json}
 batch results    ${join("outputs", JSONL_FILE)}, ${join("outputs", CSV_FILE)} (${summary.succeeded} of ${summary.total} records)
 figures          outputs/quickstart_report.json
 time             ${seconds} s
