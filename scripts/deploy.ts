@@ -27,7 +27,7 @@ const { policy, reward, dtype, dryRun } = program.opts<Flags>();
 
 try {
   const say = (line: string) => console.log(line);
-  const models = await exportedModels(chooseModels({ policy, reward }), say);
+  const models = await exportedModels({ ...chooseModels({ policy, reward }), dtype }, say);
   await deployWorker({ ...models, dtype, dryRun, say });
   console.log(dryRun ? "dry run: ready to deploy, nothing was uploaded" : "deployed");
 } catch (error) {

@@ -36,7 +36,7 @@ try {
   const chosen = chooseModels({ policy, reward });
   console.log(`policy        ${chosen.policy}\nreward model  ${chosen.reward}`);
   const say = (line: string) => console.log(line);
-  const models = await exportedModels(chosen, say);
+  const models = await exportedModels({ ...chosen, dtype }, say);
   console.log("starting ...");
   const worker = await startLocalWorker({ ...models, port, dtype, watch: true, onLog: say });
   const json = `-H 'content-type: application/json'`;

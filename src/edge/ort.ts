@@ -11,17 +11,32 @@ import type { Runtime, Session, Value, WeightFile } from "./engine/runtime.ts";
 
 let memory: WebAssembly.Memory | undefined;
 
-/** Failed tries after which the glue code asks for what it needs (or 5 % more than it has): it begins with 20 %, then 10 %. */
-const GREEDY_TRIES = 2;
+const PAGE_BYTES = 65_536;
 
+/** The argument of the last one-argument function that the runtime called: when its memory grows, the size that it needs. */
+let lastArgument = 0;
+
+/** The same imports, with the argument of every call of one argument noted; such calls are rare. */
+function notingArguments(imports: WebAssembly.Imports): WebAssembly.Imports {
+  const noting = (value: WebAssembly.ImportValue): WebAssembly.ImportValue => {
+    if (typeof value !== "function" || value.length !== 1) return value;
+    return (argument: unknown) => {
+      lastArgument = typeof argument === "number" ? argument : 0;
+      return Reflect.apply(value, undefined, [argument]);
+    };
+  };
+  const module = (values: WebAssembly.ModuleImports) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, noting(value)]));
+  return Object.fromEntries(Object.entries(imports).map(([name, values]) => [name, module(values)]));
+}
+
+/** Memory that grows by what is needed: the glue code would ask for up to 20 % of what there is on top. */
 function growingTightly(grown: WebAssembly.Memory): WebAssembly.Memory {
   const grow = grown.grow.bind(grown);
-  let refused = 0;
   return Object.defineProperty(grown, "grow", {
     value: (pages: number): number => {
-      if (refused++ < GREEDY_TRIES) throw new RangeError("asks for more than it needs");
-      refused = 0;
-      return grow(pages);
+      const needed = Math.ceil(((lastArgument >>> 0) - grown.buffer.byteLength) / PAGE_BYTES);
+      return grow(needed > 0 && needed < pages ? needed : pages);
     },
   });
 }
@@ -32,7 +47,7 @@ async function withStartupGlobals<T>(start: () => Promise<T>): Promise<T> {
   Object.assign(WebAssembly, {
     instantiate: async (_bytes: unknown, imports: WebAssembly.Imports) => ({
       module: wasmModule,
-      instance: new WebAssembly.Instance(wasmModule, imports),
+      instance: new WebAssembly.Instance(wasmModule, notingArguments(imports)),
     }),
     // Called with `new`; drops `shared`, which the module no longer asks for.
     Memory: function plainMemory({ initial, maximum = 65536 }: WebAssembly.MemoryDescriptor) {

@@ -38,6 +38,11 @@ const manifestSchema = z.object({
   judge: z.object({ yes_token_id: z.number().int().nonnegative(), no_token_id: z.number().int().nonnegative() }),
   /** A process reward model: scores all steps in one pass, and writes no text. Absent: a policy, which can also judge zero-shot. */
   reward: z.object({ type: z.literal("process") }).optional(),
+  /**
+   * The low-memory graphs hold a base model and an adapter, whose strength is their input: 1 is this model, 0 its base, named here, which
+   * then is the judge where policy and reward model are one folder.
+   */
+  adapter: z.object({ base: z.string().min(1) }).optional(),
   limits: z.object({ max_source_tokens: z.number().int().positive(), max_target_tokens: z.number().int().positive() }),
   files: z.array(file).min(1),
 });

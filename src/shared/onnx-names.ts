@@ -15,6 +15,8 @@ export const LEAN = {
   inputEmbeddings: "inputs_embeds",
   encoderAttentionMask: "encoder_attention_mask",
   hiddenStates: "hidden_states",
+  /** A number, only where the model has an adapter: 0 is the base model, 1 the adapted one. */
+  adapterScale: "adapter_scale",
 } as const;
 
 export type CacheSide = "decoder" | "encoder";

@@ -13,7 +13,13 @@ function tensorOf(value: Value | undefined): Tensor {
 
 export const nodeRuntime: Runtime = {
   async createSession(bytes, _where, weights = []) {
-    const options = { intraOpNumThreads: 1, interOpNumThreads: 1, externalData: [...weights] };
+    const options = {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      externalData: [...weights],
+      // AVX2 adds pairs of 8-bit products in 16 bits, which overflows; WebAssembly does not
+      extra: { session: { x64quantprecision: "1" } },
+    };
     const session = await InferenceSession.create(bytes, options);
     return {
       async run(feeds, fetches) {

@@ -6,7 +6,7 @@ import type { Dtype } from "../../shared/onnx-names.ts";
 import type { ModelStore } from "../model-store.ts";
 import { type GenerateOptions, type Generation, generate } from "./generate.ts";
 import { type ScoreOptions, type Scoring, score } from "./judge.ts";
-import { closeModel, loadModel, type Model } from "./model.ts";
+import { closeModel, judgeOf, loadModel, type Model } from "./model.ts";
 import { scoreProcess } from "./process-reward.ts";
 import { createQueue } from "./queue.ts";
 import type { Runtime } from "./runtime.ts";
@@ -52,7 +52,7 @@ export function createEngine(options: EngineOptions): Engine {
   const queue = createQueue({ maxWaiting, leaseMs: TURN_LEASE_MS });
   const open = async (): Promise<{ policy: Model; reward: Model }> => {
     const policy = await loadModel(store, options.policy, dtype, runtime);
-    if (options.reward === options.policy) return { policy, reward: policy };
+    if (options.reward === options.policy) return { policy, reward: judgeOf(policy) };
     try {
       return { policy, reward: await loadModel(store, options.reward, dtype, runtime) };
     } catch (error) {

@@ -20,6 +20,8 @@ export interface Model {
   decoder: Session;
   /** Only for a model in the low-memory form, whose graphs have inputs and outputs of their own. */
   lean?: Lean;
+  /** Strength of the adapter that a low-memory form may hold: 1 is the model itself, 0 its base. Without an adapter nothing reads it. */
+  adapterScale: number;
 }
 
 function findFile(manifest: Manifest, role: ManifestFile["role"], where: string, dtype?: Dtype): ManifestFile {
@@ -74,7 +76,7 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
     return session;
   };
   try {
-    const parts = { manifest, dtype, config, tokenizer, runtime };
+    const parts = { manifest, dtype, config, tokenizer, runtime, adapterScale: 1 };
     if (!manifest.files.some((file) => file.role === "lean_encoder" && file.dtype === dtype)) {
       return { ...parts, encoder: await open("encoder"), decoder: await open("decoder") };
     }
@@ -87,6 +89,16 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
     for (const session of opened) await session.release();
     throw error;
   }
+}
+
+/**
+ * The zero-shot judge on the weights of a policy: its base where it holds an adapter, else the model itself. Both share their sessions:
+ * close one of them.
+ */
+export function judgeOf(policy: Model): Model {
+  const { manifest, lean } = policy;
+  if (manifest.adapter === undefined || lean === undefined || manifest.reward !== undefined) return policy;
+  return { ...policy, adapterScale: 0, manifest: { ...manifest, model: manifest.adapter.base } };
 }
 
 /** One graph with its weight files, whose bytes are freed as soon as the runtime has its own. */

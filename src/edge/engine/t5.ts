@@ -38,7 +38,11 @@ export async function encodeSources(model: Model, sources: readonly (readonly nu
   const ids = sources.flatMap((source) => position.map((at) => source[at] ?? padTokenId));
   const mask = sources.flatMap((source) => position.map((at) => (at < source.length ? 1 : 0)));
   const maskValue = model.runtime.int64(mask, [batch, length]);
-  const feeds = { ...tokenInput(model, ids, [batch, length]), [ENCODER_INPUTS.attentionMask]: maskValue };
+  const feeds = {
+    ...tokenInput(model, ids, [batch, length]),
+    ...adapterInput(model),
+    [ENCODER_INPUTS.attentionMask]: maskValue,
+  };
   if (model.lean !== undefined) {
     const names = cacheNames(model.config, ["encoder"]).map(({ past }) => past);
     return { batch, states: byName(names, await model.encoder.run(feeds, names)), mask: maskValue };
@@ -55,6 +59,12 @@ function tokenInput(
 ): Record<string, Value> {
   if (lean === undefined) return { [ENCODER_INPUTS.inputIds]: runtime.int64(ids, dims) };
   return { [LEAN.inputEmbeddings]: runtime.float32(lean.embed(ids), [...dims, config.dModel]) };
+}
+
+/** The strength of the adapter, where the graphs hold one. */
+function adapterInput({ lean, manifest, runtime, adapterScale }: Model): Record<string, Value> {
+  if (lean === undefined || manifest.adapter === undefined) return {};
+  return { [LEAN.adapterScale]: runtime.float32(Float32Array.of(adapterScale), []) };
 }
 
 function byName(names: readonly string[], values: readonly Value[]): Record<string, Value> {
@@ -112,6 +122,7 @@ function decoderFeeds(
 ): Record<string, Value> {
   return {
     ...tokenInput(model, inputIds, [encoded.batch, inputIds.length / encoded.batch]),
+    ...adapterInput(model),
     [DECODER_INPUTS.encoderAttentionMask]: encoded.mask,
     ...encoded.states,
     ...Object.fromEntries(cache),

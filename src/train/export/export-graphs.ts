@@ -6,6 +6,7 @@ import { ArtifactError } from "../../shared/errors.ts";
 import { MANIFEST_FILE, type ManifestFile } from "../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../shared/onnx-names.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
+import { isAdapterFolder } from "../lora/adapter-config.ts";
 import { modelFile } from "../lora/base-folder.ts";
 import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader } from "../safetensors.ts";
@@ -15,6 +16,7 @@ import { type Graph, GraphBuilder } from "./graph-builder.ts";
 import { createInt8Layers } from "./int8-layers.ts";
 import { floatMatrices } from "./int8-plan.ts";
 import type { Layers, WeightSource } from "./layers.ts";
+import { openAdapterSource } from "./lean-adapter.ts";
 import { rawBytes, writeModel } from "./model-file.ts";
 import { createOps } from "./ops.ts";
 import { buildDecoderGraph } from "./t5-decoder-graph.ts";
@@ -27,7 +29,9 @@ export interface ExportGraphsOptions {
   /** Files go to its `onnx/`. */
   outputDir: string;
   dtypes: readonly Dtype[];
-  /** The worker's own low-memory form beside the int8 graphs; by default for models whose int8 graphs exceed 24 MiB together. */
+  /**
+   * The worker's own low-memory form beside the int8 graphs; by default for models whose int8 graphs exceed 24 MiB together, and
+   * for adapters, which it holds beside their base. */
   lean?: boolean | undefined;
   /** Bytes of weights written so far, of all that will be written. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
@@ -58,10 +62,16 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
     const plans = dtypes.flatMap((dtype) => planGraphs(config, reader, dtype));
     const files = await writeAll(plans, outputDir, onProgress);
     const int8Bytes = files.reduce((sum, { dtype, bytes }) => sum + (dtype === "int8" ? bytes : 0), 0);
-    if (!(options.lean ?? int8Bytes > LEAN_FROM_BYTES)) return files;
-    return files.concat(
-      await exportLean({ config, weights: weightSource(reader), ...int8Plan(config, reader) }, outputDir),
-    );
+    const adapted = isAdapterFolder(modelDir) && int8Bytes > 0;
+    if (!(options.lean ?? (adapted || int8Bytes > LEAN_FROM_BYTES))) return files;
+    const source = await openAdapterSource(modelDir, config);
+    try {
+      const weights = weightSource(source?.base ?? reader);
+      const lean = { config, weights, adapter: source?.adapter, ...int8Plan(config, reader) };
+      return files.concat(await exportLean(lean, outputDir));
+    } finally {
+      await source?.close();
+    }
   } finally {
     await reader.close();
   }

@@ -3,13 +3,15 @@
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { ManifestFile } from "../../shared/manifest.ts";
-import { type LeanGraph, leanFile } from "../../shared/onnx-names.ts";
+import { LEAN, type LeanGraph, leanFile } from "../../shared/onnx-names.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
 import { type Graph, GraphBuilder } from "./graph-builder.ts";
-import { createInt8Layers } from "./int8-layers.ts";
 import type { WeightSource } from "./layers.ts";
+import type { LeanAdapter } from "./lean-adapter.ts";
 import { writeLeanEmbedding } from "./lean-embedding.ts";
+import { createLeanLayers } from "./lean-layers.ts";
 import { createOps } from "./ops.ts";
+import { createRuntimeOps } from "./runtime-ops.ts";
 import { writeShardedModel } from "./sharded-model.ts";
 import { buildLeanDecoder, buildLeanEncoder, buildLeanHead } from "./t5-lean-graphs.ts";
 import { EMBEDDING } from "./t5-weights.ts";
@@ -24,6 +26,8 @@ export interface LeanSource {
   weights: WeightSource;
   head: string;
   floats: ReadonlySet<string>;
+  /** Beside the weights of its base; its scale is then an input of encoder and decoder. */
+  adapter?: LeanAdapter | undefined;
 }
 
 /** Writes the lean files under temporary names, then renames all; returns their manifest entries. */
@@ -63,10 +67,24 @@ export async function removeLean(outputDir: string): Promise<void> {
   }
 }
 
-function leanGraph({ config, weights, head, floats }: LeanSource, role: LeanGraph): Graph {
+/**
+ * Where one digit an activation would move step scores beyond the error of int8 weights (docs/export.md): in the encoder, whose errors
+ * pass through everything behind it, and at the feed-forward outputs, whose inputs have outliers. The rest of the decoder, where the time
+ * of a token goes, has one.
+ */
+function takesTwoDigits(weight: string): boolean {
+  return weight.startsWith("encoder.") || weight.endsWith(".wo.weight");
+}
+
+function leanGraph({ config, weights, head, floats, adapter }: LeanSource, role: LeanGraph): Graph {
   const graph = new GraphBuilder(role);
-  const layers = createInt8Layers(graph, weights, floats);
-  const t5 = { config, graph, ops: createOps(graph), weights, layers };
+  const scaled = adapter !== undefined && role !== "head";
+  const layers = createLeanLayers(graph, weights, {
+    floats,
+    fine: takesTwoDigits,
+    adapter: scaled ? { source: adapter, scale: graph.input(LEAN.adapterScale, "float32", []) } : undefined,
+  });
+  const t5 = { config, graph, ops: createOps(graph), runtime: createRuntimeOps(graph), weights, layers };
   if (role === "head") return buildLeanHead(t5, head);
   return role === "encoder" ? buildLeanEncoder(t5) : buildLeanDecoder(t5);
 }

@@ -1,12 +1,15 @@
 // A model folder in, an exported folder out: graphs, what must lie beside them, and the manifest last, so that
 // a folder with a manifest is whole.
 
+import { existsSync } from "node:fs";
 import { lstat, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { MANIFEST_FILE, type Manifest } from "../../shared/manifest.ts";
+import { isLean, MANIFEST_FILE, type Manifest } from "../../shared/manifest.ts";
 import { DTYPES, type Dtype } from "../../shared/onnx-names.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
+import { isAdapterFolder, readAdapterConfig } from "../lora/adapter-config.ts";
+import { baseFolder } from "../lora/base-folder.ts";
 import { readRewardModelFile } from "../reward/reward-model-file.ts";
 import { exportGraphs } from "./export-graphs.ts";
 import { readSideFiles, type SideFile } from "./side-files.ts";
@@ -46,11 +49,18 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
     template_version: TEMPLATE_VERSION,
     judge: { yes_token_id: tokenizer.yesTokenId, no_token_id: tokenizer.noTokenId },
     ...(reward !== undefined && { reward: { type: reward.type } }),
+    ...(graphs.some(isLean) && isAdapterFolder(modelDir) && { adapter: { base: await baseName(modelDir) } }),
     limits: { max_source_tokens: options.maxSourceTokens ?? 512, max_target_tokens: options.maxTargetTokens ?? 512 },
     files: [...files.map((file) => file.entry), ...graphs],
   };
   await writeFileAtomic(join(outputDir, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
+}
+
+async function baseName(adapterDir: string): Promise<string> {
+  const { base } = await readAdapterConfig(adapterDir);
+  // a Hub id as it is, of a folder the last part of its name
+  return base === undefined || existsSync(base) ? basename(resolve(await baseFolder(adapterDir))) : base;
 }
 
 /** Leaves a file alone that already says the same, as all do when the export goes into the model's own folder. */

@@ -111,19 +111,24 @@ export class GraphBuilder {
     return { name: count === 0 ? base : `${base}_${count}`, type };
   }
 
-  /** Appends a node; its name is that of its first output, so runtime errors name the place in the model. */
+  /**
+   * Appends a node; its name is that of its first output, so runtime errors name the place in the model. An optional input or output
+   * that is left out is undefined; `domain` is that of operators outside the standard.
+   */
   emit(
     opType: string,
-    inputs: readonly Value[],
-    outputs: readonly Value[],
+    inputs: readonly (Value | undefined)[],
+    outputs: readonly (Value | undefined)[],
     attributes: Record<string, Attribute> = {},
+    domain = "",
   ): void {
     this.#graph.nodes.push(
       create(NodeProtoSchema, {
         name: outputs[0]?.name ?? opType,
         opType,
-        input: inputs.map((value) => value.name),
-        output: outputs.map((value) => value.name),
+        domain,
+        input: inputs.map((value) => value?.name ?? ""),
+        output: outputs.map((value) => value?.name ?? ""),
         attribute: Object.entries(attributes).map(([name, attribute]) => attributeProto(name, attribute)),
       }),
     );

@@ -10,6 +10,7 @@ import { CapacityError, ShapeError } from "../../shared/errors.ts";
 import { writeBytes } from "../write-bytes.ts";
 import { ELEMENT, type Graph, type Initializer } from "./graph-builder.ts";
 import { OPSET } from "./ops.ts";
+import { RUNTIME_DOMAIN, RUNTIME_OPSET } from "./runtime-ops.ts";
 
 /** IR version that goes with opset 17. */
 const IR_VERSION = 8n;
@@ -72,12 +73,15 @@ export function rawBytes({ type, shape }: Pick<Initializer, "type" | "shape">): 
   return shape.reduce((product, dim) => product * dim, ELEMENT[type].bytes);
 }
 
-/** The fields of a model beside its graph. */
-export function modelHeader() {
+/** The fields of a model beside its graph, whose nodes say which sets of operators it needs. */
+export function modelHeader({ nodes }: Pick<Graph, "nodes">) {
+  const opset = (domain: string, version: number) =>
+    create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) });
+  const runtimes = nodes.some(({ domain }) => domain === RUNTIME_DOMAIN);
   return {
     irVersion: IR_VERSION,
     producerName: "stepwise-dpo",
-    opsetImport: [create(OperatorSetIdProtoSchema, { domain: "", version: BigInt(OPSET) })],
+    opsetImport: [opset("", OPSET), ...(runtimes ? [opset(RUNTIME_DOMAIN, RUNTIME_OPSET)] : [])],
   };
 }
 
@@ -96,7 +100,7 @@ function encodeFrame(graph: Graph, path: string): { head: Uint8Array; prefixes: 
       fix: "Export with --dtype int8, or export a smaller model.",
     });
   }
-  const model = toBinary(ModelProtoSchema, create(ModelProtoSchema, modelHeader()));
+  const model = toBinary(ModelProtoSchema, create(ModelProtoSchema, modelHeader(graph)));
   const frame = new BinaryWriter().raw(model).uint32(GRAPH_TAG).uint32(graphBytes).raw(body);
   return { head: frame.finish(), prefixes };
 }

@@ -48,6 +48,10 @@ export function createOps(graph: GraphBuilder) {
     round: (x: Float): Float => node("Round", "float32", [x]),
     cast: <T extends Numeric | "uint8">(x: Value, type: T): Value<T> =>
       node("Cast", type, [x], { to: { int: CAST_CODE[type] } }),
+    /** `x [rows, n]` in steps of `scale [rows]`, around `zeroPoint [rows]`, from 0 to 255. */
+    quantize: (x: Float, scale: Float, zeroPoint: Value<"uint8">): Value<"uint8"> =>
+      node("QuantizeLinear", "uint8", [x, scale, zeroPoint], { axis: { int: 0 } }),
+    expand: <T extends ElementType>(x: Value<T>, shape: Int): Value<T> => node("Expand", x.type, [x, shape]),
     equal: (a: Int, b: Int): Value<"bool"> => node("Equal", "bool", [a, b]),
     less: (a: Int, b: Int): Value<"bool"> => node("Less", "bool", [a, b]),
     where: <T extends ElementType>(condition: Value<"bool">, a: Value<T>, b: Value<T>): Value<T> =>

@@ -88,7 +88,7 @@ export async function writeShardedModel(options: {
   }
   const { name: graphName, nodes: node, inputs: input, outputs: output } = graph;
   const proto = create(GraphProtoSchema, { name: graphName, node, input, output, initializer });
-  const bytes = toBinary(ModelProtoSchema, create(ModelProtoSchema, { ...modelHeader(), graph: proto }));
+  const bytes = toBinary(ModelProtoSchema, create(ModelProtoSchema, { ...modelHeader(graph), graph: proto }));
   await writeFile(path(`${name}.onnx`), bytes, { flush: true });
   return { graph: { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }, shards };
 }

@@ -24,15 +24,27 @@ export interface T5Context<A> {
 export const MASKED = -3.4028234663852886e38;
 
 /** RMS norm over the last axis: no mean, no bias. */
-export function rmsNorm<A>({ graph, ops, config, weights }: T5Context<A>, x: Float, path: string): Float {
-  const name = `${path}.weight`;
-  const load = async (): Promise<Uint8Array> => bytesOf(await weights.read(name));
-  const weight = graph.weight({ name, type: "float32", shape: [config.dModel], load });
+export function rmsNorm(
+  { graph, ops, config, weights }: Pick<T5Context<never>, "graph" | "ops" | "config" | "weights">,
+  x: Float,
+  path: string,
+): Float {
+  const weight = normWeight({ graph, config, weights }, path);
   return graph.within("layer_norm", () => {
     const variance = ops.reduceMean(ops.pow(x, graph.float(2)));
     const normed = ops.div(x, ops.sqrt(ops.add(variance, graph.float(config.layerNormEpsilon))));
     return ops.mul(normed, weight);
   });
+}
+
+/** The weight `[D]` of a norm. */
+export function normWeight(
+  { graph, config, weights }: Pick<T5Context<never>, "graph" | "config" | "weights">,
+  path: string,
+): Float {
+  const name = `${path}.weight`;
+  const load = async (): Promise<Uint8Array> => bytesOf(await weights.read(name));
+  return graph.weight({ name, type: "float32", shape: [config.dModel], load });
 }
 
 /** Gated GELU (tanh form on wi_0) or one ReLU layer; `x` and result `[B, T, D]`. */
@@ -55,7 +67,10 @@ function geluTanh<A>({ graph, ops }: T5Context<A>, x: Float): Float {
 }
 
 /** `[B, T, H*K]` -> `[B, H, T, K]`. */
-export function splitHeads<A>({ graph, ops, config }: T5Context<A>, x: Float): Float {
+export function splitHeads(
+  { graph, ops, config }: Pick<T5Context<never>, "graph" | "ops" | "config">,
+  x: Float,
+): Float {
   // 0 copies a dimension, also where it is 0; -1 would be ambiguous for an empty sequence
   return ops.transpose(ops.reshape(x, graph.int64([0, 0, config.numHeads, config.dKv])), [0, 2, 1, 3]);
 }
@@ -80,8 +95,8 @@ export function paddingBias<A>({ graph, ops }: T5Context<A>, mask: Int): Float {
 }
 
 /** Relative position bias `[1, H, T, S]` of queries at `queryPositions [T]` on keys at `keyPositions [S]`. */
-export function positionBias<A>(
-  t5: T5Context<A>,
+export function positionBias(
+  t5: Pick<T5Context<never>, "graph" | "ops" | "config" | "weights">,
   queryPositions: Int,
   keyPositions: Int,
   bidirectional: boolean,

@@ -10,8 +10,8 @@ type Float = Value<"float32">;
 export type Past = Record<CachePart, Float>;
 
 /** The graph's inputs for one side of one layer; `batch` names their first dimension. */
-export function pastInputs<A>(
-  { graph, config }: T5Context<A>,
+export function pastInputs(
+  { graph, config }: Pick<T5Context<never>, "graph" | "config">,
   layer: number,
   side: CacheSide,
   batch = "batch_size",

@@ -1,0 +1,75 @@
+// Operators that only onnxruntime has (com.microsoft), for the worker's own graphs: each is one node where the standard needs many, and a
+// node costs time and memory whatever it computes. https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+
+import type { GraphBuilder, Value } from "./graph-builder.ts";
+
+export const RUNTIME_DOMAIN = "com.microsoft";
+export const RUNTIME_OPSET = 1;
+
+type Float = Value<"float32">;
+
+/** Added to the score of a padded key. */
+const PADDED = -1e30;
+
+export interface AttentionInputs {
+  /** `[B, T, H*K]` */
+  query: Float;
+  /** `[B, T, H*K]` beside a past, `[B, H, S, K]` where they are another sequence's. */
+  key: Float;
+  value: Float;
+  numHeads: number;
+  /** `[B, S]`, 1 for real keys. */
+  keyMask?: Value<"int32"> | undefined;
+  /** `[1, H, T, S]`, added to the scores. */
+  bias?: Float | undefined;
+  /** `[B, H, past, K]` each. */
+  past?: { key: Float; value: Float } | undefined;
+}
+
+/** The operators as functions that append to `graph`. */
+export function createRuntimeOps(graph: GraphBuilder) {
+  const float = (opType: string): Float => graph.value("float32", opType);
+  return {
+    /** `x + delta` and its RMS norm times `weight`. */
+    addNorm(x: Float, delta: Float, weight: Float, epsilon: number): { sum: Float; normed: Float } {
+      const [normed, sum] = [float("SkipSimplifiedLayerNormalization"), float("Sum")];
+      const outputs = [normed, undefined, undefined, sum];
+      graph.emit(
+        "SkipSimplifiedLayerNormalization",
+        [x, delta, weight],
+        outputs,
+        { epsilon: { float: epsilon } },
+        RUNTIME_DOMAIN,
+      );
+      return { sum, normed };
+    },
+    /** The tanh form of GELU. */
+    gelu(x: Float): Float {
+      const out = float("FastGelu");
+      graph.emit("FastGelu", [x], [out], {}, RUNTIME_DOMAIN);
+      return out;
+    },
+    /** The product of `a - zeroPoint` and `b`, each column of it times its scale. */
+    matMulScaled(a: Value<"uint8">, b: Value<"int8">, columnScales: Float, zeroPoint: Value<"uint8">): Float {
+      const out = float("MatMulIntegerToFloat");
+      graph.emit("MatMulIntegerToFloat", [a, b, graph.float(1), columnScales, zeroPoint], [out], {}, RUNTIME_DOMAIN);
+      return out;
+    },
+    /** Attention without T5's missing division by sqrt(K): `[B, T, H*K]`, and with a past also what it has grown to. */
+    attention(input: AttentionInputs): { context: Float; present?: { key: Float; value: Float } } {
+      const { query, key, value, keyMask, bias, past, numHeads } = input;
+      const context = float("MultiHeadAttention");
+      const present = past && { key: float("present_key"), value: float("present_value") };
+      graph.emit(
+        "MultiHeadAttention",
+        [query, key, value, undefined, keyMask, bias, ...(past === undefined ? [] : [past.key, past.value])],
+        [context, ...(present === undefined ? [] : [present.key, present.value])],
+        { num_heads: { int: numHeads }, scale: { float: 1 }, mask_filter_value: { float: PADDED } },
+        RUNTIME_DOMAIN,
+      );
+      return { context, ...(present && { present }) };
+    },
+  };
+}
+
+export type RuntimeOps = ReturnType<typeof createRuntimeOps>;
