@@ -13,7 +13,13 @@ export function padRows(rows: readonly (readonly number[])[], padTokenId: number
     ids.set(row, r * length);
     mask.fill(1, r * length, r * length + row.length);
   });
-  return { ids: tf.tensor1d(ids, "int32"), mask: tf.tensor2d(mask, [rows.length, length]), batch: rows.length, length };
+  return {
+    ids: tf.tensor1d(ids, "int32"),
+    mask: tf.tensor2d(mask, [rows.length, length]),
+    lengths: rows.map((row) => row.length),
+    batch: rows.length,
+    length,
+  };
 }
 
 /** Targets for teacher forcing: decoder inputs are the labels shifted right behind the start token; labels themselves are not shifted. */

@@ -5,29 +5,31 @@ import { type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
 import { decoderRows, padRows } from "./batch.ts";
 import { gatherRows, labelLogps } from "./gradients.ts";
 import type { Parameters } from "./parameters.ts";
-import { decode, type Encoded, encode, type ForwardOptions, head, type TokenBatch } from "./t5.ts";
+import { decodeReal, type Encoded, embedTogether, encode, type ForwardOptions, head, type TokenBatch } from "./t5.ts";
 
-/** Where the real tokens of padded rows lie: `positions` indexes the flat [C*T], `rows` says whose they are. */
-interface RealTokens {
+/** The label tokens that count, in row order: of each row, those from `skip[row]` on. */
+interface CountedTokens {
+  /** Number of each among all label tokens. */
   positions: Int32Array;
+  /** Whose they are. */
   rows: Int32Array;
   labels: Int32Array;
 }
 
-/** Of each row, the tokens from `skip[row]` on. */
-function realTokens(labels: readonly (readonly number[])[], length: number, skip: readonly number[]): RealTokens {
+function countedTokens(labels: readonly (readonly number[])[], skip: readonly number[]): CountedTokens {
   const total = labels.reduce((sum, row, r) => sum + row.length - (skip[r] ?? 0), 0);
-  const real = { positions: new Int32Array(total), rows: new Int32Array(total), labels: new Int32Array(total) };
+  const counted = { positions: new Int32Array(total), rows: new Int32Array(total), labels: new Int32Array(total) };
   let n = 0;
+  let start = 0;
   labels.forEach((row, r) => {
-    row.forEach((label, t) => {
-      if (t < (skip[r] ?? 0)) return;
-      real.positions[n] = r * length + t;
-      real.rows[n] = r;
-      real.labels[n++] = label;
-    });
+    for (let t = skip[r] ?? 0; t < row.length; t++) {
+      counted.positions[n] = start + t;
+      counted.rows[n] = r;
+      counted.labels[n++] = row[t] ?? 0;
+    }
+    start += row.length;
   });
-  return real;
+  return counted;
 }
 
 /** [N] values summed by row -> [rows]. A product with a 0/1 matrix, since it has a cheap gradient on every backend. */
@@ -58,7 +60,8 @@ export function completionLogps(
   labels: readonly (readonly number[])[],
   options: CompletionLogpsOptions = {},
 ): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
-  return encodedLogps(p, config, encode(p, config, prompts, options), labels, options);
+  const batches = embedTogether(p, prompts, padRows(decoderRows(labels, config), config.padTokenId));
+  return logpsOf(p, config, encode(p, config, batches.prompts, options), { labels, ...batches }, options);
 }
 
 /** The same for prompts that are encoded already. */
@@ -70,10 +73,20 @@ export function encodedLogps(
   options: CompletionLogpsOptions = {},
 ): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
   const targets = padRows(decoderRows(labels, config), config.padTokenId);
-  const hidden = decode(p, config, encoded, { ...targets, promptRows: options.promptRows }, options);
-  const real = realTokens(labels, targets.length, options.skip ?? []);
-  const padded = real.positions.length < targets.batch * targets.length;
-  const read: Tensor2D = padded ? gatherRows(hidden, tf.tensor1d(real.positions, "int32")) : hidden;
-  const tokenLogps = labelLogps(read, head(p), tf.tensor1d(real.labels, "int32"));
-  return { tokenLogps, sequenceLogps: sumByRow(tokenLogps, real.rows, labels.length) };
+  return logpsOf(p, config, encoded, { labels, targets }, options);
+}
+
+function logpsOf(
+  p: Parameters,
+  config: T5Config,
+  encoded: Encoded,
+  { labels, targets }: { labels: readonly (readonly number[])[]; targets: TokenBatch },
+  options: CompletionLogpsOptions,
+): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
+  const hidden = decodeReal(p, config, encoded, { ...targets, promptRows: options.promptRows }, options);
+  const counted = countedTokens(labels, options.skip ?? []);
+  const all = counted.positions.length === hidden.shape[0];
+  const read: Tensor2D = all ? hidden : gatherRows(hidden, tf.tensor1d(counted.positions, "int32"));
+  const tokenLogps = labelLogps(read, head(p), tf.tensor1d(counted.labels, "int32"));
+  return { tokenLogps, sequenceLogps: sumByRow(tokenLogps, counted.rows, labels.length) };
 }

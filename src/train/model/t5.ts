@@ -9,6 +9,16 @@ import { type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, tf } from "..
 import { attend } from "./attention.ts";
 import { gatedGelu, gatherRows, residual, rmsNorm } from "./gradients.ts";
 import { isAdapted, project } from "./low-rank.ts";
+import {
+  fromHeads,
+  type HeadIndex,
+  headIndex,
+  padded,
+  placesOf,
+  type RowsOfTokens,
+  rowsOfLengths,
+  toHeads,
+} from "./packed-rows.ts";
 import { matrix, type Parameters, trainedWithin, vector } from "./parameters.ts";
 import { recomputed } from "./recompute.ts";
 
@@ -21,6 +31,10 @@ export interface TokenBatch {
   ids: Tensor1D;
   /** float32 [B, T]. */
   mask: Tensor2D;
+  /** Real tokens of each row, at its beginning; absent: nothing is known to be padding, and everything is computed. */
+  lengths?: readonly number[] | undefined;
+  /** Embeddings of the real tokens [N, D], where they were looked up already. */
+  embedded?: Tensor2D | undefined;
   batch: number;
   length: number;
 }
@@ -29,6 +43,8 @@ export interface TokenBatch {
 export interface Encoded {
   hidden: Tensor2D;
   maskBias: Tensor4D;
+  /** The hidden states of real tokens alone [N, D], and which stand in which row; absent: all count as real. */
+  packed?: { hidden: Tensor2D; rows: RowsOfTokens } | undefined;
   batch: number;
   length: number;
 }
@@ -88,11 +104,40 @@ export function normed(p: Parameters, name: string, x: Tensor2D, config: T5Confi
   return rmsNorm(x, vector(p, `${name}.weight`), config.layerNormEpsilon);
 }
 
-/** Self-attention over x [B*T, D] with bias [B, H, T, T]. */
-function selfAttention(p: Parameters, prefix: string, x: Tensor2D, bias: Tensor4D, config: T5Config): Tensor2D {
-  const [batch, , length] = bias.shape;
-  const heads = (name: string): Tensor4D => splitHeads(project(p, `${prefix}.${name}`, x), batch, length, config);
-  return project(p, `${prefix}.o`, mergeHeads(attend(heads("q"), heads("k"), heads("v"), bias)));
+/** Self-attention over the tokens x [N, D] with bias [B, H, T, T]. */
+function selfAttention(p: Parameters, prefix: string, x: Tensor2D, bias: Tensor4D, index: HeadIndex): Tensor2D {
+  const heads = (name: string): Tensor4D => toHeads(project(p, `${prefix}.${name}`, x), index);
+  return project(p, `${prefix}.o`, fromHeads(attend(heads("q"), heads("k"), heads("v"), bias), index));
+}
+
+/** Tokens of a batch by row, real ones alone where it says which. */
+function tokenRows({ lengths, batch, length }: Pick<TokenBatch, "lengths" | "batch" | "length">): number[][] {
+  return rowsOfLengths(lengths ?? Array.from({ length: batch }, () => length));
+}
+
+/** Embeddings of the real tokens of a batch, [N, D]. */
+function embed(p: Parameters, batch: DecoderBatch, rows: RowsOfTokens): Tensor2D {
+  if (batch.embedded !== undefined) return batch.embedded;
+  return gatherRows(matrix(p, "shared.weight"), realIds(batch, rows));
+}
+
+/** Ids of the real tokens, [N]. */
+function realIds({ ids, length }: Pick<TokenBatch, "ids" | "length">, rows: RowsOfTokens): Tensor1D {
+  const places = placesOf(rows, length);
+  return places.length === ids.shape[0] ? ids : tf.gather(ids, tf.tensor1d(places, "int32"));
+}
+
+/** Both batches with their embeddings, looked up in one go: the gradient to the embedding is then made once. */
+export function embedTogether(
+  p: Parameters,
+  prompts: TokenBatch,
+  targets: TokenBatch,
+): { prompts: TokenBatch; targets: TokenBatch } {
+  const ids = [prompts, targets].map((batch) => realIds(batch, tokenRows(batch)));
+  const rows = gatherRows(matrix(p, "shared.weight"), tf.concat(ids) as Tensor1D);
+  const [count = 0] = ids.map(({ size }) => size);
+  const [ofPrompts, ofTargets] = [tf.slice(rows, [0, 0], [count, -1]), tf.slice(rows, [count, 0])];
+  return { prompts: { ...prompts, embedded: ofPrompts }, targets: { ...targets, embedded: ofTargets } };
 }
 
 /** How a forward pass runs; its result is the same. */
@@ -125,20 +170,29 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, opt
   const positions = positionBias(table, config, { queryLength: length, keyLength: length, bidirectional: true });
   const bias = tf.add(positions, maskBias) as Tensor4D; // [B, H, S, S]
   const differentiated = isAdapted(p) ? 1 : 2; // beside an adapter the bias is a constant
-  let x = gatherRows(matrix(p, "shared.weight"), prompts.ids);
+  const rows = tokenRows(prompts);
+  const index = headIndex(rows, length, config.numHeads);
+  let x = embed(p, prompts, rows);
   for (let i = 0; i < config.numLayers; i++) {
     const name = `encoder.block.${i}`;
-    const block = (x: Tensor2D, bias: Tensor4D): Tensor2D => encoderBlock(p, config, `${name}.layer`, x, bias);
-    x = runBlock(block, [x, bias], { p, name, differentiated, options });
-    options.onEncoderBlock?.(x, i);
+    const block = (x: Tensor2D, bias: Tensor4D, ...index: HeadIndex): Tensor2D =>
+      encoderBlock(p, config, `${name}.layer`, { x, bias, index });
+    x = runBlock(block, [x, bias, ...index], { p, name, differentiated, options });
+    options.onEncoderBlock?.(padded(x, rows, length), i);
   }
-  return { hidden: normed(p, "encoder.final_layer_norm", x, config), maskBias, batch, length };
+  const hidden = normed(p, "encoder.final_layer_norm", x, config);
+  return { hidden: padded(hidden, rows, length), maskBias, packed: { hidden, rows }, batch, length };
 }
 
-function encoderBlock(p: Parameters, config: T5Config, block: string, x: Tensor2D, bias: Tensor4D): Tensor2D {
+function encoderBlock(
+  p: Parameters,
+  config: T5Config,
+  block: string,
+  { x, bias, index }: { x: Tensor2D; bias: Tensor4D; index: HeadIndex },
+): Tensor2D {
   const attended = residual(
     x,
-    selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, config),
+    selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, index),
   );
   return residual(
     attended,
@@ -147,7 +201,7 @@ function encoderBlock(p: Parameters, config: T5Config, block: string, x: Tensor2
 }
 
 /** Padded decoder inputs (start token first, targets shifted right). */
-export interface DecoderBatch extends Pick<TokenBatch, "ids" | "batch" | "length"> {
+export interface DecoderBatch extends Omit<TokenBatch, "mask"> {
   /** The prompt that each row belongs to; default: row c belongs to prompt c mod B, and the rows are a whole multiple of the prompts. */
   promptRows?: readonly number[] | undefined;
 }
@@ -163,6 +217,17 @@ export function decode(
   targets: DecoderBatch,
   options: ForwardOptions = {},
 ): Tensor2D {
+  return padded(decodeReal(p, config, encoded, targets, options), tokenRows(targets), targets.length);
+}
+
+/** The same at real tokens alone, [N, D], row by row. */
+export function decodeReal(
+  p: Parameters,
+  config: T5Config,
+  encoded: Encoded,
+  targets: DecoderBatch,
+  options: ForwardOptions = {},
+): Tensor2D {
   const { batch, length } = targets;
   const table = matrix(p, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
   const positions = positionBias(table, config, { queryLength: length, keyLength: length, bidirectional: false });
@@ -170,64 +235,58 @@ export function decode(
   const bias = tf.tile(one, [batch, 1, 1, 1]); // once, so that each layer's gradient is a plain sum
   const { maskBias } = encoded;
   const differentiated = isAdapted(p) ? 2 : 3;
-  let x = gatherRows(matrix(p, "shared.weight"), targets.ids);
+  const source = encoded.packed ?? { hidden: encoded.hidden, rows: tokenRows(encoded) };
+  const rows = tokenRows(targets);
+  const asked = rowsByPrompt(rows, encoded.batch, targets.promptRows);
+  const longest = asked.reduce((most, row) => Math.max(most, row.length), 1);
+  const self = headIndex(rows, length, config.numHeads);
+  const query = headIndex(asked, longest, config.numHeads);
+  const memory = headIndex(source.rows, encoded.length, config.numHeads);
+  let x = embed(p, targets, rows);
   for (let i = 0; i < config.numDecoderLayers; i++) {
     const name = `decoder.block.${i}`;
-    const block = (x: Tensor2D, hidden: Tensor2D, bias: Tensor4D, maskBias: Tensor4D): Tensor2D =>
-      decoderBlock(p, config, `${name}.layer`, { x, hidden, bias, maskBias, promptRows: targets.promptRows });
-    x = runBlock(block, [x, encoded.hidden, bias, maskBias], { p, name, differentiated, options });
+    type Tensors = [Tensor2D, Tensor2D, Tensor4D, Tensor4D, ...HeadIndex, ...HeadIndex, ...HeadIndex];
+    const tensors: Tensors = [x, source.hidden, bias, maskBias, ...self, ...query, ...memory];
+    const block = (...[x, hidden, bias, maskBias, s0, s1, s2, q0, q1, q2, m0, m1, m2]: Tensors): Tensor2D => {
+      const index = { self: [s0, s1, s2], query: [q0, q1, q2], memory: [m0, m1, m2] } satisfies DecoderInput["index"];
+      return decoderBlock(p, config, `${name}.layer`, { x, hidden, bias, maskBias, index });
+    };
+    x = runBlock(block, tensors, { p, name, differentiated, options });
   }
   return headInput(normed(p, "decoder.final_layer_norm", x, config), config);
 }
 
-/** Rows of x [B, M], one a decoder row: those named, or all of them over and over -> [C, M]. */
-function repeatRows(x: Tensor2D, count: number, promptRows: readonly number[] | undefined): Tensor2D {
-  if (promptRows !== undefined) return gatherRows(x, tf.tensor1d([...promptRows], "int32"));
-  const times = count / x.shape[0];
-  return times === 1
-    ? x
-    : tf.concat(
-        Array.from({ length: times }, () => x),
-        0,
-      );
+/** Tokens of the rows that answer each prompt: to cross-attention, which knows no order, they are one row of queries. */
+function rowsByPrompt(rows: RowsOfTokens, prompts: number, promptRows: readonly number[] | undefined): number[][] {
+  const byPrompt: number[][] = Array.from({ length: prompts }, () => []);
+  rows.forEach((row, c) => {
+    byPrompt[promptRows?.[c] ?? c % prompts]?.push(...row);
+  });
+  return byPrompt;
 }
 
-/** x [C*T, D], encoder states `hidden` [B*S, D], bias [C, H, T, T], maskBias [B, 1, 1, S]. */
-function decoderBlock(
-  p: Parameters,
-  config: T5Config,
-  block: string,
-  input: {
-    x: Tensor2D;
-    hidden: Tensor2D;
-    bias: Tensor4D;
-    maskBias: Tensor4D;
-    promptRows: readonly number[] | undefined;
-  },
-): Tensor2D {
-  const { x, hidden, bias, maskBias, promptRows } = input;
-  const [count, , length] = bias.shape;
-  const [prompts, , , sourceLength] = maskBias.shape;
+/** x [N, D], encoder states `hidden` [M, D], bias [C, H, T, T], maskBias [B, 1, 1, S]. */
+interface DecoderInput {
+  x: Tensor2D;
+  hidden: Tensor2D;
+  bias: Tensor4D;
+  maskBias: Tensor4D;
+  /** Layouts of the decoder's rows, of their tokens as queries of each prompt, and of the prompts. */
+  index: { self: HeadIndex; query: HeadIndex; memory: HeadIndex };
+}
+
+function decoderBlock(p: Parameters, config: T5Config, block: string, input: DecoderInput): Tensor2D {
+  const { x, hidden, bias, maskBias, index } = input;
   const attended = residual(
     x,
-    selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, config),
+    selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, index.self),
   );
   const cross = `${block}.1.EncDecAttention`;
   const queries = project(p, `${cross}.q`, normed(p, `${block}.1.layer_norm`, attended, config));
-  const memory = (name: string): Tensor4D => {
-    const rows = project(p, `${cross}.${name}`, hidden); // [B*S, H*K]
-    const perPrompt = tf.reshape(rows, [prompts, -1]) as Tensor2D;
-    const repeated = repeatRows(perPrompt, count, promptRows); // [C, S*H*K]
-    return splitHeads(tf.reshape(repeated, [count * sourceLength, -1]), count, sourceLength, config);
-  };
-  const masks = tf.reshape(repeatRows(tf.reshape(maskBias, [prompts, sourceLength]), count, promptRows), [
-    count,
-    1,
-    1,
-    sourceLength,
-  ]) as Tensor4D;
-  const read = attend(splitHeads(queries, count, length, config), memory("k"), memory("v"), masks);
-  const seen = residual(attended, project(p, `${cross}.o`, mergeHeads(read)));
+  const memory = (name: string): Tensor4D => toHeads(project(p, `${cross}.${name}`, hidden), index.memory);
+  const answered = attend(toHeads(queries, index.query), memory("k"), memory("v"), maskBias);
+  const read = project(p, `${cross}.o`, fromHeads(answered, index.query));
+  const seen = residual(attended, read);
   return residual(
     seen,
     feedForward(p, `${block}.2.DenseReluDense`, normed(p, `${block}.2.layer_norm`, seen, config), config),
