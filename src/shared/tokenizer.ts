@@ -3,6 +3,7 @@
 
 import { Tokenizer } from "@huggingface/tokenizers";
 import { ArtifactError } from "./errors.ts";
+import { isUnigramConfig, UnigramModel } from "./unigram.ts";
 
 export interface TextTokenizer {
   /** Token ids, ending in EOS. */
@@ -36,7 +37,7 @@ export function createTokenizer(
   }
   let tokenizer: Tokenizer;
   try {
-    tokenizer = new Tokenizer(tokenizerJson, tokenizerConfig);
+    tokenizer = createLibraryTokenizer(tokenizerJson, tokenizerConfig);
   } catch (cause) {
     throw new ArtifactError({
       code: "bad_tokenizer",
@@ -51,13 +52,26 @@ export function createTokenizer(
     if (id === undefined) throw new ArtifactError({ code: "bad_tokenizer", what: `no token for "${word}"`, where });
     return id;
   };
-  let size = 0;
-  for (const id of tokenizer.get_vocab().values()) size = Math.max(size, id + 1);
   return {
     encode: (text) => tokenizer.encode(text).ids,
     decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
-    size,
+    size: tokenizer.model?.vocab.length ?? 0,
     yesTokenId: firstId("yes"),
     noTokenId: firstId("no"),
   };
+}
+
+/** The library's tokenizer, with our unigram model in place of its own, which is never built. */
+function createLibraryTokenizer(json: Record<string, unknown>, config: Record<string, unknown>): Tokenizer {
+  const { model } = json;
+  if (!isUnigramConfig(model)) return new Tokenizer(json, config);
+  const unigram = new UnigramModel(model);
+  const { [model.unk_id]: unknown = ["<unk>", 0] } = model.vocab;
+  const tokenizer = new Tokenizer({ ...json, model: { type: "Unigram", unk_id: 0, vocab: [unknown] } }, config);
+  for (const { content, id } of tokenizer.get_added_tokens_decoder().values()) {
+    unigram.tokens_to_ids.set(content, id);
+    unigram.vocab[id] = content;
+  }
+  tokenizer.model = unigram;
+  return tokenizer;
 }
