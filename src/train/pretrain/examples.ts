@@ -37,7 +37,7 @@ function resultDigits(step: string, tokenizer: TextTokenizer): ResultDigits | un
 
 /** Share of judged steps taken from wrong solutions, and of those, how often the first wrong step itself. */
 const FROM_WRONG = 0.6;
-const AT_FIRST_ERROR = 0.65;
+const AT_FIRST_ERROR = 0.6;
 
 /** The curriculum: this share of the problems has 2 or 3 steps, the rest 2 to 6. */
 export interface Curriculum {
@@ -78,7 +78,7 @@ function garbleNumber(step: string, rng: Rng, which: "any" | "last"): string {
 }
 
 /** Share of coarse mistakes among the wrong steps. */
-const COARSE = 0.2;
+const COARSE = 0.1;
 
 function judgeExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   const problem = drawProblem(rng, curriculum);
@@ -151,8 +151,8 @@ function fillExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum)
  * Most single steps carry a random result: where a step is mostly right, copying what is written is a good guess at what ought to be,
  * and the arithmetic is never learnt.
  */
-const CORRECT_CHECKS = 0.3;
-const COARSE_CHECKS = 0.75;
+const CORRECT_CHECKS = 0.45;
+const COARSE_CHECKS = 0.35;
 
 /** A step without its context, right or with a wrong result: short, and what the judge must be able to do first. */
 function checkExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {

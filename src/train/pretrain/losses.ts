@@ -79,13 +79,16 @@ function judgeLosses(logps: Tensor1D, batch: readonly Example[]): { verdict: Ten
 /** One batch a task; the gradients are those of the sum of all losses. */
 export type TaskBatches = { [T in Task]?: Example[] };
 
-/** Losses by name and their summed gradients, which the caller disposes. */
+/** Losses by name. */
+export type PretrainFigures = Record<string, number>;
+
+/** Losses and their summed gradients, which the caller disposes. */
 export function pretrainGradients(
   p: Parameters,
   config: T5Config,
   batches: TaskBatches,
-): { losses: Record<string, number>; gradients: Record<string, Tensor> } {
-  const losses: Record<string, number> = {};
+): { figures: PretrainFigures; gradients: Record<string, Tensor> } {
+  const figures: PretrainFigures = {};
   const { value, gradients } = valueAndGradients((parameters) => {
     const terms: [string, Tensor][] = [];
     for (const task of ["solve", "fill", "judge", "check"] as const) {
@@ -101,9 +104,9 @@ export function pretrainGradients(
         terms.push([`${task}_loss`, verdict], [`${task}_correction_loss`, correction]);
       }
     }
-    for (const [name, loss] of terms) losses[name] = loss.dataSync()[0] ?? Number.NaN;
+    for (const [name, loss] of terms) figures[name] = loss.dataSync()[0] ?? Number.NaN;
     return tf.addN(terms.map(([, loss]) => loss));
   }, p);
   value.dispose();
-  return { losses, gradients };
+  return { figures, gradients };
 }

@@ -15,10 +15,10 @@ import { createRng, type Rng, restoreRng } from "../data/rng.ts";
 import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
 import { addGradients, clipByGlobalNorm } from "../optim/gradients.ts";
+import { startRemoteGradients } from "../optim/remote-gradients.ts";
 import { LOG_FILE } from "../pretrain/base-model-card.ts";
 import { drawBatches, type Example, type Task } from "../pretrain/examples.ts";
-import { pretrainGradients } from "../pretrain/losses.ts";
-import { startRemoteGradients } from "../pretrain/remote-gradients.ts";
+import { type PretrainFigures, pretrainGradients, type TaskBatches } from "../pretrain/losses.ts";
 import { withWordCache } from "../pretrain/word-cache.ts";
 import { createProgress } from "../progress.ts";
 import { tf } from "../tensorflow.ts";
@@ -46,7 +46,7 @@ export interface PretrainOptions {
 const POOL_BATCHES = 25;
 
 /** Results to fill in, as a share of the single-step checks. */
-const FILL_SHARE = 0.5;
+const FILL_SHARE = 0.3;
 
 /** Warm-up, plateau, linear decay ("trapezoidal"): the length can still be changed while on the plateau. */
 export function pretrainRate(
@@ -74,7 +74,10 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const optimizer = createAdamW(model.parameters, ADAMW_DEFAULTS, restored?.optimizer);
   const from = { ...model, dir: options.modelDir };
   await mkdir(options.outputDir, { recursive: true });
-  const remote = startRemoteGradients(config);
+  const remote = startRemoteGradients<TaskBatches, PretrainFigures>(
+    new URL("../pretrain/gradient-process.ts", import.meta.url),
+    config,
+  );
   const progress = createProgress({ title: "pretrain", total: options.steps, initial: first });
   try {
     for (let step = first; step < options.steps; ) {
@@ -93,7 +96,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
           fill: fill[i] ?? [],
         });
         const judged = await judging.result();
-        const losses = { ...solved.losses, ...judged.losses };
+        const losses = { ...solved.figures, ...judged.figures };
         const gradients = addGradients(solved.gradients, judged.gradients);
         const gradNorm = clipByGlobalNorm(gradients, 1);
         const learningRate = pretrainRate(step, options);
