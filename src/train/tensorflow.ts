@@ -159,6 +159,11 @@ export function currentBackend(): Backend {
   return chosen;
 }
 
+/** The precision of matrix products that runs. */
+export function currentPrecision(): Precision {
+  return chosenPrecision;
+}
+
 /** TensorFlow's own operations, or undefined on WebAssembly. */
 export function nativeOps(): NativeOps | undefined {
   return native;

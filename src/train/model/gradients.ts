@@ -2,15 +2,17 @@
 // WebAssembly (there a product with one runs ten times slower), and no kernel that WebAssembly lacks.
 // Each is checked against finite differences in tests/train/model/gradients.test.ts.
 
-import { currentBackend, nativeOps, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
+import { currentBackend, currentPrecision, nativeOps, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
 import { withGradient } from "./custom-gradient.ts";
 
 /**
  * Matrix product with optionally transposed operands, [m, k] x [k, n]. On native TensorFlow it is `MatMul` itself: the `BatchMatMul`
- * that TensorFlow.js uses for every product takes 1.3 to 1.6 times as long on matrices of this size.
+ * that TensorFlow.js uses for every product can take 1.3 to 1.6 times as long on matrices of this size. Of the two only `BatchMatMul`
+ * goes through oneDNN, which alone knows bf16.
  */
 export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
   const ops = nativeOps();
+  if (currentPrecision() === "bf16") return tf.matMul(a, b, transposeA, transposeB);
   if (ops === undefined) return tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b);
   const { types } = ops;
   const [result] = ops.run(
@@ -161,9 +163,9 @@ export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): 
           return crossEntropy(logits, tf.slice(labels, start, count) as Tensor1D);
         }),
       );
-      const losses = slices.map(({ losses }) => losses);
+      const logps = slices.map(({ logps }) => logps);
       return {
-        value: tf.neg(losses.length === 1 && losses[0] !== undefined ? losses[0] : tf.concat(losses)) as Tensor1D,
+        value: logps.length === 1 && logps[0] !== undefined ? logps[0] : (tf.concat(logps) as Tensor1D),
         saved: [hidden, head, ...slices.map(({ errors }) => errors)],
         gradient: (dy, [hidden, head, ...errors]) => {
           const slope: Tensor2D = tf.neg(tf.expandDims(dy, 1)); // [N, 1]
@@ -196,21 +198,35 @@ function rowsOf(x: Tensor2D, start: number, count: number): Tensor2D {
   return start === 0 && count === x.shape[0] ? x : tf.slice(x, [start, 0], [count, x.shape[1]]);
 }
 
-/** -log p of each row's label, [N], and its gradient to the logits, softmax less one-hot, [N, V]; logits [N, V]. */
-function crossEntropy(logits: Tensor2D, labels: Tensor1D): { losses: Tensor1D; errors: Tensor2D } {
+/** log p of each row's label, [N], and the negative of its gradient to the logits, softmax less one-hot, [N, V]; logits [N, V]. */
+function crossEntropy(logits: Tensor2D, labels: Tensor1D): { logps: Tensor1D; errors: Tensor2D } {
+  const [rows, vocab] = logits.shape;
+  const all = logSoftmax(logits);
+  const row = tf.range(0, rows, 1, "int32");
+  const logps: Tensor1D = tf.gather(
+    tf.reshape(all, [rows * vocab]),
+    tf.add(tf.mul(row, tf.scalar(vocab, "int32")), labels),
+  );
   const ops = nativeOps();
-  if (ops !== undefined) {
-    const { types } = ops;
-    const attributes = [
-      { name: "T", type: types.attrType, value: types.float },
-      { name: "Tlabels", type: types.attrType, value: types.int32 },
-    ];
-    const [losses, errors] = ops.run("SparseSoftmaxCrossEntropyWithLogits", attributes, [logits, labels], 2);
-    return { losses: losses as Tensor1D, errors: errors as Tensor2D };
-  }
-  const logps: Tensor2D = tf.sub(logits, tf.logSumExp(logits, 1, true));
-  const [rows, vocab] = logps.shape;
-  const offsets = tf.mul(tf.range(0, rows, 1, "int32"), tf.scalar(vocab, "int32"));
-  const ofLabels: Tensor1D = tf.gather(tf.reshape(logps, [rows * vocab]), tf.add(offsets, labels));
-  return { losses: tf.neg(ofLabels), errors: tf.sub(tf.exp(logps), tf.oneHot(labels, vocab)) };
+  if (ops === undefined) return { logps, errors: tf.sub(tf.exp(all), tf.oneHot(labels, vocab)) };
+  const { types } = ops;
+  const attributes = [
+    { name: "T", type: types.attrType, value: types.float },
+    { name: "Tindices", type: types.attrType, value: types.int32 },
+  ];
+  const [errors] = ops.run(
+    "TensorScatterSub",
+    attributes,
+    [tf.exp(all), tf.stack([row, labels], 1), tf.ones([rows])],
+    1,
+  );
+  return { logps, errors: errors as Tensor2D };
+}
+
+/** Over the last axis. The native kernel that fuses it with the choice of the label takes three times as long as this one. */
+function logSoftmax(logits: Tensor2D): Tensor2D {
+  const ops = nativeOps();
+  if (ops === undefined) return tf.sub(logits, tf.logSumExp(logits, 1, true));
+  const [logps] = ops.run("LogSoftmax", [{ name: "T", type: ops.types.attrType, value: ops.types.float }], [logits], 1);
+  return logps as Tensor2D;
 }
