@@ -7,6 +7,8 @@ import { z } from "zod";
 import { prepareEdgeModels } from "../infer/edge-models.ts";
 import { startOnAssets } from "../infer/local-worker.ts";
 import { CapacityError } from "../shared/errors.ts";
+import { type TokenTimes, timeTokens } from "./bare-calls.ts";
+import type { HeapContent } from "./heap-snapshot.ts";
 import { connectInspector, type Inspector } from "./inspector.ts";
 
 /** Bytes in MB (10^6), times in milliseconds. */
@@ -15,18 +17,26 @@ export interface EdgeBench {
   dtype: "int8";
   prompt_tokens: number;
   /**
-   * The isolate while it serves: WebAssembly's memory, which never shrinks; the embedding's table, by its size (workerd's inspector does
-   * not count ArrayBuffers); objects in the JavaScript heap, the most that was seen; and their sum.
+   * The isolate while it serves, the largest of the snapshots of its heap: objects in use, and what ArrayBuffers hold, WebAssembly's memory
+   * (`wasm`) included.
    */
-  peak_mb: { wasm: number; embedding: number; javascript_heap: number; total: number };
+  peak_mb: { wasm: number; buffers: number; objects: number; total: number };
+  /** Largest JavaScript heap with the garbage that was not yet collected. */
+  heap_with_garbage_mb: number;
   first_answer_ms: number;
   ms_per_token: number;
   ms_per_token_4_candidates: number;
   ms_to_score_a_pair: number;
+  /** The same engine and runtime in Node: all of a decoder step, and the calls of the graphs in it. */
+  in_node: TokenTimes[];
 }
 
 const MEGABYTE = 1e6;
-const SAMPLE_MS = 250;
+const ROUNDS = 3;
+/** Between two looks at the memory. */
+const SAMPLE_MS = 300;
+/** As people sample; a random model's flat distribution without it would measure the sorting of its vocabulary. */
+const SAMPLING = { do_sample: true, top_k: 50, seed: 1 };
 
 /** Serves an exported model as policy and reward model in one worker and measures it. Throws what the worker's start throws. */
 export async function benchEdge(options: {
@@ -40,12 +50,13 @@ export async function benchEdge(options: {
   const worker = await startOnAssets({ assetsDir, models, inspect: true, removeAssets: true });
   try {
     if (worker.inspectorUrl === undefined) throw noInspector();
-    const embeddingBytes = models.files.filter(({ path }) => path.includes("lean_embedding"));
-    return await measure(worker.url, new URL(worker.inspectorUrl), {
-      tokens,
-      say,
-      embeddingBytes: embeddingBytes.reduce((sum, { bytes }) => sum + bytes, 0),
-    });
+    const measured = await measure(worker.url, new URL(worker.inspectorUrl), { tokens, say });
+    await worker.stop();
+    say("timing the calls of the graphs");
+    return {
+      ...measured,
+      in_node: (await timeTokens(modelDir, { prompt: PROMPT, tokens, candidates: [1, 4] })).map(rounded),
+    };
   } finally {
     await worker.stop();
     await rm(assetsDir, { recursive: true, force: true });
@@ -60,8 +71,8 @@ const generationSchema = z.object({
 async function measure(
   url: string,
   inspectorUrl: URL,
-  { tokens, say, embeddingBytes }: { tokens: number; say: (line: string) => void; embeddingBytes: number },
-): Promise<EdgeBench> {
+  { tokens, say }: { tokens: number; say: (line: string) => void },
+): Promise<Omit<EdgeBench, "in_node">> {
   const post = async (path: string, body: unknown): Promise<unknown> => {
     const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) });
     const text = await response.text();
@@ -69,7 +80,7 @@ async function measure(
     throw new CapacityError({ code: "bench_failed", what: `${path} answered ${response.status}: ${text}` });
   };
   const generate = async (count: number, candidates = 1) => {
-    const parameters = { max_new_tokens: count, do_sample: true, seed: 1, best_of: candidates };
+    const parameters = { max_new_tokens: count, ...(candidates > 1 && { ...SAMPLING, best_of: candidates }) };
     return generationSchema.parse(await post("/generate", { prompt: PROMPT, parameters }));
   };
 
@@ -78,30 +89,36 @@ async function measure(
   const first = await generate(1);
   const firstAnswerMs = performance.now() - started;
 
-  // only now: an inspector that listens while the model files arrive breaks their transfer
-  const inspector = await connectInspector(inspectorUrl);
-  const serving = sampleMemory(inspector);
   say("generating");
   const perToken = await perTokenMs(tokens, generate);
   const perTokenOfFour = await perTokenMs(tokens, (count) => generate(count, 4));
   say("scoring");
+  const pair = () => post("/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
   const scored = performance.now();
-  await post("/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
+  await pair();
   const scoreMs = performance.now() - scored;
-  const heapPeak = await serving.stop();
 
+  // only now: an inspector that listens while the model files arrive breaks their transfer, and its snapshots take time
+  say("looking at the memory");
+  const inspector = await connectInspector(inspectorUrl);
+  const withGarbage = (await inspector.heapUsage()).usedSize;
+  const looking = sampleMemory(inspector);
+  await generate(tokens);
+  await generate(tokens, 4);
+  await pair();
+  const peak = await looking.stop();
   inspector.close();
-  const wasm = await wasmBytes(url);
   return {
     model: first.model,
     dtype: "int8",
     prompt_tokens: first.usage.prompt_tokens,
     peak_mb: {
-      wasm: megabytes(wasm),
-      embedding: megabytes(embeddingBytes),
-      javascript_heap: megabytes(heapPeak),
-      total: megabytes(wasm + embeddingBytes + heapPeak),
+      wasm: megabytes(await wasmBytes(url)),
+      buffers: megabytes(peak.buffers),
+      objects: megabytes(peak.objects),
+      total: megabytes(peak.buffers + peak.objects),
     },
+    heap_with_garbage_mb: megabytes(Math.max(withGarbage, peak.withGarbage)),
     first_answer_ms: Math.round(firstAnswerMs),
     ms_per_token: round(perToken),
     ms_per_token_4_candidates: round(perTokenOfFour),
@@ -119,19 +136,24 @@ async function perTokenMs(
     const { usage } = await generate(count);
     return { ms: performance.now() - started, tokens: usage.completion_tokens };
   };
-  await timed(1);
-  const short = await timed(1);
-  const long = await timed(tokens);
-  const steps = long.tokens / short.tokens - 1;
-  return (long.ms - short.ms) / Math.max(steps, 1);
+  const rounds = [];
+  for (let round = 0; round < ROUNDS; round++) rounds.push({ short: await timed(1), long: await timed(tokens) });
+  // the least disturbed of each; the first round also warms up
+  const least = (times: { ms: number }[]): number => Math.min(...times.map(({ ms }) => ms));
+  const [first] = rounds;
+  const steps = (first?.long.tokens ?? 0) / (first?.short.tokens ?? 1) - 1;
+  return (least(rounds.map(({ long }) => long)) - least(rounds.map(({ short }) => short))) / Math.max(steps, 1);
 }
 
-/** Asks for the isolate's heap again and again; it answers between the runs of the graphs. */
-function sampleMemory(inspector: Inspector): { stop(): Promise<number> } {
-  let [peak, stopped] = [0, false];
+/** Looks at the isolate's heap again and again; it answers between the runs of the graphs. */
+function sampleMemory(inspector: Inspector): { stop(): Promise<HeapContent & { withGarbage: number }> } {
+  let peak: HeapContent = { objects: 0, buffers: 0 };
+  let [withGarbage, stopped] = [0, false];
   const sampling = (async () => {
     while (!stopped) {
-      peak = Math.max(peak, (await inspector.heapUsage()).usedSize);
+      withGarbage = Math.max(withGarbage, (await inspector.heapUsage()).usedSize);
+      const content = await inspector.heapContent();
+      if (content.objects + content.buffers > peak.objects + peak.buffers) peak = content;
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
     }
   })();
@@ -139,7 +161,7 @@ function sampleMemory(inspector: Inspector): { stop(): Promise<number> } {
     async stop() {
       stopped = true;
       await sampling;
-      return peak;
+      return { ...peak, withGarbage };
     },
   };
 }
@@ -150,6 +172,11 @@ async function wasmBytes(url: string): Promise<number> {
 }
 
 const megabytes = (bytes: number): number => round(bytes / MEGABYTE);
+const rounded = ({ candidates, engine, bare }: TokenTimes): TokenTimes => ({
+  candidates,
+  engine: round(engine),
+  bare: round(bare),
+});
 const round = (value: number): number => Math.round(value * 10) / 10;
 
 function noInspector(): CapacityError {

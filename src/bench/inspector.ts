@@ -6,6 +6,7 @@ import { request } from "node:http";
 import type { Duplex } from "node:stream";
 import { z } from "zod";
 import { CapacityError } from "../shared/errors.ts";
+import { type HeapContent, parseHeapSnapshot } from "./heap-snapshot.ts";
 
 const TEXT = 1;
 const FINAL = 0x80;
@@ -13,11 +14,20 @@ const MASKED = 0x80;
 
 const heapSchema = z.object({ usedSize: z.number(), totalSize: z.number() });
 
+const messageSchema = z.object({
+  id: z.number().optional(),
+  result: z.unknown().optional(),
+  /** Of the events that a snapshot arrives in. */
+  params: z.object({ chunk: z.string().optional() }).optional(),
+});
+
 /** Bytes: objects in the JavaScript heap, and what the heap has reserved. workerd gives 0 for what ArrayBuffers hold. */
 export type HeapUsage = z.infer<typeof heapSchema>;
 
 export interface Inspector {
   heapUsage(): Promise<HeapUsage>;
+  /** What is in use, after a garbage collection; takes a second. */
+  heapContent(): Promise<HeapContent>;
   close(): void;
 }
 
@@ -26,8 +36,10 @@ export async function connectInspector(url: URL): Promise<Inspector> {
   const socket = await openWebSocket(url);
   const waiting = new Map<number, (result: unknown) => void>();
   let nextId = 1;
+  let snapshot: string[] = [];
   readTexts(socket, (text) => {
-    const message = z.object({ id: z.number().optional(), result: z.unknown().optional() }).parse(JSON.parse(text));
+    const message = messageSchema.parse(JSON.parse(text));
+    if (message.params?.chunk !== undefined) snapshot.push(message.params.chunk);
     if (message.id === undefined) return;
     waiting.get(message.id)?.(message.result);
     waiting.delete(message.id);
@@ -39,6 +51,11 @@ export async function connectInspector(url: URL): Promise<Inspector> {
       socket.write(textFrame(JSON.stringify({ id, method })));
     });
   return {
+    async heapContent() {
+      snapshot = [];
+      await call("HeapProfiler.takeHeapSnapshot");
+      return parseHeapSnapshot(snapshot.join(""));
+    },
     heapUsage: async () => heapSchema.parse(await call("Runtime.getHeapUsage")),
     close: () => socket.destroy(),
   };

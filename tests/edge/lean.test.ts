@@ -111,7 +111,7 @@ describe.each<TinyWeights>(["t5-v1.1", "t5-v1.0"])("%s", (weights) => {
 test("an embedding is its int8 values times the scale of their 32", () => {
   const config = parseT5Config({ vocab_size: 2, d_model: 64, d_kv: 2, d_ff: 4, num_layers: 1, num_heads: 1 });
   const table = new Int8Array(128).fill(3, 0, 64).fill(-2, 64);
-  const scales = Float32Array.of(1, 2, 0.5, 0.25);
+  const scales = Uint16Array.of(0x3f80, 0x4000, 0x3f00, 0x3e80); // 1, 2, 0.5, 0.25 as bfloat16
   const embed = createEmbedding(config, new Uint8Array(table.buffer), new Uint8Array(scales.buffer), "folder");
   const rows = embed([1, 0]);
   expect([rows[0], rows[31], rows[32], rows[63]]).toEqual([-1, -1, -0.5, -0.5]);
@@ -120,7 +120,7 @@ test("an embedding is its int8 values times the scale of their 32", () => {
 
 test("an embedding of another size is refused with both sizes", () => {
   const config = parseT5Config({ vocab_size: 2, d_model: 64, d_kv: 2, d_ff: 4, num_layers: 1, num_heads: 1 });
-  expect(() => createEmbedding(config, new Uint8Array(100), new Uint8Array(16), "policy")).toThrow(
-    "100 and 16 bytes are no embedding [2, 64] with its scales (policy)",
+  expect(() => createEmbedding(config, new Uint8Array(100), new Uint8Array(8), "policy")).toThrow(
+    "100 and 8 bytes are no embedding [2, 64] with its scales (policy)",
   );
 });

@@ -13,7 +13,7 @@ export interface Lean {
 }
 
 /**
- * Lookup in a table `[V, D]` of int8 whose groups of 32 values (whole rows where D is no multiple) share a float32 scale, little-endian.
+ * Lookup in a table `[V, D]` of int8 whose groups of 32 values (whole rows where D is no multiple) share a bfloat16 scale, little-endian.
  * Throws ShapeError when the files do not have these sizes.
  */
 export function createEmbedding(
@@ -25,7 +25,7 @@ export function createEmbedding(
   const { vocabSize, dModel } = config;
   const group = dModel % LEAN_EMBEDDING_GROUP === 0 ? LEAN_EMBEDDING_GROUP : dModel;
   const groups = dModel / group;
-  if (table.length !== vocabSize * dModel || scaleBytes.length !== vocabSize * groups * 4) {
+  if (table.length !== vocabSize * dModel || scaleBytes.length !== vocabSize * groups * 2) {
     throw new ShapeError({
       code: "wrong_shape",
       what: `${table.length} and ${scaleBytes.length} bytes are no embedding [${vocabSize}, ${dModel}] with its scales`,
@@ -34,13 +34,23 @@ export function createEmbedding(
     });
   }
   const values = new Int8Array(table.buffer, table.byteOffset, table.length);
-  const scales = new Float32Array(scaleBytes.slice().buffer);
+  // a copy only where the bytes do not lie at a multiple of 2
+  const aligned = scaleBytes.byteOffset % 2 === 0 ? scaleBytes : scaleBytes.slice();
+  const scales = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / 2);
+  const word = new Uint32Array(1);
+  const wordAsFloat = new Float32Array(word.buffer);
+  /** A bfloat16 is the upper half of a float32. */
+  const scaleOf = (place: number): number => {
+    word[0] = (scales[place] ?? 0x7fc0) << 16;
+    return wordAsFloat[0] ?? Number.NaN;
+  };
   return (ids) => {
     const out = new Float32Array(ids.length * dModel);
     for (const [row, id] of ids.entries()) {
-      for (let i = 0; i < dModel; i++) {
-        const scale = scales[id * groups + Math.floor(i / group)] ?? Number.NaN;
-        out[row * dModel + i] = (values[id * dModel + i] ?? Number.NaN) * scale;
+      for (let start = 0; start < dModel; start += group) {
+        const scale = scaleOf(id * groups + start / group);
+        for (let i = start; i < start + group; i++)
+          out[row * dModel + i] = (values[id * dModel + i] ?? Number.NaN) * scale;
       }
     }
     return out;

@@ -89,8 +89,11 @@ export function createLeanLayers(
     const digits = fine(name) ? x.fine() : x.coarse();
     const product = matMulScaled(digits.values, values, scales, graph.uint8(ZERO_POINT));
     if (!fine(name)) return ops.mul(product, digits.scale);
-    const [high, low] = ops.halves(product);
-    return ops.mul(ops.add(high, ops.mul(low, graph.float(1 / LOW_STEPS))), digits.scale);
+    // both digits in place times their scales, then added: [2 rows, out] -> [2, rows, out] -> [rows, out]
+    const scaled = ops.mul(product, ops.concat([digits.scale, ops.mul(digits.scale, graph.float(1 / LOW_STEPS))], 0));
+    const [out] = weights.shape(name);
+    const pairs = ops.reshape(scaled, graph.int64([2, -1, out]));
+    return ops.reduceSum(pairs, graph.int64([0]));
   };
   const adapted = (x: Rows, name: string): Float | undefined => {
     const pair = adapter?.source.matrices(name);

@@ -45,6 +45,8 @@ export function createOps(graph: GraphBuilder) {
     abs: (x: Float): Float => node("Abs", "float32", [x]),
     /** Largest value along the last axis, kept as 1. */
     reduceMax: (x: Float): Float => node("ReduceMax", "float32", [x], { axes: { ints: [-1] }, keepdims: { int: 1 } }),
+    /** Sum over `axes`, which go. */
+    reduceSum: (x: Float, axes: Int): Float => node("ReduceSum", "float32", [x, axes], { keepdims: { int: 0 } }),
     round: (x: Float): Float => node("Round", "float32", [x]),
     cast: <T extends Numeric | "uint8">(x: Value, type: T): Value<T> =>
       node("Cast", type, [x], { to: { int: CAST_CODE[type] } }),
