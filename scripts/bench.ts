@@ -2,12 +2,15 @@
 
 import { Command, Option } from "commander";
 import { benchEdge } from "../src/bench/edge.ts";
+import { benchParity } from "../src/train/bench/batch-parity.ts";
+import { benchDecode, type DecodeBenchOptions } from "../src/train/bench/decode.ts";
+import { benchScore, type ScoreBenchOptions } from "../src/train/bench/score.ts";
 import { benchScoring, type ScoringBenchOptions } from "../src/train/bench/scoring.ts";
 import { benchTraining, REWARDS, type TrainingBenchOptions } from "../src/train/bench/training.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
 import { ensureExported } from "../src/train/export/ensure-exported.ts";
 import { REWARD_DEFAULTS } from "../src/train/reward/reward-config.ts";
-import { ADAPTERS, BACKENDS, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/run-config.ts";
+import { ADAPTERS, BACKENDS, type BackendChoice, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/run-config.ts";
 import { reportFailure } from "./cli.ts";
 
 type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "loraR" | "loraTargetModules"> & {
@@ -65,6 +68,46 @@ program
   .action(async ({ model, rank, target, ...options }: TrainFlags) => {
     const measured = await benchTraining({ ...options, modelDir: model, loraR: rank, loraTargetModules: target });
     console.log(JSON.stringify(measured));
+  });
+
+program
+  .command("score")
+  .description("steps that a reward model scores a second")
+  .requiredOption("--model <dir>", "a process reward model, or any other T5 as a zero-shot judge")
+  .option("--data <dir|file>", "pairs whose sides are scored", "data/dpo")
+  .option("--pairs <n>", "how many of them (default: all)", wholeNumber(1))
+  .addOption(new Option("--precision <name>", "of matrix products").choices(PRECISIONS).default("float32"))
+  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .allowExcessArguments(false)
+  .action(async ({ model, ...options }: Omit<ScoreBenchOptions, "modelDir"> & { model: string }) => {
+    console.log(JSON.stringify(await benchScore({ modelDir: model, ...options })));
+  });
+
+program
+  .command("decode")
+  .description("time of a token in Node, beside transformers.js on the same weights and threads")
+  .requiredOption("--model <dir>", "model folder; exported first if need be")
+  .option("--data <dir|file>", "pairs whose prompts are answered", "data/dpo")
+  .option("--prompts <n>", "how many of them", wholeNumber(1), 5)
+  .option("--tokens <n>", "longest answer", wholeNumber(3), 64)
+  .option("--threads <n>", "threads of onnxruntime", wholeNumber(1), 2)
+  .allowExcessArguments(false)
+  .action(async ({ model, ...options }: Omit<DecodeBenchOptions, "modelDir" | "exportedDir"> & { model: string }) => {
+    const exportedDir = await ensureExported(model, { say });
+    console.log(JSON.stringify(await benchDecode({ modelDir: model, exportedDir, ...options })));
+  });
+
+program
+  .command("parity")
+  .description("one batch of a model of any size against PyTorch's log-probs, loss and gradient norm; exit 1 over 1e-3")
+  .requiredOption("--model <dir>", "folder with config.json and model.safetensors")
+  .requiredOption("--golden <file>", "PyTorch's numbers (docs/benchmarks.md)")
+  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .allowExcessArguments(false)
+  .action(async ({ model, golden, backend }: { model: string; golden: string; backend: BackendChoice }) => {
+    const result = await benchParity({ modelDir: model, goldenPath: golden, backend });
+    console.log(JSON.stringify(result));
+    if (!result.within) process.exitCode = 1;
   });
 
 try {

@@ -79,6 +79,36 @@ describe("hand-written gradients equal finite differences", () => {
     expect(gap).toBeLessThan(2e-3);
   });
 
+  test("labelLogps of more rows than are computed at once: the gradients of its parts", () => {
+    const rows = 600;
+    const labels = tf.tensor1d(
+      Array.from({ length: rows }, (_, i) => i % 5),
+      "int32",
+    );
+    const [hidden, head] = [random([rows, 4], 25) as Tensor2D, random([5, 4], 26) as Tensor2D];
+    const weights = random([rows], 27);
+    const part = (start: number, count: number) =>
+      tf.grads((h, w) =>
+        tf.sum(
+          tf.mul(
+            labelLogps(
+              tf.slice(h as Tensor2D, [start, 0], [count, 4]),
+              w as Tensor2D,
+              tf.slice(labels, start, count) as Tensor1D,
+            ),
+            tf.slice(weights, start, count),
+          ),
+        ),
+      )([hidden, head]);
+    const whole = part(0, rows);
+    const [first, second] = [part(0, 300), part(300, 300)];
+    whole.forEach((gradient, i) => {
+      const sum = tf.add(first[i] ?? Number.NaN, second[i] ?? Number.NaN);
+      const gap = tf.max(tf.abs(tf.sub(gradient, sum))).dataSync()[0];
+      expect(gap).toBeLessThan(1e-4);
+    });
+  });
+
   test("residual", () => {
     const gap = gradientGap((x, y) => residual(x as Tensor2D, y as Tensor2D), [random([3, 4], 10), random([3, 4], 11)]);
     expect(gap).toBeLessThan(2e-3);

@@ -1,0 +1,66 @@
+// Steps that a reward model scores a second, as training scores them: all pairs at once, sorted by length, shared steps asked about once.
+
+import { availableParallelism } from "node:os";
+import { splitSteps } from "../../shared/steps.ts";
+import { loadPairs } from "../data/load-pairs.ts";
+import { loadRewardModel } from "../reward/reward-model.ts";
+import type { BackendChoice, Precision } from "../run-config.ts";
+import { startTensorflow } from "../tensorflow.ts";
+import { checkFolder } from "./check-folder.ts";
+
+export interface ScoreBenchOptions {
+  /** Folder of a T5: a process reward model, or any other as a zero-shot judge. */
+  modelDir: string;
+  /** Preference pairs, both of whose sides are scored: a folder or file. */
+  data: string;
+  /** Pairs to score, the first ones. Default all. */
+  pairs?: number | undefined;
+  backend?: BackendChoice | undefined;
+  precision?: Precision | undefined;
+}
+
+export interface ScoreBench {
+  bench: "score";
+  backend: string;
+  threads: number;
+  pairs: number;
+  /** Steps of both sides of all pairs, each occurrence counted. */
+  steps: number;
+  seconds: number;
+  cpu_seconds: number;
+  steps_per_second: number;
+  peak_rss_mb: number;
+}
+
+/** Scores once; loading is not counted. Throws InputError when the data holds no pair, ArtifactError for a folder that is no T5. */
+export async function benchScore(options: ScoreBenchOptions): Promise<ScoreBench> {
+  await checkFolder(options.modelDir);
+  const backend = await startTensorflow(options.backend, options.precision);
+  const pairs = (await loadPairs(options.data)).pairs.slice(0, options.pairs);
+  const completions = pairs.flatMap(({ prompt, chosen, rejected }) => [
+    { prompt, completion: chosen },
+    { prompt, completion: rejected },
+  ]);
+  const steps = completions.reduce((sum, { completion }) => sum + splitSteps(completion).length, 0);
+  const model = await loadRewardModel(options.modelDir);
+  try {
+    const started = performance.now();
+    const cpu = process.cpuUsage();
+    model.score(completions);
+    const seconds = (performance.now() - started) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    return {
+      bench: "score",
+      backend,
+      threads: availableParallelism(),
+      pairs: pairs.length,
+      steps,
+      seconds,
+      cpu_seconds: (user + system) / 1e6,
+      steps_per_second: steps / seconds,
+      peak_rss_mb: Math.floor(process.resourceUsage().maxRSS / 1024),
+    };
+  } finally {
+    model.dispose();
+  }
+}
