@@ -18,27 +18,29 @@ export function valueAndGradients(
   return { value, gradients: Object.fromEntries(gradients.map((gradient, i) => [names[i] ?? "", gradient])) };
 }
 
-/** Sum of squares; native TensorFlow has one kernel for it, with no matrix of squares in between. */
-function sumOfSquares(x: Tensor): Tensor {
+/** Half the sum of squares; native TensorFlow has one kernel for it, with no matrix of squares in between. */
+function halfSquare(x: Tensor): Tensor {
   const ops = nativeOps();
-  if (ops === undefined) return tf.sum(tf.square(x));
+  if (ops === undefined) return tf.mul(tf.sum(tf.square(x)), 0.5);
   const [half] = ops.run("L2Loss", [{ name: "T", type: ops.types.attrType, value: ops.types.float }], [x], 1);
   if (half === undefined) throw new Error("L2Loss returned nothing");
-  return tf.mul(half, 2);
+  return half;
 }
 
 /** L2 norm over all gradients together. */
 export function globalNorm(gradients: Parameters): number {
-  return tf.tidy(() => Math.sqrt(tf.addN(Object.values(gradients).map(sumOfSquares)).dataSync()[0] ?? Number.NaN));
+  return tf.tidy(() => Math.sqrt(2 * (tf.addN(Object.values(gradients).map(halfSquare)).dataSync()[0] ?? Number.NaN)));
 }
 
 /** Scales gradients in place (the old tensors are disposed). */
 export function scaleGradients(gradients: Record<string, Tensor>, factor: number): void {
   if (factor === 1) return;
+  const scalar = tf.scalar(factor);
   for (const [name, gradient] of Object.entries(gradients)) {
-    gradients[name] = tf.mul(gradient, factor);
+    gradients[name] = tf.mul(gradient, scalar);
     gradient.dispose();
   }
+  scalar.dispose();
 }
 
 /** Clips to a global norm as torch.nn.utils.clip_grad_norm_ does; returns the norm before clipping. */
