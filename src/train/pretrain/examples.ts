@@ -37,7 +37,7 @@ function resultDigits(step: string, tokenizer: TextTokenizer): ResultDigits | un
 
 /** Share of judged steps taken from wrong solutions, and of those, how often the first wrong step itself. */
 const FROM_WRONG = 0.6;
-const AT_FIRST_ERROR = 0.6;
+const AT_FIRST_ERROR = 0.45;
 
 /** The curriculum: this share of the problems has 2 or 3 steps, the rest 2 to 6. */
 export interface Curriculum {
