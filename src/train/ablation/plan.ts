@@ -22,6 +22,8 @@ const variantSchema = z.strictObject({
       aggregation: z.enum(AGGREGATIONS).default("mean"),
       max_pairs_per_problem: count.default(4),
       require_right: z.boolean().default(false),
+      /** "train": the pairs are written without scores, so that the training run's reward model scores them. */
+      scored_by: z.enum(["rollout", "train"]).default("rollout"),
     }),
   ]),
   /** Settings of the training run, as in its config file. */

@@ -58,7 +58,10 @@ async function writePairs(variant: AblationVariant, context: VariantContext, dir
   const lines = (evaluation: boolean): string =>
     made.pairs
       .filter(({ prompt }) => isEvalPrompt(prompt, EVAL_FRACTION) === evaluation)
-      .map((pair) => `${JSON.stringify(pair)}\n`)
+      .map(({ chosen_score, rejected_score, ...pair }) =>
+        JSON.stringify(pairs.scored_by === "train" ? pair : { ...pair, chosen_score, rejected_score }),
+      )
+      .map((line) => `${line}\n`)
       .join("");
   await writeText(join(dir, "train.jsonl"), lines(false));
   await writeText(join(dir, "eval.jsonl"), lines(true));
@@ -84,7 +87,12 @@ export async function runVariant(variant: AblationVariant, context: VariantConte
     `variant ${variant.name}`,
   );
   const started = performance.now();
-  const trained = await trainStepwiseDpo(config, { overwrite: true, exportOnnx: false, log, ...(signal && { signal }) });
+  const trained = await trainStepwiseDpo(config, {
+    overwrite: true,
+    exportOnnx: false,
+    log,
+    ...(signal && { signal }),
+  });
   const seconds = (performance.now() - started) / 1000;
   const figures: Figures = await measurePolicy(model, items, signal);
   const outcome = {

@@ -30,7 +30,10 @@ function resultLoss(p: Parameters, config: T5Config, encoded: Encoded, batch: re
     length: 1,
   };
   const rows = tf.tensor1d(new Int32Array(known.map(({ row }) => row)), "int32");
-  const hidden = gatherRows(decode(p, { ...config, numDecoderLayers: RESULT_LAYERS }, encoded, start), rows);
+  const hidden = gatherRows(
+    decode(p, { ...config, numDecoderLayers: Math.min(RESULT_LAYERS, config.numDecoderLayers) }, encoded, start),
+    rows,
+  );
   const half = config.dModel / 2;
   const swapped = tf.concat([tf.slice(hidden, [0, half]), tf.slice(hidden, [0, 0], [-1, half])], 1) as Tensor2D;
   const tens = tf.tensor1d(new Int32Array(known.map((digits) => digits.tens)), "int32");

@@ -1,6 +1,7 @@
 // The loss of the process reward model: binary cross-entropy of every labelled step's answer, and beside it the language-model loss of
 // the right steps' tokens (Yang et al. 2024, arXiv:2406.10216: a text-generation loss keeps what the hidden states know). One bit a
-// step teaches a small model too little of the arithmetic that the verdict rests on; the digits of right steps do teach it.
+// step teaches a small model too little of the arithmetic that the verdict rests on; the digits of right steps do teach it. That loss is
+// read half-way up the decoder: what ought to be written is known there, and the layers above can compare it with what is.
 
 import type { SolutionTokens } from "../../shared/process-reward.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
@@ -119,6 +120,11 @@ export function rightTokens(
   return { positions, next };
 }
 
+/** Decoder layers below which the next token must be known. */
+function lmLayers({ numDecoderLayers }: T5Config): number {
+  return Math.ceil(numDecoderLayers / 2);
+}
+
 /** The loss of a micro-batch, its sums weighed by the whole step's counts, and its figures. */
 function solutionLoss(
   p: Parameters,
@@ -126,17 +132,18 @@ function solutionLoss(
   solutions: readonly LabelledTokens[],
   options: SolutionLossOptions & { of: LossCounts },
 ): { loss: Tensor; figures: SolutionFigures } {
-  const { hidden, length } = decodeSolutions(p, config, solutions);
+  const withLm = options.lmWeight > 0;
+  const { hidden, early, length } = decodeSolutions(p, config, solutions, withLm ? lmLayers(config) : undefined);
   const { positions, labels } = labelledEnds(solutions, length);
   const logits = answerLogits(p, hidden, positions, options.answers);
   const answerLoss = binaryCrossEntropySum(logits, labels);
-  const lm = options.lmWeight > 0 ? rightTokens(solutions, length) : { positions: [], next: [] };
+  const lm = withLm ? rightTokens(solutions, length) : { positions: [], next: [] };
   const lmLoss =
-    lm.positions.length === 0
+    early === undefined || lm.positions.length === 0
       ? undefined
       : tf.neg(
           tf.sum(
-            labelLogps(gatherRows(hidden, tf.tensor1d(lm.positions, "int32")), head(p), tf.tensor1d(lm.next, "int32")),
+            labelLogps(gatherRows(early, tf.tensor1d(lm.positions, "int32")), head(p), tf.tensor1d(lm.next, "int32")),
           ),
         );
   const mean = tf.div(answerLoss, options.of.steps);

@@ -19,6 +19,8 @@ export interface AnswerIds {
 export interface DecodedSolutions {
   /** [C*T, D], as the head reads them. */
   hidden: Tensor2D;
+  /** The same after `earlyLayers` decoder layers, where those were asked for. */
+  early?: Tensor2D | undefined;
   length: number;
 }
 
@@ -27,6 +29,7 @@ export function decodeSolutions(
   p: Parameters,
   config: T5Config,
   solutions: readonly SolutionTokens[],
+  earlyLayers?: number,
 ): DecodedSolutions {
   const questions = new Map<string, { at: number; ids: readonly number[] }>();
   const owners = solutions.map(({ promptIds }) => {
@@ -45,8 +48,11 @@ export function decodeSolutions(
   );
   const encoded = encode(p, config, prompts);
   const shared = questions.size < solutions.length;
-  const hidden = decode(p, config, encoded, { ...targets, ...(shared && { promptRows: owners }) });
-  return { hidden, length: targets.length };
+  const batch = { ...targets, ...(shared && { promptRows: owners }) };
+  const hidden = decode(p, config, encoded, batch);
+  const early =
+    earlyLayers === undefined ? undefined : decode(p, { ...config, numDecoderLayers: earlyLayers }, encoded, batch);
+  return { hidden, early, length: targets.length };
 }
 
 /** logit(yes) - logit(no) at positions of the flat hidden states: [N]. */
