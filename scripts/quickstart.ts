@@ -25,7 +25,6 @@ import { reportFailure, stopOnInterrupt } from "./cli.ts";
 /** Settings of the training run; docs/results.md says why these. */
 const CONFIG = "data/quickstart.json";
 const BASE = "data/models/stepwise-t5-nano";
-const REWARD = "data/models/stepwise-reward-nano";
 const DATA = "outputs/quickstart_data";
 const ROLLOUTS = "outputs/quickstart_rollouts";
 const EVALUATION = "outputs/quickstart_evaluation";
@@ -76,20 +75,20 @@ try {
   });
   console.log(`${prepared.train.pairs} pairs to train on, ${prepared.eval.pairs} to evaluate`);
 
-  heading("sample the base model's own solutions, score every step");
+  heading("sample the base model's own solutions, pair their first wrong steps with right ones");
   console.log(`backend: ${describeBackend(await startTensorflow(flags.backend))}`);
   const bar = createProgress({ title: "rollout", total: prepared.train.pairs });
   const report = await runRollout({
     modelDir: BASE,
-    rewardModelDir: REWARD,
-    scorer: "judge",
-    aggregation: "min",
+    scorer: "checker",
+    aggregation: "mean",
     data: DATA,
     problems: flags.problems,
     samples: SAMPLES,
     sampling: { doSample: true, temperature: 1, topK: 0, topP: 1 },
     maxNewTokens: 112,
-    pairs: ["best-worst"],
+    pairs: ["step"],
+    pairScores: false,
     maxPairsPerProblem: 4,
     requireRight: false,
     resample: 0,
@@ -119,7 +118,7 @@ try {
   const result = await evaluateModel({
     model: trained.outputDir,
     baseline: BASE,
-    rewardModel: REWARD,
+    rewardModel: BASE,
     problems: HELDOUT_PROBLEMS,
     parts: ["policy", "judge"],
     command: "npm run quickstart",
@@ -134,7 +133,7 @@ try {
   const summary = await infer(
     {
       model: trained.outputDir,
-      rewardModel: await ensureExported(REWARD),
+      rewardModel: await ensureExported(BASE),
       input: join(DATA, "eval.jsonl"),
       outputDir: "outputs",
       concurrency: 4,

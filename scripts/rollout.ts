@@ -31,6 +31,7 @@ interface Flags {
   pairs: PairKind[];
   maxPairsPerProblem: number;
   requireRight: boolean;
+  pairScores: boolean;
   resample: number;
   monteCarlo: number;
   labels: LabelSource;
@@ -82,6 +83,7 @@ const program = new Command("npm run rollout --")
   .option("--pairs <list>", `${PAIR_KINDS.join(", ")} (separated by commas), or all`, pairKinds, ["best-worst"])
   .option("--max-pairs-per-problem <n>", "of each kind", wholeNumber(1), 4)
   .option("--require-right", "best-worst: only where the best is right and the worst is wrong", false)
+  .option("--no-pair-scores", "write pairs without scores: the training run's reward model scores them")
   .option("--resample <n>", "step: next steps written again where no sample shows a right one", wholeNumber(0), 4)
   .option("--monte-carlo <m>", "continuations from the end of each step; 0: none", wholeNumber(0), 0)
   .addOption(new Option("--labels <source>", "labels of steps.jsonl").choices(LABEL_SOURCES).default("checker"))

@@ -12,7 +12,7 @@ import type { RewardModel } from "../reward/reward-model.ts";
 import { pairsOfKind } from "../rollout/pair-kinds.ts";
 import type { Rollout } from "../rollout/rollout.ts";
 import { scoreRollouts } from "../rollout/score-rollouts.ts";
-import { isEvalPrompt } from "../rollout/write-rollouts.ts";
+import { isEvalPrompt, withoutScores } from "../rollout/write-rollouts.ts";
 import { type BackendChoice, resolveTrainConfig } from "../run-config.ts";
 import { type Figures, figuresSchema, measurePolicy } from "./figures.ts";
 import type { AblationPlan, AblationVariant } from "./plan.ts";
@@ -58,10 +58,7 @@ async function writePairs(variant: AblationVariant, context: VariantContext, dir
   const lines = (evaluation: boolean): string =>
     made.pairs
       .filter(({ prompt }) => isEvalPrompt(prompt, EVAL_FRACTION) === evaluation)
-      .map(({ chosen_score, rejected_score, ...pair }) =>
-        JSON.stringify(pairs.scored_by === "train" ? pair : { ...pair, chosen_score, rejected_score }),
-      )
-      .map((line) => `${line}\n`)
+      .map((pair) => `${JSON.stringify(pairs.scored_by === "train" ? withoutScores(pair) : pair)}\n`)
       .join("");
   await writeText(join(dir, "train.jsonl"), lines(false));
   await writeText(join(dir, "eval.jsonl"), lines(true));

@@ -35,6 +35,8 @@ export interface RolloutOptions {
   sampling: SamplingOptions;
   maxNewTokens: number;
   pairs: readonly PairKind[];
+  /** false: pairs are written without scores, so that the training run's reward model scores them. */
+  pairScores: boolean;
   /** Most pairs of one problem and kind. */
   maxPairsPerProblem: number;
   /** `best-worst`: only where the best is right and the worst is wrong. */

@@ -7,6 +7,7 @@ import type { Dropped } from "../data/raw-records.ts";
 import { countReasons } from "../data/read-pairs.ts";
 import { writeText } from "../data/write-text.ts";
 import { mergePairs, type PairKind, pairsOfKind } from "./pair-kinds.ts";
+import type { RolloutPair } from "./pairs.ts";
 import { type PairStats, pairStats, type SampleStats, sampleStats } from "./report.ts";
 import type { Rollout } from "./rollout.ts";
 import type { RolloutOptions } from "./run.ts";
@@ -53,6 +54,7 @@ function settingsOf(options: RolloutOptions): Record<string, unknown> {
     top_p: sampling.topP,
     max_new_tokens: options.maxNewTokens,
     pairs: options.pairs,
+    pair_scores: options.pairScores,
     max_pairs_per_problem: options.maxPairsPerProblem,
     require_right: options.requireRight,
     resample: options.resample,
@@ -63,6 +65,11 @@ function settingsOf(options: RolloutOptions): Record<string, unknown> {
   };
 }
 
+/** A pair that the training run's reward model will score. */
+export function withoutScores({ chosen_score: _c, rejected_score: _r, ...pair }: RolloutPair): RolloutPair {
+  return pair;
+}
+
 /** Makes pairs and rows of the rollouts and writes everything to the output folder. Throws CapacityError for a full disk. */
 export async function writeRollouts(
   rollouts: readonly Rollout[],
@@ -71,7 +78,7 @@ export async function writeRollouts(
 ): Promise<RolloutReport> {
   const { outputDir, evalFraction } = options;
   const made = options.pairs.map((kind) => ({ kind, ...pairsOfKind(rollouts, kind, options) }));
-  const pairs = mergePairs(made);
+  const pairs = mergePairs(made).map((pair) => (options.pairScores ? pair : withoutScores(pair)));
   const train = pairs.filter(({ prompt }) => !isEvalPrompt(prompt, evalFraction));
   const evaluation = pairs.filter(({ prompt }) => isEvalPrompt(prompt, evalFraction));
   const rows = stepRows(rollouts, options.labels);

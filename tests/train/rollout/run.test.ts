@@ -38,6 +38,7 @@ const options = (name: string, changes: Partial<RolloutOptions> = {}): RolloutOp
   pairs: ["best-worst", "right-wrong", "step"],
   maxPairsPerProblem: 3,
   requireRight: false,
+  pairScores: true,
   resample: 2,
   monteCarlo: 0,
   labels: "checker",
@@ -56,6 +57,21 @@ const lines = async (name: string, file: string): Promise<unknown[]> =>
     .split("\n")
     .filter(Boolean)
     .map((line): unknown => JSON.parse(line));
+
+test("without pair scores, the same pairs are written, and the reward model of the training run is left to score them", async () => {
+  await runRollout(options("scored"));
+  await runRollout(options("unscored", { pairScores: false }));
+  const scored = [...(await lines("scored", "train.jsonl")), ...(await lines("scored", "eval.jsonl"))];
+  const unscored = [...(await lines("unscored", "train.jsonl")), ...(await lines("unscored", "eval.jsonl"))];
+  expect(scored.length).toBeGreaterThan(0);
+  for (const pair of scored) expect(pair).toHaveProperty("chosen_score");
+  expect(unscored).toEqual(
+    scored.map((pair) => {
+      const { chosen_score: _c, rejected_score: _r, ...rest } = pair as Record<string, unknown>;
+      return rest;
+    }),
+  );
+});
 
 describe("a rollout", () => {
   beforeAll(() => runRollout(options("straight")));
