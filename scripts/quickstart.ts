@@ -22,18 +22,18 @@ import { BACKENDS, type BackendChoice, resolveTrainConfig } from "../src/train/r
 import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 
-/** Settings of the training run; docs/results.md says why these. */
+/** Settings of the training run: the variant "steps" of docs/results.md. */
 const CONFIG = "data/quickstart.json";
 const BASE = "data/models/stepwise-t5-nano";
 const DATA = "outputs/quickstart_data";
 const ROLLOUTS = "outputs/quickstart_rollouts";
 const EVALUATION = "outputs/quickstart_evaluation";
 /** Problems taken from the raw data, and solutions of each that the base model samples. */
-const SOURCE_PROBLEMS = 1000;
+const SOURCE_PROBLEMS = 600;
 const SAMPLES = 8;
 const EVAL_FRACTION = 0.1;
 /** Held-out problems solved before and after, and records of the batch inference. */
-const HELDOUT_PROBLEMS = 400;
+const HELDOUT_PROBLEMS = 300;
 const RECORDS = 24;
 
 const command = new Command("npm run quickstart --")
