@@ -2,27 +2,16 @@
 // The path that the labeler followed is one solution. Every other rated completion of a step is a solution of its own: the path up
 // to it, whose labels count with the path alone, and the completion at its end.
 
-import { z } from "zod";
+import { type Prm800kStep, prm800kSchema } from "../data/formats/prm800k-record.ts";
 import { badRecord, parseRecord } from "../data/labelled-pair.ts";
 import { type LabelledSolution, labelLines, type StepLabel } from "./labelled-solution.ts";
-
-const completion = z.object({ text: z.string(), rating: z.number().nullish(), flagged: z.boolean().nullish() });
-const step = z.object({
-  completions: z.array(completion).nullish(),
-  human_completion: z.union([z.object({ text: z.string() }), z.string().transform((text) => ({ text }))]).nullish(),
-  chosen_completion: z.number().int().nullish(),
-});
-const prmSchema = z.object({
-  question: z.object({ problem: z.string() }),
-  label: z.object({ steps: z.array(step), finish_reason: z.string().nullish() }),
-});
 
 function labelOf(rating: number | null | undefined): StepLabel {
   return rating === 1 ? 1 : rating === -1 ? 0 : undefined;
 }
 
 /** The step that the path goes on with: what the labeler chose, or wrote; undefined where the path ends. */
-function onPath(at: z.infer<typeof step>): { text: string; label: StepLabel } | undefined {
+function onPath(at: Prm800kStep): { text: string; label: StepLabel } | undefined {
   const chosen = at.completions?.[at.chosen_completion ?? -1];
   if (chosen !== undefined) return { text: chosen.text, label: labelOf(chosen.rating) };
   return at.human_completion ? { text: at.human_completion.text, label: 1 } : undefined;
@@ -30,7 +19,7 @@ function onPath(at: z.infer<typeof step>): { text: string; label: StepLabel } | 
 
 /** All solutions of a record. Throws InputError with code `bad_problem` or `no_labels`. */
 export function parsePrm800kLabels(record: unknown): LabelledSolution[] {
-  const { question, label } = parseRecord(prmSchema, record);
+  const { question, label } = parseRecord(prm800kSchema, record);
   const prompt = question.problem;
   if (label.finish_reason === "bad_problem") throw badRecord("bad_problem", 'finish_reason is "bad_problem"');
   const solutions: LabelledSolution[] = [];

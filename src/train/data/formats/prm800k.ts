@@ -3,23 +3,12 @@
 // Rejected: the same path up to a step, then that step's first completion rated -1; one pair for each step that has one.
 // 0 (neutral) is no error: it may stand in the path, and is never rejected.
 
-import { z } from "zod";
 import { badRecord, type LabelledPair, labelsOfLines, parseRecord } from "../labelled-pair.ts";
-
-const completion = z.object({ text: z.string(), rating: z.number().nullish(), flagged: z.boolean().nullish() });
-const step = z.object({
-  completions: z.array(completion).nullish(),
-  human_completion: z.union([z.object({ text: z.string() }), z.string().transform((text) => ({ text }))]).nullish(),
-  chosen_completion: z.number().int().nullish(),
-});
-const prmSchema = z.object({
-  question: z.object({ problem: z.string() }),
-  label: z.object({ steps: z.array(step), finish_reason: z.string().nullish() }),
-});
+import { type Prm800kStep, prm800kSchema } from "./prm800k-record.ts";
 
 /** All pairs of a record, texts as they are. Throws InputError with code `unfinished`, `no_path` or `nothing_rejected`. */
 export function parsePrm800k(record: Record<string, unknown>): LabelledPair[] {
-  const { question, label } = parseRecord(prmSchema, record);
+  const { question, label } = parseRecord(prm800kSchema, record);
   if (label.finish_reason !== "solution" && label.finish_reason !== undefined && label.finish_reason !== null) {
     throw badRecord("unfinished", `no right solution: finish_reason is "${label.finish_reason}"`);
   }
@@ -49,7 +38,7 @@ export function parsePrm800k(record: Record<string, unknown>): LabelledPair[] {
   return pairs;
 }
 
-function pathText(at: z.infer<typeof step>, index: number): string {
+function pathText(at: Prm800kStep, index: number): string {
   const chosen = at.completions?.[at.chosen_completion ?? -1];
   if (chosen?.rating === -1) throw badRecord("no_path", `step ${index}: the chosen completion is rated -1`);
   const text = chosen?.text ?? at.human_completion?.text ?? at.completions?.find((other) => other.rating === 1)?.text;
