@@ -10,7 +10,7 @@ import { loadTrainingData, type ScoringOptions, type TrainingData, withReference
 import { evaluate } from "../dpo/evaluate.ts";
 import { addFigures, NO_FIGURES } from "../dpo/figures.ts";
 import { writeFinishedRun } from "../dpo/finish-run.ts";
-import { interrupted, interruptedExport, notFinite } from "../dpo/run-errors.ts";
+import { interrupted, notFinite } from "../dpo/run-errors.ts";
 import { clearEarlierRun, firstStep } from "../dpo/run-folder.ts";
 import { runMetrics } from "../dpo/run-metrics.ts";
 import { loadRunState, newRunState } from "../dpo/run-state.ts";
@@ -18,18 +18,17 @@ import { completeSamples, type Sample } from "../dpo/samples.ts";
 import { learningRateAt, pairsOfStep, planSchedule } from "../dpo/schedule.ts";
 import { applyGradients, stepGradients } from "../dpo/train-step.ts";
 import { checkAdapterRun, createTrainable } from "../dpo/trainable.ts";
-import { exportOnnx } from "../export/export-onnx.ts";
 import { resolveModelWithProgress } from "../hub/resolve-model-with-progress.ts";
 import { needsScores } from "../loss/settings.ts";
-import { openMetricsLog } from "../metrics-log.ts";
 import { loadModel, loadTokenizer } from "../model/model-folder.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { createAdamW } from "../optim/adamw.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { type TrainConfig, trainConfigToJson } from "../run-config.ts";
-import { openEventFile } from "../tensorboard.ts";
 import { describeBackend, startTensorflow, tf } from "../tensorflow.ts";
 import { writeTrainerState } from "../trainer-state.ts";
+import { exportResult, isStop } from "./export-result.ts";
+import { openRunLog } from "./run-log.ts";
 
 export interface TrainRun {
   /** Continue from the newest checkpoint in the output folder. */
@@ -131,23 +130,8 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     join(outputDir, "train_config.json"),
     `${JSON.stringify(trainConfigToJson(config), null, 2)}\n`,
   );
-  const metrics = openMetricsLog(outputDir, {
-    run: {
-      maxSteps,
-      numTrainEpochs: config.numTrainEpochs,
-      trainBatchSize: config.perDeviceTrainBatchSize,
-      loggingSteps: config.loggingSteps,
-      saveSteps: config.saveSteps,
-      evalSteps: config.evalSteps,
-    },
-    ...(resumed !== undefined && { resumeStep: first }),
-  });
-  const events = openEventFile(join(outputDir, "runs"), { firstStep: first });
-  const record = (step: number, values: Record<string, number>): void => {
-    metrics.log(step, epochOf(step), values);
-    for (const [name, value] of Object.entries(values))
-      events.scalar(name.startsWith("eval_") ? `eval/${name.slice(5)}` : `train/${name}`, value, step);
-  };
+  const logged = { first, resumed: resumed !== undefined, maxSteps, epochOf };
+  const { metrics, events, record } = openRunLog(outputDir, config, logged);
   const evaluationDue = (step: number): boolean =>
     config.evalSteps !== null && data.eval.length > 0 && step % config.evalSteps === 0 && step < maxSteps;
   let saved = first;
@@ -258,26 +242,6 @@ async function withBar<T>(
     bar.update(done);
   };
   return work({ onProgress }).finally(() => bar?.stop());
-}
-
-async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
-  const bar = createProgress({ title: "export (%)", total: 100 });
-  const onProgress = (done: number, total: number): void => {
-    signal?.throwIfAborted();
-    bar.update(Math.floor((100 * done) / total));
-  };
-  try {
-    await exportOnnx({ modelDir: outputDir, onProgress });
-  } catch (error) {
-    throw isStop(error, signal) ? interruptedExport(outputDir) : error;
-  } finally {
-    bar.stop();
-  }
-}
-
-/** Whether `error` is what an aborted signal throws. */
-function isStop(error: unknown, signal: AbortSignal | undefined): boolean {
-  return signal?.aborted === true && error === signal.reason;
 }
 
 /** A folder's own name, or the Hub id, whose folder is named by a commit. */

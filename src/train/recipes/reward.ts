@@ -7,12 +7,10 @@ import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import writeFileAtomic from "write-file-atomic";
 import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../shared/process-reward.ts";
 import { checkpointDir, pruneCheckpoints, saveCheckpoint } from "../checkpoint.ts";
-import { interrupted, interruptedExport, notFinite } from "../dpo/run-errors.ts";
+import { interrupted, notFinite } from "../dpo/run-errors.ts";
 import { clearEarlierRun, firstStep } from "../dpo/run-folder.ts";
 import { learningRateAt, planSchedule } from "../dpo/schedule.ts";
-import { exportOnnx } from "../export/export-onnx.ts";
 import { resolveModelWithProgress } from "../hub/resolve-model-with-progress.ts";
-import { openMetricsLog } from "../metrics-log.ts";
 import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
 import { clipByGlobalNorm } from "../optim/gradients.ts";
@@ -25,9 +23,10 @@ import { loadRewardData } from "../reward/reward-data.ts";
 import { loadRewardRunState, newRewardRunState } from "../reward/reward-run-state.ts";
 import { epochSteps } from "../reward/solution-batches.ts";
 import { addSolutionFigures, NO_SOLUTIONS, type SolutionFigures } from "../reward/solution-loss.ts";
-import { openEventFile } from "../tensorboard.ts";
 import { describeBackend, startTensorflow, tf } from "../tensorflow.ts";
 import { writeResults, writeTrainerState } from "../trainer-state.ts";
+import { exportResult, isStop } from "./export-result.ts";
+import { openRunLog } from "./run-log.ts";
 
 /** The settings of the training, beside the model. */
 const CONFIG_FILE = "reward_config.json";
@@ -107,23 +106,8 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
   await clearEarlierRun(outputDir, first > 0);
   await mkdir(outputDir, { recursive: true });
   await writeJson(join(outputDir, CONFIG_FILE), rewardConfigToJson(config));
-  const metrics = openMetricsLog(outputDir, {
-    run: {
-      maxSteps,
-      numTrainEpochs: config.numTrainEpochs,
-      trainBatchSize: config.perDeviceTrainBatchSize,
-      loggingSteps: config.loggingSteps,
-      saveSteps: config.saveSteps,
-      evalSteps: config.evalSteps,
-    },
-    ...(resumed !== undefined && { resumeStep: first }),
-  });
-  const events = openEventFile(join(outputDir, "runs"), { firstStep: first });
-  const record = (step: number, values: Record<string, number>): void => {
-    metrics.log(step, epochOf(step), values);
-    for (const [name, value] of Object.entries(values))
-      events.scalar(name.startsWith("eval_") ? `eval/${name.slice(5)}` : `train/${name}`, value, step);
-  };
+  const logged = { first, resumed: resumed !== undefined, maxSteps, epochOf };
+  const { metrics, events, record } = openRunLog(outputDir, config, logged);
   const evaluationDue = (step: number): boolean =>
     config.evalSteps !== null && data.eval.length > 0 && step % config.evalSteps === 0 && step < maxSteps;
   let saved = first;
@@ -242,24 +226,4 @@ function windowMetrics(figures: SolutionFigures, lmWeight: number): Record<strin
 
 async function writeJson(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
-  const bar = createProgress({ title: "export (%)", total: 100 });
-  const onProgress = (done: number, total: number): void => {
-    signal?.throwIfAborted();
-    bar.update(Math.floor((100 * done) / total));
-  };
-  try {
-    await exportOnnx({ modelDir: outputDir, onProgress });
-  } catch (error) {
-    throw isStop(error, signal) ? interruptedExport(outputDir) : error;
-  } finally {
-    bar.stop();
-  }
-}
-
-/** Whether `error` is what an aborted signal throws. */
-function isStop(error: unknown, signal: AbortSignal | undefined): boolean {
-  return signal?.aborted === true && error === signal.reason;
 }
