@@ -66,3 +66,14 @@ export async function readPlan(file: string): Promise<AblationPlan> {
   }
   return parsed.data;
 }
+
+/** The variants of these names, all without names. Throws InputError for a name that no variant has. */
+export function chosenVariants(plan: AblationPlan, names: readonly string[] | undefined): AblationVariant[] {
+  const known = plan.variants.map(({ name }) => name);
+  const unknown = names?.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const what = `the plan has no variant "${unknown}"`;
+    throw new InputError({ code: "no_variant", what, where: "--only", fix: `It has: ${known.join(", ")}.` });
+  }
+  return plan.variants.filter(({ name }) => names?.includes(name) ?? true);
+}

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type Figures, measurePolicy } from "../ablation/figures.ts";
-import type { AblationPlan } from "../ablation/plan.ts";
+import { type AblationPlan, chosenVariants } from "../ablation/plan.ts";
 import { runVariant, type VariantContext, type VariantOutcome } from "../ablation/run-variant.ts";
 import { type VariantRow, variantRows, variantTable } from "../ablation/table.ts";
 import { writeText } from "../data/write-text.ts";
@@ -77,9 +77,9 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 /** Runs all variants with all seeds; writes results.json and results.md into `outputDir`. */
 export async function runAblation(options: AblationOptions): Promise<{ rows: VariantRow[]; table: string }> {
   const { plan, outputDir, seeds, signal, backend, log = () => {} } = options;
+  const variants = chosenVariants(plan, options.only);
   await startTensorflow(backend);
   const { items } = await loadItems({ data: HELDOUT, problems: options.problems, seeds: [options.evaluationSeed] });
-  const variants = plan.variants.filter(({ name }) => options.only?.includes(name) ?? true);
   const rewardModel = once<RewardModel>(() => loadRewardModel(plan.reward_model, {}));
   log("base model");
   const base: Figures = await measurePolicy(plan.model, items, signal);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { InputError } from "../../../src/shared/errors.ts";
-import { readPlan } from "../../../src/train/ablation/plan.ts";
+import { chosenVariants, readPlan } from "../../../src/train/ablation/plan.ts";
 import { resolveTrainConfig } from "../../../src/train/run-config.ts";
 
 async function planFile(plan: unknown): Promise<string> {
@@ -51,4 +51,11 @@ test.each([
 
 test("a plan that is not there is an error that names one that is", async () => {
   await expect(readPlan("/nowhere/plan.json")).rejects.toThrow(/plan\.json/);
+});
+
+test("variants are chosen by name, and a name that none has is an error that lists them", async () => {
+  const read = await readPlan(await planFile({ ...plan, variants: [variant, { ...variant, name: "b" }] }));
+  expect(chosenVariants(read, undefined).map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(chosenVariants(read, ["b"]).map(({ name }) => name)).toEqual(["b"]);
+  expect(() => chosenVariants(read, ["b", "c"])).toThrow(/no variant "c".*It has: a, b/);
 });
