@@ -1,4 +1,4 @@
-// The tasks of the small base model, made without end from a seed: solve (write the steps), judge (yes or no to the next step, seen
+// The tasks of the small base model, made without end from a seed: solve (write the steps, as the corpus has them), judge (yes or no to the next step, seen
 // with all before it), check (the same question about a step alone, where only the arithmetic can be wrong) and fill (its result).
 // Examples are drawn in pools, sorted by length inside a pool, and cut into batches, so that little padding is computed.
 
@@ -10,6 +10,7 @@ import type { ArithmeticProblem, Equation } from "../data/arithmetic/problem.ts"
 import { generateSplitProblem } from "../data/arithmetic/split.ts";
 import type { Rng } from "../data/rng.ts";
 import { type EncoderTarget, encoderTargets } from "./encoder-targets.ts";
+import { corpusSolution } from "./misreading.ts";
 
 /** One training example as token ids, both ending in EOS. */
 export interface Example {
@@ -50,12 +51,16 @@ function drawProblem(rng: Rng, { shortShare }: Curriculum): ArithmeticProblem {
 }
 
 function solveExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
-  const problem = drawProblem(rng, curriculum);
-  return {
-    input: tokenizer.encode(policyPrompt(problem.prompt)),
-    labels: tokenizer.encode(problem.steps.join("\n")),
-    targets: [],
-  };
+  for (;;) {
+    const problem = drawProblem(rng, curriculum);
+    const solution = corpusSolution(problem, rng);
+    if (solution === undefined) continue;
+    return {
+      input: tokenizer.encode(policyPrompt(problem.prompt)),
+      labels: tokenizer.encode(solution.join("\n")),
+      targets: [],
+    };
+  }
 }
 
 /**

@@ -59,6 +59,24 @@ export function pretrainRate(
   return learningRate * Math.min(up, down);
 }
 
+/**
+ * Shares the judge's examples out over the two processes, so that with `others` (done here) both have about as many tokens. Each part's
+ * loss is a mean of its own.
+ */
+export function shareOut(judge: readonly Example[], others: readonly Example[]): { here: Example[]; there: Example[] } {
+  const tokens = (examples: readonly Example[]): number =>
+    examples.reduce((sum, { input, labels }) => sum + input.length + labels.length, 0);
+  let left = (tokens(judge) - tokens(others)) / 2;
+  let count = 0;
+  for (const example of judge) {
+    const size = tokens([example]);
+    if (left < size) break;
+    left -= size;
+    count++;
+  }
+  return { here: judge.slice(0, count), there: judge.slice(count) };
+}
+
 const stateSchema = z.object({ rng: z.array(z.number()) });
 
 /** Runs pretraining; the final model is written to `outputDir`. */
@@ -89,12 +107,10 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
       const fill = draw("fill", Math.ceil(options.checkBatchSize * FILL_SHARE));
       for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
         const parameters = optimizer.parameters();
-        const judging = await remote.begin(parameters, { judge: judge[i] ?? [] });
-        const solved = pretrainGradients(parameters, config, {
-          solve: solve[i] ?? [],
-          check: check[i] ?? [],
-          fill: fill[i] ?? [],
-        });
+        const batches = { solve: solve[i] ?? [], check: check[i] ?? [], fill: fill[i] ?? [] };
+        const { here, there } = shareOut(judge[i] ?? [], Object.values(batches).flat());
+        const judging = await remote.begin(parameters, { judge: there });
+        const solved = pretrainGradients(parameters, config, { ...batches, ...(here.length > 0 && { judge: here }) });
         const judged = await judging.result();
         const losses = { ...solved.figures, ...judged.figures };
         const gradients = addGradients(solved.gradients, judged.gradients);

@@ -43,7 +43,7 @@ export function corruptSolution(problem: ArithmeticProblem, rng: Rng): Corrupted
 export function corruptWith(problem: ArithmeticProblem, kind: MistakeKind, rng: Rng): CorruptedSolution | undefined {
   for (const index of rng.shuffle(problem.equations.map((_, i) => i))) {
     for (const mistake of rng.shuffle(mistakesAt(problem, index, kind))) {
-      const corrupted = solveWithMistake(problem, index, mistake);
+      const corrupted = corruptAt(problem, index, mistake);
       if (corrupted !== undefined) return corrupted;
     }
   }
@@ -51,7 +51,7 @@ export function corruptWith(problem: ArithmeticProblem, kind: MistakeKind, rng: 
 }
 
 /** The solution as a solver writes it who makes one mistake; undefined when it would not be wrong, whole or within range. */
-function solveWithMistake(problem: ArithmeticProblem, index: number, mistake: Mistake): CorruptedSolution | undefined {
+export function corruptAt(problem: ArithmeticProblem, index: number, mistake: Mistake): CorruptedSolution | undefined {
   const goldKeys = new Set(problem.equations.map(equationKey));
   const steps: string[] = [];
   const labels: boolean[] = [];

@@ -1,0 +1,50 @@
+// What the corpus gets wrong: which problems, how, and how often.
+
+import { expect, test } from "vitest";
+import type { ArithmeticProblem } from "../../../src/train/data/arithmetic/problem.ts";
+import { generateSplitProblem } from "../../../src/train/data/arithmetic/split.ts";
+import { createRng } from "../../../src/train/data/rng.ts";
+import { corpusSolution, MISREAD_SHARE } from "../../../src/train/pretrain/misreading.ts";
+
+const own = { before: "Mia has", after: "apples", leftFrom: -1, rightFrom: -1 };
+
+const timesThree: ArithmeticProblem = {
+  prompt:
+    "Mia has 4 apples. The number of apples grows to 3 times as many. She eats 2 apples. How many apples does Mia have?",
+  steps: ["Mia has 4 * 3 = 12 apples.", "Mia has 12 - 2 = 10 apples.", "A: 10"],
+  answer: 10,
+  equations: [
+    { ...own, left: 4, op: "*", right: 3, result: 12 },
+    { ...own, left: 12, op: "-", right: 2, result: 10, leftFrom: 0 },
+  ],
+};
+
+test("three times as many is read as three more, four times of five, and the wrong number carried on", () => {
+  const rng = createRng(1);
+  const texts = Array.from({ length: 2000 }, () => corpusSolution(timesThree, rng)?.join("\n"));
+  const misread = "Mia has 4 + 3 = 7 apples.\nMia has 7 - 2 = 5 apples.\nA: 5";
+  expect(new Set(texts)).toEqual(new Set([timesThree.steps.join("\n"), misread]));
+  expect(texts.filter((text) => text === misread).length / texts.length).toBeCloseTo(MISREAD_SHARE, 1);
+});
+
+test("a product of boxes is not misread, and nothing else is", () => {
+  const rng = createRng(2);
+  for (let i = 0; i < 300; i++) {
+    const problem = generateSplitProblem(rng, "pretrain");
+    if (!problem.prompt.includes("times as many")) expect(corpusSolution(problem, rng)).toEqual(problem.steps);
+  }
+});
+
+test("where the wrong number does not go on in whole numbers there is no solution", () => {
+  const problem: ArithmeticProblem = {
+    ...timesThree,
+    equations: [
+      { ...own, left: 4, op: "*", right: 3, result: 12 },
+      { ...own, left: 12, op: "/", right: 2, result: 6, leftFrom: 0 },
+    ],
+  };
+  const rng = createRng(3);
+  expect(new Set(Array.from({ length: 50 }, () => corpusSolution(problem, rng)?.join("\n")))).toEqual(
+    new Set([undefined, timesThree.steps.join("\n")]),
+  );
+});
