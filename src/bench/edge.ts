@@ -10,6 +10,7 @@ import { CapacityError } from "../shared/errors.ts";
 import { type TokenTimes, timeTokens } from "./bare-calls.ts";
 import type { HeapContent } from "./heap-snapshot.ts";
 import { connectInspector, type Inspector } from "./inspector.ts";
+import { type PlainWorkerd, startPlainWorkerd } from "./plain-workerd.ts";
 
 /** Bytes in MB (10^6), times in milliseconds. */
 export interface EdgeBench {
@@ -23,7 +24,10 @@ export interface EdgeBench {
   peak_mb: { wasm: number; buffers: number; objects: number; total: number };
   /** Largest JavaScript heap with the garbage that was not yet collected. */
   heap_with_garbage_mb: number;
+  /** From workerd's start until it listens, then until the first answer; the second again under wrangler, as `npm run dev` starts it. */
+  start_ms: number;
   first_answer_ms: number;
+  first_answer_in_dev_ms: number;
   ms_per_token: number;
   ms_per_token_4_candidates: number;
   ms_to_score_a_pair: number;
@@ -47,18 +51,20 @@ export async function benchEdge(options: {
   const { modelDir, tokens, say } = options;
   const assetsDir = await mkdtemp(join(tmpdir(), "stepwise-bench-"));
   const models = await prepareEdgeModels({ policyDir: modelDir, rewardDir: modelDir, assetsDir });
-  const worker = await startOnAssets({ assetsDir, models, inspect: true, removeAssets: true });
   try {
-    if (worker.inspectorUrl === undefined) throw noInspector();
-    const measured = await measure(worker.url, new URL(worker.inspectorUrl), { tokens, say });
-    await worker.stop();
+    say("starting under wrangler");
+    const inDev = await startOnAssets({ assetsDir, models });
+    const firstInDev = await firstAnswer(inDev.url).finally(() => inDev.stop());
+    say("starting workerd alone");
+    const worker = await startPlainWorkerd({ assetsDir, models });
+    const measured = await measure(worker, { tokens, say }).finally(() => worker.stop());
     say("timing the calls of the graphs");
     return {
       ...measured,
+      first_answer_in_dev_ms: firstInDev,
       in_node: (await timeTokens(modelDir, { prompt: PROMPT, tokens, candidates: [1, 4] })).map(rounded),
     };
   } finally {
-    await worker.stop();
     await rm(assetsDir, { recursive: true, force: true });
   }
 }
@@ -68,50 +74,56 @@ const generationSchema = z.object({
   usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number() }),
 });
 
-async function measure(
-  url: string,
-  inspectorUrl: URL,
-  { tokens, say }: { tokens: number; say: (line: string) => void },
-): Promise<Omit<EdgeBench, "in_node">> {
-  const post = async (path: string, body: unknown): Promise<unknown> => {
-    const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) });
-    const text = await response.text();
-    if (response.ok) return JSON.parse(text);
-    throw new CapacityError({ code: "bench_failed", what: `${path} answered ${response.status}: ${text}` });
-  };
-  const generate = async (count: number, candidates = 1) => {
-    const parameters = { max_new_tokens: count, ...(candidates > 1 && { ...SAMPLING, best_of: candidates }) };
-    return generationSchema.parse(await post("/generate", { prompt: PROMPT, parameters }));
-  };
+async function post(url: string, path: string, body: unknown): Promise<unknown> {
+  const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) });
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text);
+  throw new CapacityError({ code: "bench_failed", what: `${path} answered ${response.status}: ${text}` });
+}
 
-  say("loading");
+async function generate(url: string, count: number, candidates = 1): Promise<z.infer<typeof generationSchema>> {
+  const parameters = { max_new_tokens: count, ...(candidates > 1 && { ...SAMPLING, best_of: candidates }) };
+  return generationSchema.parse(await post(url, "/generate", { prompt: PROMPT, parameters }));
+}
+
+/** Milliseconds of an answer of one token. */
+async function firstAnswer(url: string): Promise<number> {
   const started = performance.now();
-  const first = await generate(1);
-  const firstAnswerMs = performance.now() - started;
+  await generate(url, 1);
+  return Math.round(performance.now() - started);
+}
+
+async function measure(
+  { url, inspectorUrl, startMs }: PlainWorkerd,
+  { tokens, say }: { tokens: number; say: (line: string) => void },
+): Promise<Omit<EdgeBench, "in_node" | "first_answer_in_dev_ms">> {
+  say("loading");
+  const firstAnswerMs = await firstAnswer(url);
+  const { model, usage } = await generate(url, 1);
 
   say("generating");
-  const perToken = await perTokenMs(tokens, generate);
-  const perTokenOfFour = await perTokenMs(tokens, (count) => generate(count, 4));
+  const perToken = await perTokenMs(tokens, (count) => generate(url, count));
+  const perTokenOfFour = await perTokenMs(tokens, (count) => generate(url, count, 4));
   say("scoring");
-  const pair = () => post("/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
+  const pair = () => post(url, "/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
   const scored = performance.now();
   await pair();
   const scoreMs = performance.now() - scored;
 
-  // only now: an inspector that listens while the model files arrive breaks their transfer, and its snapshots take time
+  // only now: its snapshots take time
   say("looking at the memory");
   const inspector = await connectInspector(inspectorUrl);
   const withGarbage = (await inspector.heapUsage()).usedSize;
   const looking = sampleMemory(inspector);
-  await generate(tokens);
-  await generate(tokens, 4);
+  await generate(url, tokens);
+  await generate(url, tokens, 4);
   await pair();
   const peak = await looking.stop();
   inspector.close();
   return {
-    model: first.model,
+    model,
     dtype: "int8",
-    prompt_tokens: first.usage.prompt_tokens,
+    prompt_tokens: usage.prompt_tokens,
     peak_mb: {
       wasm: megabytes(await wasmBytes(url)),
       buffers: megabytes(peak.buffers),
@@ -119,7 +131,8 @@ async function measure(
       total: megabytes(peak.buffers + peak.objects),
     },
     heap_with_garbage_mb: megabytes(Math.max(withGarbage, peak.withGarbage)),
-    first_answer_ms: Math.round(firstAnswerMs),
+    start_ms: Math.round(startMs),
+    first_answer_ms: firstAnswerMs,
     ms_per_token: round(perToken),
     ms_per_token_4_candidates: round(perTokenOfFour),
     ms_to_score_a_pair: Math.round(scoreMs),
@@ -178,10 +191,6 @@ const rounded = ({ candidates, engine, bare }: TokenTimes): TokenTimes => ({
   bare: round(bare),
 });
 const round = (value: number): number => Math.round(value * 10) / 10;
-
-function noInspector(): CapacityError {
-  return new CapacityError({ code: "no_inspector", what: "the worker opened no inspector", where: "local worker" });
-}
 
 const PROBLEM =
   "A shop sells pencils at 3 for 2 dollars and pens at 4 dollars each. Anna buys 12 pencils and 5 pens, pays with a 50 dollar bill, " +

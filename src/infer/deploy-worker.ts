@@ -1,19 +1,19 @@
 // Putting the worker online: models and wasm prepared, the platform's size limits checked, then wrangler deploy.
 // Limits: https://developers.cloudflare.com/workers/platform/limits/
 
-import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { CapacityError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import { EDGE_WASM, PROJECT_ROOT, WRANGLER_CONFIG } from "./local-worker.ts";
+import { runWrangler } from "./run-wrangler.ts";
 
 const MIB = 2 ** 20;
 const MAX_SCRIPT_BYTES = 64 * MIB;
+const LOG_IN = "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID.";
 /** Weights beyond this leave too little of an isolate's 128 MB for the runtime and its activations. */
 const MAX_WEIGHT_BYTES = 45 * MIB;
 
@@ -44,7 +44,7 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
 
   const bundleDir = await mkdtemp(join(tmpdir(), "stepwise-bundle-"));
   try {
-    await wrangler(["deploy", ...flags, "--dry-run", "--outdir", bundleDir], say);
+    await runWrangler(["deploy", ...flags, "--dry-run", "--outdir", bundleDir], { show: true });
     const scriptBytes = await bundleSize(bundleDir);
     if (scriptBytes > MAX_SCRIPT_BYTES) {
       throw new CapacityError({
@@ -58,7 +58,7 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
     await rm(bundleDir, { recursive: true, force: true });
   }
   say("plan          Workers Paid: a request computes for longer than the 10 ms of CPU time of the free plan");
-  if (!dryRun) await wrangler(["deploy", ...flags], say);
+  if (!dryRun) await runWrangler(["deploy", ...flags], { show: true, fix: LOG_IN });
 }
 
 function checkAssets(files: readonly { path: string; bytes: number }[]): void {
@@ -94,24 +94,4 @@ async function bundleSize(dir: string): Promise<number> {
   const uploaded = names.filter((name) => !name.endsWith(".map") && !name.endsWith(".md"));
   const sizes = await Promise.all(uploaded.map(async (name) => (await stat(join(dir, name))).size));
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-async function wrangler(args: readonly string[], say: (line: string) => void): Promise<void> {
-  const bin = join(dirname(createRequire(import.meta.url).resolve("wrangler")), "../bin/wrangler.js");
-  const child = spawn(process.execPath, [bin, ...args], {
-    cwd: PROJECT_ROOT,
-    stdio: ["inherit", "inherit", "inherit"],
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" },
-  });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", resolve);
-  });
-  if (code === 0) return;
-  say(`wrangler ${args[0] ?? ""} ended with exit code ${code}`);
-  throw new CapacityError({
-    code: "deploy_failed",
-    what: "wrangler could not deploy; its reason stands above",
-    fix: "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID.",
-  });
 }

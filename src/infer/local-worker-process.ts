@@ -20,7 +20,7 @@ async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof u
     sendMetrics: false,
     dev: {
       server: { hostname: "127.0.0.1", port: request.port },
-      inspector: request.inspect ? { port: 0 } : false,
+      inspector: false,
       persist: false,
       watch: request.watch,
       logLevel: "log",
@@ -30,8 +30,7 @@ async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof u
   if (!request.watch) worker.raw.on("error", () => setTimeout(() => process.exit(1), 100));
   await worker.ready;
   const url = await worker.url;
-  const inspectorUrl = request.inspect ? (await worker.inspectorUrl)?.href : undefined;
-  process.send?.({ url: url.origin, inspectorUrl });
+  process.send?.({ url: url.origin });
   return worker;
 }
 

@@ -13,8 +13,6 @@ export const requestSchema = z.object({
   port: z.number(),
   vars: z.record(z.string(), z.string()),
   watch: z.boolean(),
-  /** Also open an inspector, whose address the answer then tells. */
-  inspect: z.boolean(),
   /** The assets directory is this worker's own: it goes when the worker goes. */
   removeAssets: z.boolean(),
 });
@@ -22,7 +20,4 @@ export const requestSchema = z.object({
 export type StartRequest = z.infer<typeof requestSchema>;
 
 /** What the process answers: ready, or why not. */
-export const answerSchema = z.union([
-  z.object({ url: z.string(), inspectorUrl: z.string().optional() }),
-  z.object({ error: z.string() }),
-]);
+export const answerSchema = z.union([z.object({ url: z.string() }), z.object({ error: z.string() })]);

@@ -10,7 +10,7 @@ import getPort from "get-port";
 import { z } from "zod";
 import { ArtifactError, type CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
-import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
+import { type EdgeModels, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import type { StartRequest } from "./local-worker-protocol.ts";
 import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd } from "./worker-child.ts";
@@ -35,15 +35,11 @@ export interface LocalWorkerOptions {
   onLog?: ((line: string) => void) | undefined;
   /** Rebuild when the worker's sources change, and read .dev.vars: for `npm run dev`. */
   watch?: boolean | undefined;
-  /** Open an inspector. */
-  inspect?: boolean | undefined;
 }
 
 export interface LocalWorker {
   /** Without a slash at the end. */
   url: string;
-  /** Where its inspector listens, a `ws://` URL, if it was asked for. */
-  inspectorUrl?: string | undefined;
   /** Ends the worker and removes its copy of the models. */
   stop(): Promise<void>;
 }
@@ -85,7 +81,7 @@ export async function startOnAssets(
     removeAssets?: boolean | undefined;
   },
 ): Promise<LocalWorker & { ended: Promise<CapacityError> }> {
-  const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false, inspect = false } = options;
+  const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false } = options;
   const port = await choosePort(options.port);
   await prepareEdgeWasm(EDGE_WASM);
   const { child, lastLines } = forkWorker(PROJECT_ROOT, onLog);
@@ -99,12 +95,10 @@ export async function startOnAssets(
     configPath: WRANGLER_CONFIG,
     assetsDir,
     ...(!watch && { envFile: join(assetsDir, "none.env") }),
-    // wrangler's inspector breaks large transfers from another process off
-    serveFiles: models.files.some(({ bytes }) => bytes > (inspect ? MAX_ASSET_BYTES : MAX_SERVED_ASSET_BYTES)),
+    serveFiles: models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES),
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,
-    inspect,
     removeAssets: options.removeAssets ?? false,
   };
   try {

@@ -52,12 +52,12 @@ function collectLines(child: ChildProcess, onLog: ((line: string) => void) | und
   return last;
 }
 
-/** Sends the request and waits for the worker's URL and, when it was asked for, that of its inspector. Throws CapacityError with what the process printed last. */
+/** Sends the request and waits for the worker's URL. Throws CapacityError with what the process printed last. */
 export function askToStart(
   child: ChildProcess,
   request: StartRequest,
   lines: readonly string[],
-): Promise<{ url: string; inspectorUrl?: string | undefined }> {
+): Promise<{ url: string }> {
   return new Promise((resolve, reject) => {
     const fail = (what: string) => reject(workerFailed(what, lines));
     const timer = setTimeout(() => fail(`the worker did not start in ${START_LIMIT_MS / 1000} s`), START_LIMIT_MS);

@@ -1,0 +1,36 @@
+// Wrangler's command line in a process of its own.
+
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { CapacityError } from "../shared/errors.ts";
+import { PROJECT_ROOT } from "./local-worker.ts";
+
+/** Runs wrangler in the project's folder, its output on stderr unless `show` lets it have the terminal. Throws CapacityError. */
+export async function runWrangler(
+  args: readonly string[],
+  options: { show?: boolean; fix?: string } = {},
+): Promise<void> {
+  const bin = join(dirname(createRequire(import.meta.url).resolve("wrangler")), "../bin/wrangler.js");
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: PROJECT_ROOT,
+    stdio: options.show === true ? "inherit" : ["ignore", "pipe", "pipe"],
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" },
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      said = `${said}${text}`.slice(-4000);
+    });
+  }
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", resolve);
+  });
+  if (code === 0) return;
+  throw new CapacityError({
+    code: "wrangler_failed",
+    what: `wrangler ${args[0] ?? ""} ended with exit code ${code}${said === "" ? "" : `\n${said}`}`,
+    fix: options.fix,
+  });
+}
