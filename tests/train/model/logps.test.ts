@@ -96,3 +96,13 @@ test("rows are padded to the longest, with a mask of ones at real tokens", () =>
     [1, 0, 0],
   ]);
 });
+
+test("the sum of a long completion is rounded once, not at every token", () => {
+  const { parameters, config } = model;
+  const answer = Array.from({ length: 200 }, (_, i) => ((i * 13) % 90) + 3);
+  const { tokens, sum } = tf.tidy(() => {
+    const result = completionLogps(parameters, config, padRows([shortPrompt], config.padTokenId), [answer]);
+    return { tokens: [...result.tokenLogps.dataSync()], sum: result.sequenceLogps.dataSync()[0] };
+  });
+  expect(sum).toBe(Math.fround(tokens.reduce((total, value) => total + value, 0)));
+});
