@@ -49,6 +49,18 @@ const command = new Command("npm run train-reward --")
   .option("--weight-decay <x>", "decoupled weight decay", number, defaults.weightDecay)
   .option("--max-grad-norm <x>", "gradient norm clipped to; 0: no clipping", number, defaults.maxGradNorm)
   .option("--lm-weight <x>", "weight of the language-model loss on right steps; 0: none", number, defaults.lmWeight)
+  .option(
+    "--token-weight <x>",
+    "weight of a verdict at every token, for solutions in one wording; 0: none",
+    number,
+    defaults.tokenWeight,
+  )
+  .option(
+    "--extra-decoder-layers <n>",
+    "decoder layers added on top of the base model's",
+    wholeNumber(0, 24),
+    defaults.extraDecoderLayers,
+  )
   .option("--max-prompt-length <n>", "longest question, in tokens", whole, defaults.maxPromptLength)
   .option("--max-completion-length <n>", "longest solution, in tokens", whole, defaults.maxCompletionLength)
   .option("--logging-steps <n>", "steps between log entries", whole, defaults.loggingSteps)

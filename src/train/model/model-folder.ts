@@ -123,6 +123,15 @@ export async function saveParameters(path: string, config: T5Config, parameters:
   await writeSafetensors(path, tensors);
 }
 
+/** config.json of the folder, with as many decoder layers as the model has. */
+async function configJson({ dir, config }: Pick<Model, "dir" | "config">): Promise<unknown> {
+  const path = await modelFile(dir, "config.json");
+  const json = await folderFile(path);
+  const { numDecoderLayers } = config;
+  if (parseT5Config(json, path).numDecoderLayers === numDecoderLayers) return json;
+  return { ...Object(json), num_decoder_layers: numDecoderLayers };
+}
+
 const COPIED = ["generation_config.json", "special_tokens_map.json", "spiece.model"];
 
 /**
@@ -136,10 +145,13 @@ export async function saveModel(dir: string, from: Model, parameters: Parameters
   await saveParameters(join(dir, "model.safetensors"), from.config, parameters);
 }
 
-/** Writes what a model folder holds beside its weights: config and tokenizer files of the model that training began with. */
+/**
+ * Writes what a model folder holds beside its weights: config and tokenizer files of the model that training began with. Where the decoder
+ * has grown since (`from.config`), config.json says so.
+ */
 export async function saveSideFiles(dir: string, from: Pick<Model, "dir" | "config">): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const config = await folderFile(await modelFile(from.dir, "config.json"));
+  const config = await configJson(from);
   const tokenizer = await loadTokenizer(from.dir, from.config);
   await writeFileAtomic(join(dir, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(tokenizer.json));

@@ -146,6 +146,8 @@ export interface ForwardOptions {
   gradientCheckpointing?: boolean | undefined;
   /** Is shown the hidden states [B*S, D] behind each encoder block (0-based), without the final norm: what deep supervision reads. */
   onEncoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;
+  /** The same of the decoder: [C*T, D]. */
+  onDecoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;
 }
 
 /**
@@ -252,6 +254,7 @@ export function decodeReal(
       return decoderBlock(p, config, `${name}.layer`, { x, hidden, bias, maskBias, index });
     };
     x = runBlock(block, tensors, { p, name, differentiated, options });
+    options.onDecoderBlock?.(padded(x, rows, length), i);
   }
   return headInput(normed(p, "decoder.final_layer_norm", x, config), config);
 }

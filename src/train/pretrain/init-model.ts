@@ -11,7 +11,7 @@ import { parameterSpecs } from "../model/parameters.ts";
 import { writeSafetensors } from "../safetensors.ts";
 
 /** Standard deviation of a parameter's first values; norms start at 1 (undefined). */
-function initialDeviation(name: string, config: T5Config): number | undefined {
+export function initialDeviation(name: string, config: T5Config): number | undefined {
   const { dModel, dKv, dFf, numHeads } = config;
   if (name.endsWith("norm.weight")) return undefined;
   if (name === "shared.weight") return 1;
@@ -22,7 +22,7 @@ function initialDeviation(name: string, config: T5Config): number | undefined {
 }
 
 /** Box-Muller. */
-function normal(rng: Rng): number {
+export function normal(rng: Rng): number {
   return Math.sqrt(-2 * Math.log(1 - rng.next())) * Math.cos(2 * Math.PI * rng.next());
 }
 

@@ -16,6 +16,7 @@ import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
 import { clipByGlobalNorm } from "../optim/gradients.ts";
 import { createProgress } from "../progress.ts";
 import { labelMetrics, scoreTokens } from "../reward/evaluate-labels.ts";
+import { growDecoder } from "../reward/grow-decoder.ts";
 import { startParallelGradients } from "../reward/parallel-gradients.ts";
 import { writeRewardCard } from "../reward/reward-card.ts";
 import { type RewardConfig, rewardConfigToJson } from "../reward/reward-config.ts";
@@ -73,7 +74,8 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
   if (resume && first === 0) log("no checkpoint to resume from; starting at step 0");
 
   const baseDir = await resolveModelWithProgress(config.model, { signal });
-  const base = await loadModel(baseDir);
+  const base = growDecoder(await loadModel(baseDir), config.extraDecoderLayers, config.seed);
+  const lmLayers = base.config.numDecoderLayers - config.extraDecoderLayers;
   const tokenizer = await loadTokenizer(baseDir, base.config);
   const answers = { yes: tokenizer.yesTokenId, no: tokenizer.noTokenId };
   const data = await loadRewardData(config, base.config, tokenizer);
@@ -158,7 +160,9 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
       const started = performance.now();
       const { gradients, figures } = await parallel.gradients(optimizer.parameters(), batchesOf(done), {
         answers,
+        tokenWeight: config.tokenWeight,
         lmWeight: config.lmWeight,
+        lmLayers,
       });
       const gradNorm = clipByGlobalNorm(gradients, config.maxGradNorm);
       const finite = Number.isFinite(figures.loss + figures.lmLoss);
@@ -171,7 +175,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
       state.loss_sum += figures.loss / figures.steps;
       state.step_ms += performance.now() - started;
       state.window = addSolutionFigures(state.window, figures);
-      const values = windowMetrics(state.window, config.lmWeight);
+      const values = windowMetrics(state.window, config);
       progress.update(done, { ...values, ...(auc !== undefined && { eval_auc: auc }) });
       if (done % config.loggingSteps === 0 || done === maxSteps) {
         const learningRate = learningRateAt(done - 1, schedule, config);
@@ -216,10 +220,14 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
 }
 
 /** Means over the figures' steps. */
-function windowMetrics(figures: SolutionFigures, lmWeight: number): Record<string, number> {
+function windowMetrics(
+  figures: SolutionFigures,
+  { lmWeight, tokenWeight }: Pick<RewardConfig, "lmWeight" | "tokenWeight">,
+): Record<string, number> {
   return {
     loss: figures.loss / figures.steps,
     accuracy: figures.correct / figures.steps,
+    ...(tokenWeight > 0 && { token_loss: figures.tokenLoss / Math.max(1, figures.answeredTokens) }),
     ...(lmWeight > 0 && { lm_loss: figures.lmLoss / Math.max(1, figures.lmTokens) }),
   };
 }

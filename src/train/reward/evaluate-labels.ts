@@ -9,7 +9,7 @@ import { expectedCalibrationError, reliabilityBins } from "../evaluate/calibrati
 import { firstErrorMeasure, judgedSolution } from "../evaluate/first-error.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { tf } from "../tensorflow.ts";
-import type { LabelledTokens } from "./solution-loss.ts";
+import type { LabelledTokens } from "./solution-targets.ts";
 import { type AnswerIds, stepEndLogits } from "./step-end-logits.ts";
 
 const BATCH = 64;

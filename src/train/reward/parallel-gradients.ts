@@ -8,12 +8,13 @@ import { startRemoteGradients } from "../optim/remote-gradients.ts";
 import type { Tensor } from "../tensorflow.ts";
 import {
   addSolutionFigures,
-  type LabelledTokens,
+  endsPredict,
   lossCounts,
   type SolutionFigures,
   type SolutionLossOptions,
   solutionGradients,
 } from "./solution-loss.ts";
+import type { LabelledTokens } from "./solution-targets.ts";
 
 /** What a process is sent. */
 export interface SolutionWork {
@@ -44,7 +45,7 @@ export function startParallelGradients(config: T5Config, processes: number): Par
   return {
     async gradients(p, microBatches, options) {
       if (processes === 1) return solutionGradients(p, config, microBatches, options);
-      const shared = { ...options, of: lossCounts(microBatches.flat()) };
+      const shared = { ...options, of: lossCounts(microBatches.flat(), endsPredict(config, options)) };
       const work = (part: number): LabelledTokens[][] =>
         microBatches.map((batch) => partOf(batch, part, processes)).filter((batch) => batch.length > 0);
       const running = [];

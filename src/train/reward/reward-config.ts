@@ -37,6 +37,10 @@ const schema = z.strictObject({
   maxGradNorm: z.number().nonnegative(),
   /** Weight of the language-model loss on right steps; 0: none. */
   lmWeight: z.number().nonnegative(),
+  /** Weight of the answers at tokens within steps; 0: none. */
+  tokenWeight: z.number().nonnegative(),
+  /** Decoder layers added on top of the base model's. */
+  extraDecoderLayers: z.number().int().min(0).max(24),
 
   /** Longest question and solution, in tokens; longer ones are left out. */
   maxPromptLength: count,
@@ -73,6 +77,8 @@ export const REWARD_DEFAULTS: Readonly<RewardConfig> = {
   weightDecay: 0.01,
   maxGradNorm: 1,
   lmWeight: 0.5,
+  tokenWeight: 0,
+  extraDecoderLayers: 2,
   maxPromptLength: 512,
   maxCompletionLength: 512,
   loggingSteps: 10,

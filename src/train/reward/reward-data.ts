@@ -8,10 +8,11 @@ import type { TextTokenizer } from "../../shared/tokenizer.ts";
 import { normalisePrompt } from "../data/normalise-prompt.ts";
 import type { Dropped } from "../data/raw-records.ts";
 import { createRng } from "../data/rng.ts";
+import { withDivergences } from "./divergence.ts";
 import type { LabelledSolution } from "./labelled-solution.ts";
 import { labelFiles, readStepLabels } from "./read-labels.ts";
 import type { RewardConfig } from "./reward-config.ts";
-import type { LabelledTokens } from "./solution-loss.ts";
+import type { LabelledTokens } from "./solution-targets.ts";
 
 export interface RewardData {
   train: LabelledTokens[];
@@ -76,7 +77,7 @@ export async function loadRewardData(
       drop(tooLong);
       return [];
     });
-  const data = { train: tokenize(split.train), eval: tokenize(split.eval) };
+  const data = { train: withDivergences(tokenize(split.train)), eval: tokenize(split.eval) };
   if (data.train.length === 0) {
     throw new InputError({
       code: "no_solutions",

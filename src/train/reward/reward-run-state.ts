@@ -32,6 +32,8 @@ const stateSchema = z.object({
     steps: z.number(),
     loss: z.number(),
     correct: z.number(),
+    answeredTokens: z.number(),
+    tokenLoss: z.number(),
     lmTokens: z.number(),
     lmLoss: z.number(),
   }),

@@ -2,7 +2,7 @@
 // position but the step. Solutions of one question stay together (its encoding is shared); pools of batches are sorted by length.
 
 import { createRng } from "../data/rng.ts";
-import type { LabelledTokens } from "./solution-loss.ts";
+import type { LabelledTokens } from "./solution-targets.ts";
 
 /** Batches sorted together: enough for little padding, few enough that an epoch stays a shuffle. */
 const POOL_BATCHES = 16;

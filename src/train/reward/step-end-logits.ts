@@ -6,7 +6,7 @@ import type { T5Config } from "../../shared/t5-config.ts";
 import { padRows } from "../model/batch.ts";
 import { gatherRows } from "../model/gradients.ts";
 import type { Parameters } from "../model/parameters.ts";
-import { decode, encode, head } from "../model/t5.ts";
+import { decode, encode, head, headInput, normed } from "../model/t5.ts";
 import { type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
 
 /** Token ids of the two answers. */
@@ -19,7 +19,7 @@ export interface AnswerIds {
 export interface DecodedSolutions {
   /** [C*T, D], as the head reads them. */
   hidden: Tensor2D;
-  /** The same after `earlyLayers` decoder layers, where those were asked for. */
+  /** The same above `earlyLayers` decoder layers, where those were asked for. */
   early?: Tensor2D | undefined;
   length: number;
 }
@@ -49,9 +49,12 @@ export function decodeSolutions(
   const encoded = encode(p, config, prompts);
   const shared = questions.size < solutions.length;
   const batch = { ...targets, ...(shared && { promptRows: owners }) };
-  const hidden = decode(p, config, encoded, batch);
-  const early =
-    earlyLayers === undefined ? undefined : decode(p, { ...config, numDecoderLayers: earlyLayers }, encoded, batch);
+  let early: Tensor2D | undefined;
+  const hidden = decode(p, config, encoded, batch, {
+    onDecoderBlock: (below, block) => {
+      if (block + 1 === earlyLayers) early = headInput(normed(p, "decoder.final_layer_norm", below, config), config);
+    },
+  });
   return { hidden, early, length: targets.length };
 }
 

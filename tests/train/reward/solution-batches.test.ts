@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { epochSteps } from "../../../src/train/reward/solution-batches.ts";
-import type { LabelledTokens } from "../../../src/train/reward/solution-loss.ts";
+import type { LabelledTokens } from "../../../src/train/reward/solution-targets.ts";
 
 /** 100 questions, two solutions of 3 to 23 tokens each. */
 const solutions: LabelledTokens[] = Array.from({ length: 200 }, (_, i) => {

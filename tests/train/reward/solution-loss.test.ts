@@ -10,11 +10,15 @@ import type { StepLabel } from "../../../src/train/reward/labelled-solution.ts";
 import { startParallelGradients } from "../../../src/train/reward/parallel-gradients.ts";
 import {
   binaryCrossEntropySum,
-  type LabelledTokens,
-  labelledEnds,
-  rightTokens,
+  type SolutionLossOptions,
   solutionGradients,
 } from "../../../src/train/reward/solution-loss.ts";
+import {
+  type LabelledTokens,
+  labelledEnds,
+  labelledTokens,
+  nextTokens,
+} from "../../../src/train/reward/solution-targets.ts";
 import { stepEndLogits } from "../../../src/train/reward/step-end-logits.ts";
 import { startTensorflow, type Tensor, tf } from "../../../src/train/tensorflow.ts";
 import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
@@ -67,18 +71,47 @@ describe("positions", () => {
     expect(labelledEnds(pair, 10)).toEqual({ positions: [3, 7, 15], labels: [1, 0, 0.5] });
   });
 
-  test("tokens of right steps are predicted up to the first that is wrong or unlabelled, never from a step's end", () => {
-    expect(rightTokens([{ ...row, labels: [1, 1, 1] }], 10)).toEqual({
+  test("tokens of right steps are predicted up to the first that is wrong or unlabelled", () => {
+    expect(nextTokens([{ ...row, labels: [1, 1, 1] }], 10, true)).toEqual({
+      positions: [0, 1, 2, 3, 4, 5, 6],
+      next: [10, 11, 3, 12, 3, 13, 1],
+    });
+    expect(nextTokens([{ ...row, labels: [0.9, 0.4, 1] }], 10, true).positions).toEqual([0, 1, 2]);
+    expect(nextTokens([{ ...row, labels: [undefined, 1, 1] }], 10, true).positions).toEqual([]);
+  });
+
+  test("where the answers are read from the same layer, the ends of steps predict nothing", () => {
+    expect(nextTokens([{ ...row, labels: [1, 1, 1] }], 10, false)).toEqual({
       positions: [0, 1, 2, 4, 6],
       next: [10, 11, 3, 3, 1],
     });
-    expect(rightTokens([{ ...row, labels: [0.9, 0.4, 1] }], 10).positions).toEqual([0, 1, 2]);
-    expect(rightTokens([{ ...row, labels: [undefined, 1, 1] }], 10).positions).toEqual([]);
+  });
+
+  test("at a divergence the token of the right solution is predicted, and nothing behind it", () => {
+    const wrong = { ...row, labels: [1, 0, 0], divergence: { at: 4, token: 77 } };
+    expect(nextTokens([wrong], 10, true)).toEqual({ positions: [0, 1, 2, 3], next: [10, 11, 3, 77] });
+  });
+
+  test("tokens within steps are right up to the divergence, and wrong from there on", () => {
+    const long = { promptIds: [9, 1], decoderIds: [0, 10, 11, 3, 12, 14, 3, 13, 1], stepEnds: [3, 6, 8] };
+    const wrong = { ...long, labels: [1, 0, 0], divergence: { at: 5, token: 77 } };
+    expect(labelledTokens([wrong], 10)).toEqual({ positions: [1, 2, 4, 5, 7], labels: [1, 1, 1, 0, 0] });
+    // without one, nobody knows which token of the wrong step is wrong
+    expect(labelledTokens([{ ...long, labels: [1, 0, 0] }], 10).positions).toEqual([1, 2, 7]);
+    expect(labelledTokens([{ ...long, labels: [undefined, 0, 0] }], 10).positions).toEqual([7]);
   });
 });
 
+/** The whole decoder of the tiny model is one layer. */
+const options = (lmWeight: number): SolutionLossOptions => ({
+  answers: answers(),
+  tokenWeight: 0.3,
+  lmWeight,
+  lmLayers: 1,
+});
+
 const grouped = (groups: LabelledTokens[][], lmWeight: number) =>
-  solutionGradients(model.parameters, model.config, groups, { answers: answers(), lmWeight });
+  solutionGradients(model.parameters, model.config, groups, options(lmWeight));
 
 test("the figures are sums over labelled steps", () => {
   const { figures, gradients } = grouped([solutions()], 0);
@@ -122,13 +155,12 @@ test("two processes give the gradients and figures of one", async () => {
   const parallel = startParallelGradients(model.config, 2);
   try {
     const one = grouped([solutions()], 0.5);
-    const options = { answers: answers(), lmWeight: 0.5 };
-    const two = await parallel.gradients(model.parameters, [solutions()], options);
+    const two = await parallel.gradients(model.parameters, [solutions()], options(0.5));
     expect(two.figures).toMatchObject({ solutions: 3, steps: one.figures.steps, lmTokens: one.figures.lmTokens });
     expect(two.figures.loss).toBeCloseTo(one.figures.loss, 4);
     expectSame(two.gradients, one.gradients);
     // a batch of one solution leaves the second process nothing to do
-    const alone = await parallel.gradients(model.parameters, [solutions().slice(0, 1)], options);
+    const alone = await parallel.gradients(model.parameters, [solutions().slice(0, 1)], options(0.5));
     expect(alone.figures.solutions).toBe(1);
     tf.dispose([one.gradients, two.gradients, alone.gradients]);
   } finally {
@@ -150,10 +182,14 @@ test.each(["decoder.final_layer_norm.weight", "encoder.block.0.layer.1.layer_nor
         return tf.tensor1d(values);
       });
       const parameters = { ...model.parameters, [name]: changed };
-      const result = solutionGradients(parameters, model.config, [solutions()], { answers: answers(), lmWeight });
+      const result = solutionGradients(parameters, model.config, [solutions()], options(lmWeight));
       tf.dispose([result.gradients, changed]);
       const { figures } = result;
-      return figures.loss / figures.steps + (lmWeight * figures.lmLoss) / figures.lmTokens;
+      return (
+        figures.loss / figures.steps +
+        (0.3 * figures.tokenLoss) / figures.answeredTokens +
+        (lmWeight * figures.lmLoss) / figures.lmTokens
+      );
     };
     const slope = (lossAt(0.02) - lossAt(-0.02)) / 0.04;
     expect(Math.abs((gradient[0] ?? Number.NaN) - slope)).toBeLessThan(0.02 * Math.max(Math.abs(slope), 0.02));
