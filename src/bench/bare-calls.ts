@@ -3,11 +3,14 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import { env, InferenceSession } from "onnxruntime-web/wasm";
 import { generate } from "../edge/engine/generate.ts";
 import { closeModel, loadModel } from "../edge/engine/model.ts";
 import type { Runtime } from "../edge/engine/runtime.ts";
 import type { ModelStore } from "../edge/model-store.ts";
+import { createOrtRuntime } from "../edge/ort/runtime.ts";
+import { prepareEdgeWasm } from "../infer/edge-wasm.ts";
+import { EDGE_WASM } from "../infer/local-worker.ts";
 
 /** Milliseconds a step of the decoder: all of it, and the calls of the graphs alone. */
 export interface TokenTimes {
@@ -24,7 +27,7 @@ export async function timeTokens(
   options: { prompt: string; tokens: number; candidates: readonly number[] },
 ): Promise<TokenTimes[]> {
   const calls = { ms: 0, steps: 0 };
-  const model = await loadModel(folder(modelDir), "model", "int8", timedRuntime(calls));
+  const model = await loadModel(folder(modelDir), "model", "int8", await timedRuntime(calls));
   try {
     const all: TokenTimes[] = [];
     for (const candidates of options.candidates) {
@@ -53,42 +56,36 @@ export async function timeTokens(
   }
 }
 
-/** onnxruntime-web as the worker has it, adding the time of its calls to `calls`. */
-function timedRuntime(calls: { ms: number }): Runtime {
+/** The worker's runtime, adding the time of its runs to `calls`. */
+async function timedRuntime(calls: { ms: number }): Promise<Runtime> {
+  await prepareEdgeWasm(EDGE_WASM);
   env.wasm.numThreads = 1;
+  env.wasm.wasmBinary = new ArrayBuffer(8);
   env.logLevel = "error";
-  const tensor = (value: unknown): Tensor => {
-    if (value instanceof Tensor) return value;
-    throw new TypeError("a value of another runtime");
-  };
+  const wasm = await WebAssembly.compile(await readFile(EDGE_WASM));
+  const runtime = createOrtRuntime(wasm, (bytes, weights) =>
+    InferenceSession.create(bytes, {
+      executionProviders: ["wasm"],
+      externalData: [...weights],
+      graphOptimizationLevel: "all",
+      enableCpuMemArena: false,
+      enableMemPattern: false,
+    }),
+  );
   return {
-    async createSession(bytes, _where, weights = []) {
-      const session = await InferenceSession.create(bytes, {
-        executionProviders: ["wasm"],
-        externalData: [...weights],
-        graphOptimizationLevel: "all",
-        enableCpuMemArena: false,
-        enableMemPattern: false,
-      });
+    ...runtime,
+    async createSession(...args) {
+      const session = await runtime.createSession(...args);
       return {
+        ...session,
         async run(feeds, fetches) {
-          const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensor(value)]));
           const started = performance.now();
-          const outputs = await session.run(inputs, [...fetches]);
+          const outputs = await session.run(feeds, fetches);
           calls.ms += performance.now() - started;
-          return fetches.map((name) => tensor(outputs[name]));
+          return outputs;
         },
-        release: () => session.release(),
       };
     },
-    int64: (values, dims) => new Tensor("int64", BigInt64Array.from(values, BigInt), dims),
-    float32: (values, dims) => new Tensor("float32", values, dims),
-    readFloat32(value) {
-      const { data } = tensor(value);
-      if (data instanceof Float32Array) return data;
-      throw new TypeError("not a float32 tensor");
-    },
-    memoryBytes: () => 0,
   };
 }
 

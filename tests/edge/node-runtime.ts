@@ -37,6 +37,7 @@ export const nodeRuntime: Runtime = {
     if (data instanceof Float32Array) return data;
     throw new TypeError("not a float32 tensor");
   },
+  free: () => undefined,
   memoryBytes: () => 0,
 };
 

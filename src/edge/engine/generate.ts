@@ -7,7 +7,7 @@ import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import { createRandom, nextToken, penalizeRepetition, tokenLogp } from "./next-token.ts";
 import { endOfStop } from "./stop.ts";
-import { type Cache, decodeStep, encodeSources, repeatSource } from "./t5.ts";
+import { type Cache, decodeStep, type Encoded, encodeSources, freeCache, freeEncoded, repeatSource } from "./t5.ts";
 
 export interface GenerateOptions {
   prompt: string;
@@ -58,25 +58,44 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
     fix: "Shorten it.",
   });
   const maxNewTokens = targetLimit(model, options.maxNewTokens);
-  const encoded = repeatSource(model, await encodeSources(model, [source]), options.candidates);
   const rows = Array.from({ length: options.candidates }, (_, row) => newRow(options.seed + row));
-  const { vocabSize, decoderStartTokenId } = model.config;
-  let cache: Cache | undefined;
-  for (let step = 0; step < maxNewTokens && rows.some((row) => row.finishReason === undefined); step++) {
-    if (step > 0 && step % TOKENS_BETWEEN_PAUSES === 0) await options.pause?.();
-    const inputIds = rows.map((row) => row.ids.at(-1) ?? decoderStartTokenId);
-    const decoded = await decodeStep(model, encoded, inputIds, cache);
-    cache = decoded.cache;
-    for (const [index, row] of rows.entries()) {
-      if (row.finishReason !== undefined) continue;
-      advance(model, row, decoded.logits.subarray(index * vocabSize, (index + 1) * vocabSize), options);
-    }
+  const encoded = await encodeSources(model, [source]);
+  try {
+    await decode(model, repeatSource(model, encoded, options.candidates), rows, maxNewTokens, options);
+  } finally {
+    freeEncoded(model, encoded);
   }
   return {
     model: model.manifest.model,
     promptTokens: source.length,
     candidates: rows.map((row) => finish(model, row, options.tokenTexts ?? false)),
   };
+}
+
+/** Fills in the rows, until all have ended or have `maxNewTokens`. */
+async function decode(
+  model: Model,
+  encoded: Encoded,
+  rows: readonly Row[],
+  maxNewTokens: number,
+  options: GenerateOptions,
+): Promise<void> {
+  const { vocabSize, decoderStartTokenId } = model.config;
+  let cache: Cache | undefined;
+  try {
+    for (let step = 0; step < maxNewTokens && rows.some((row) => row.finishReason === undefined); step++) {
+      if (step > 0 && step % TOKENS_BETWEEN_PAUSES === 0) await options.pause?.();
+      const inputIds = rows.map((row) => row.ids.at(-1) ?? decoderStartTokenId);
+      const decoded = await decodeStep(model, encoded, inputIds, cache);
+      cache = decoded.cache;
+      for (const [index, row] of rows.entries()) {
+        if (row.finishReason !== undefined) continue;
+        advance(model, row, decoded.logits.subarray(index * vocabSize, (index + 1) * vocabSize), options);
+      }
+    }
+  } finally {
+    freeCache(model, cache);
+  }
 }
 
 interface Row {

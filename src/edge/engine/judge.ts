@@ -8,7 +8,7 @@ import { type JudgeContext, judgePrompt, policyPrompt, yesScore } from "../../sh
 import type { Step } from "../../shared/steps.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
-import { encodeSources, firstLogits } from "./t5.ts";
+import { encodeSources, firstLogits, freeEncoded } from "./t5.ts";
 
 export interface ScoreOptions {
   prompt: string;
@@ -88,7 +88,7 @@ async function judge(model: Model, batch: readonly Question[]): Promise<number[]
     model,
     batch.map((question) => question.ids),
   );
-  const logits = await firstLogits(model, encoded);
+  const logits = await firstLogits(model, encoded).finally(() => freeEncoded(model, encoded));
   const { yes_token_id: yes, no_token_id: no } = model.manifest.judge;
   const { vocabSize } = model.config;
   return batch.map((_, row) =>

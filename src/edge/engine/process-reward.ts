@@ -9,7 +9,16 @@ import { policyPrompt, yesScore } from "../../shared/prompts.ts";
 import { encodeWithinLimit, MAX_CHARACTERS_PER_TOKEN } from "./encode.ts";
 import { batchesByLength, checkSteps, type ScoreOptions, type Scoring } from "./judge.ts";
 import type { Model } from "./model.ts";
-import { allLogits, type Cache, decodeStep, type Encoded, encodeSources, repeatSource } from "./t5.ts";
+import {
+  allLogits,
+  type Cache,
+  decodeStep,
+  type Encoded,
+  encodeSources,
+  freeCache,
+  freeEncoded,
+  repeatSource,
+} from "./t5.ts";
 
 const MAX_BATCH_ROWS = 16;
 /** The lean form is for models that barely fit. */
@@ -47,9 +56,13 @@ export async function scoreProcess(model: Model, options: ScoreOptions, maxLogit
   });
   const encoded = await encodeSources(model, [source]);
   const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
-  for (const [index, batch] of batchesByLength([...rows.values()], maxRows).entries()) {
-    if (index > 0) await options.pause?.();
-    await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
+  try {
+    for (const [index, batch] of batchesByLength([...rows.values()], maxRows).entries()) {
+      if (index > 0) await options.pause?.();
+      await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
+    }
+  } finally {
+    freeEncoded(model, encoded);
   }
   return {
     model: model.manifest.model,
@@ -71,21 +84,25 @@ async function scoreBatch(model: Model, encoded: Encoded, batch: readonly Row[],
   const length = Math.max(...batch.map(({ ids }) => ids.length));
   const piece = Math.max(1, Math.floor(maxLogits / (batch.length * vocabSize)));
   let cache: Cache | undefined;
-  for (let start = 0; start < length; start += piece) {
-    const end = Math.min(length, start + piece);
-    const inputIds = batch.flatMap(({ ids }) =>
-      Array.from({ length: end - start }, (_, t) => ids[start + t] ?? padTokenId),
-    );
-    let logits: Float32Array;
-    if (start === 0 && end === length) logits = await allLogits(model, encoded, inputIds);
-    else ({ logits, cache } = await decodeStep(model, encoded, inputIds, cache));
-    batch.forEach(({ stepEnds, scores }, row) => {
-      for (const position of stepEnds) {
-        if (position < start || position >= end) continue;
-        const at = (row * (end - start) + position - start) * vocabSize;
-        scores.push(yesScore(logits[at + yes] ?? Number.NaN, logits[at + no] ?? Number.NaN));
-      }
-    });
+  try {
+    for (let start = 0; start < length; start += piece) {
+      const end = Math.min(length, start + piece);
+      const inputIds = batch.flatMap(({ ids }) =>
+        Array.from({ length: end - start }, (_, t) => ids[start + t] ?? padTokenId),
+      );
+      let logits: Float32Array;
+      if (start === 0 && end === length) logits = await allLogits(model, encoded, inputIds);
+      else ({ logits, cache } = await decodeStep(model, encoded, inputIds, cache));
+      batch.forEach(({ stepEnds, scores }, row) => {
+        for (const position of stepEnds) {
+          if (position < start || position >= end) continue;
+          const at = (row * (end - start) + position - start) * vocabSize;
+          scores.push(yesScore(logits[at + yes] ?? Number.NaN, logits[at + no] ?? Number.NaN));
+        }
+      });
+    }
+  } finally {
+    freeCache(model, cache);
   }
 }
 

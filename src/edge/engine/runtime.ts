@@ -1,7 +1,7 @@
 // What the engine needs from an ONNX runtime, so that the same engine runs on onnxruntime-web in workerd and, in tests,
 // on onnxruntime-node. Values are opaque: only the runtime that made one can read it.
 
-/** A tensor of some runtime. */
+/** A tensor of some runtime. What a session returns may lie in the runtime's own memory, until it is freed. */
 export interface Value {
   readonly dims: readonly number[];
 }
@@ -30,6 +30,8 @@ export interface Runtime {
   float32(values: Float32Array, dims: readonly number[]): Value;
   /** The elements of a float32 tensor. */
   readFloat32(value: Value): Float32Array;
+  /** Gives back what values hold in the runtime's memory; they are not used afterwards. Others are left alone. */
+  free(values: Iterable<Value>): void;
   /** Memory that the runtime holds outside the JavaScript heap. */
   memoryBytes(): number;
 }

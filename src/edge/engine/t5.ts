@@ -17,7 +17,7 @@ import type { T5Config } from "../../shared/t5-config.ts";
 import type { Model } from "./model.ts";
 import type { Value } from "./runtime.ts";
 
-/** Sources read by the encoder. */
+/** Sources read by the encoder; `freeEncoded` gives their memory back. */
 export interface Encoded {
   batch: number;
   /** What each step of the decoder is given of them, by input name: hidden states `[B, S, D]`, or in the lean form the cross cache. */
@@ -26,7 +26,7 @@ export interface Encoded {
   mask: Value;
 }
 
-/** The decoder's past, by input name; grows by one position a step. */
+/** The decoder's past, by input name; grows by one position a step. `freeCache` gives its memory back. */
 export type Cache = ReadonlyMap<string, Value>;
 
 /** Runs the encoder on sources of any length; shorter ones are padded and masked. */
@@ -73,6 +73,16 @@ function byName(names: readonly string[], values: readonly Value[]): Record<stri
     return value === undefined ? [] : [[name, value]];
   });
   return Object.fromEntries(entries);
+}
+
+/** Frees what the encoder gave. */
+export function freeEncoded({ runtime }: Model, { states }: Encoded): void {
+  runtime.free(Object.values(states));
+}
+
+/** Frees a cache that is not decoded on. */
+export function freeCache({ runtime }: Model, cache: Cache | undefined): void {
+  runtime.free(cache?.values() ?? []);
 }
 
 /** The same source `count` times, for several candidates of one prompt: the encoder does not run again. */
@@ -150,12 +160,14 @@ async function runDecoder(
   const [first, ...outputs] = await decoder.run(feeds, [lean === undefined ? LOGITS : LEAN.hiddenStates, ...fetches]);
   if (first === undefined) throw new TypeError("the decoder returned nothing");
   const [logits = first] = lean === undefined ? [] : await lean.head.run({ [LEAN.hiddenStates]: first }, [LOGITS]);
-  return { logits: runtime.readFloat32(logits), outputs };
+  const read = runtime.readFloat32(logits);
+  runtime.free(logits === first ? [first] : [first, logits]);
+  return { logits: read, outputs };
 }
 
 /**
- * One decoder step: `inputIds` [B * T] in (T positions a row, one when generating), logits [B, T, V] and the grown cache out. Without a
- * cache it is the first step.
+ * One decoder step: `inputIds` [B * T] in (T positions a row, one when generating), logits [B, T, V] and the grown cache out, which
+ * takes the place of the given one. Without a cache it is the first step.
  */
 export async function decodeStep(
   model: Model,
@@ -169,7 +181,8 @@ export async function decodeStep(
   const { logits, outputs } = await runDecoder(model, feeds, present);
   const grown = new Map(cache);
   for (const [index, { past }] of names.entries()) {
-    const value = outputs[index];
+    const [before, value] = [grown.get(past), outputs[index]];
+    if (before !== undefined) model.runtime.free([before]);
     if (value !== undefined) grown.set(past, value);
   }
   return { logits, cache: grown };

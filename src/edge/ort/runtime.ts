@@ -1,0 +1,67 @@
+// The engine's Runtime on onnxruntime-web, single-threaded: the library opens sessions, runs go to the runtime's own interface.
+
+import { ArtifactError } from "../../shared/errors.ts";
+import type { Runtime, Session, WeightFile } from "../engine/runtime.ts";
+import { type StartedOrt, startOrt } from "./module.ts";
+import { asOrtValue, closeNames, createOrtValues, type OrtValues, openNames } from "./values.ts";
+
+/** What is used of the library's InferenceSession. */
+interface LibrarySession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  release(): Promise<void>;
+}
+
+/** Opens a session through the library. */
+export type OpenSession = (bytes: Uint8Array, weights: readonly WeightFile[]) => Promise<LibrarySession>;
+
+/** `wasm` is the library's, compiled, with unshared memory. The runtime starts with the first session. */
+export function createOrtRuntime(wasm: WebAssembly.Module, openSession: OpenSession): Runtime {
+  let ort: (StartedOrt & { values: OrtValues }) | undefined;
+  const started = (): StartedOrt & { values: OrtValues } => {
+    if (ort !== undefined) return ort;
+    throw new TypeError("no session was opened");
+  };
+  const open: OpenSession = async (bytes, weights) => {
+    if (ort !== undefined) return openSession(bytes, weights);
+    const first = await startOrt(wasm, () => openSession(bytes, weights));
+    ort = { ...first.started, values: createOrtValues(first.started) };
+    return first.result;
+  };
+  return {
+    async createSession(bytes, where, weights = []): Promise<Session> {
+      let session: LibrarySession;
+      try {
+        session = await open(bytes, weights);
+      } catch (cause) {
+        throw new ArtifactError({
+          code: "bad_graph",
+          what: "the ONNX graph could not be opened",
+          where,
+          fix: "Export the model again: npm run export -- --model DIR.",
+          cause,
+        });
+      }
+      const running = started();
+      const { values } = running;
+      const names = openNames(running, running.lastSession(), session);
+      return {
+        async run(feeds, fetches) {
+          const inputs = new Map(Object.entries(feeds).map(([name, value]) => [name, asOrtValue(value)]));
+          return values.run(names, inputs, fetches);
+        },
+        async release() {
+          await session.release();
+          closeNames(running, names);
+        },
+      };
+    },
+    int64: (values, dims) => ({ data: BigInt64Array.from(values, BigInt), dims }),
+    float32: (data, dims) => ({ data, dims }),
+    readFloat32: (value) => started().values.readFloat32(asOrtValue(value)),
+    free(values) {
+      for (const value of values) started().values.release(asOrtValue(value));
+    },
+    memoryBytes: () => ort?.memory.buffer.byteLength ?? 0,
+  };
+}
