@@ -5,20 +5,17 @@ import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
 import { type JudgeContext, judgePrompt, TEMPLATE_VERSION, yesScore } from "../../shared/prompts.ts";
 import { splitSteps } from "../../shared/steps.ts";
-import type { T5Config } from "../../shared/t5-config.ts";
-import { padRows } from "../model/batch.ts";
-import { product } from "../model/gradients.ts";
 import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../model/model-folder.ts";
-import type { Parameters } from "../model/parameters.ts";
-import { decode, encode, head } from "../model/t5.ts";
-import { type Tensor2D, tf } from "../tensorflow.ts";
+import { tf } from "../tensorflow.ts";
+import { judgeLogits } from "./judge-pass.ts";
+import { type JudgeWeights, judgeWeights } from "./judge-weights.ts";
 
 export interface LLMRewardModelOptions {
   /** What the judge sees beside the step. Default "prefix". */
   context?: JudgeContext;
   /** Default "mean". */
   aggregation?: Aggregation;
-  /** Most prompt tokens, padding included, in one forward pass. Default 8192. */
+  /** Most prompt tokens in one pass of the encoder. Default 1024: larger batches leave the processor's cache. */
   maxBatchTokens?: number;
   /** Longer judge prompts lose their beginning (the question first), never the step itself. Default 512. */
   maxPromptTokens?: number;
@@ -27,7 +24,7 @@ export interface LLMRewardModelOptions {
 const DEFAULTS: Required<LLMRewardModelOptions> = {
   context: "prefix",
   aggregation: "mean",
-  maxBatchTokens: 8192,
+  maxBatchTokens: 1024,
   maxPromptTokens: 512,
 };
 
@@ -41,34 +38,36 @@ export interface Completion {
   completion: string;
 }
 
-/** Logits of "yes" and "no" at the first decoder position for judge prompts, batched by length. */
-function yesNoLogits(
-  p: Parameters,
-  config: T5Config,
-  inputIds: readonly (readonly number[])[],
-  tokens: { yes: number; no: number },
-): { yes: number; no: number }[] {
-  return tf.tidy(() => {
-    const start = {
-      ids: tf.tensor1d(new Int32Array(inputIds.length).fill(config.decoderStartTokenId), "int32"),
-      batch: inputIds.length,
-      length: 1,
-    };
-    const hidden = decode(p, config, encode(p, config, padRows(inputIds, config.padTokenId)), start);
-    const rows = tf.gather(head(p), tf.tensor1d([tokens.yes, tokens.no], "int32")) as Tensor2D;
-    const logits = product(hidden, rows, false, true).dataSync();
-    return inputIds.map((_, i) => ({ yes: logits[2 * i] ?? Number.NaN, no: logits[2 * i + 1] ?? Number.NaN }));
-  });
+/** Judge prompts that the decoder reads at once; their encoder states are in memory together. */
+const PROMPTS_AT_ONCE = 64;
+
+/** Rows in their order, in batches of at most `maxTokens`, padding included, or of one row. */
+function inBatches(rows: readonly (readonly number[])[], maxTokens: number): (readonly number[])[][] {
+  const batches: (readonly number[])[][] = [];
+  let longest = 0;
+  for (const row of rows) {
+    const batch = batches.at(-1);
+    longest = Math.max(longest, row.length);
+    if (batch !== undefined && (batch.length + 1) * longest <= maxTokens) batch.push(row);
+    else {
+      batches.push([row]);
+      longest = row.length;
+    }
+  }
+  return batches;
 }
 
 export class LLMRewardModel {
   readonly options: Required<LLMRewardModelOptions>;
   private readonly model: Model;
+  private readonly weights: JudgeWeights;
   private readonly tokenizer: FolderTokenizer;
 
   /** Takes over the model: `dispose` frees its tensors. */
   constructor(model: Model, tokenizer: FolderTokenizer, options: LLMRewardModelOptions = {}) {
     this.model = model;
+    const answers = { yes: tokenizer.yesTokenId, no: tokenizer.noTokenId };
+    this.weights = judgeWeights(model.parameters, model.config, answers);
     this.tokenizer = tokenizer;
     this.options = { ...DEFAULTS, ...options };
   }
@@ -76,7 +75,9 @@ export class LLMRewardModel {
   /** Loads a reward model from a folder in Hugging Face layout. */
   static async load(dir: string, options: LLMRewardModelOptions = {}): Promise<LLMRewardModel> {
     const model = await loadModel(dir);
-    return new LLMRewardModel(model, await loadTokenizer(dir, model.config), options);
+    const judge = new LLMRewardModel(model, await loadTokenizer(dir, model.config), options);
+    tf.dispose(model.parameters); // the judge has what it needs of them, in half the memory
+    return judge;
   }
 
   /** What a cached score depends on beside the text and the weights. */
@@ -101,16 +102,16 @@ export class LLMRewardModel {
       .map((text) => ({ text, ids: this.encodePrompt(text) }))
       .sort((a, b) => a.ids.length - b.ids.length);
     const scoreOf = new Map<string, number>();
-    for (let start = 0; start < questions.length; ) {
-      let end = start + 1;
-      while ((end + 1 - start) * (questions[end]?.ids.length ?? Number.NaN) <= this.options.maxBatchTokens) end++;
-      const batch = questions.slice(start, end);
-      const scores = this.scoreBatch(batch.map(({ ids }) => ids));
-      batch.forEach(({ text }, i) => {
-        scoreOf.set(text, scores[i] ?? Number.NaN);
+    for (let start = 0; start < questions.length; start += PROMPTS_AT_ONCE) {
+      const part = questions.slice(start, start + PROMPTS_AT_ONCE);
+      const batches = inBatches(
+        part.map(({ ids }) => ids),
+        this.options.maxBatchTokens,
+      );
+      judgeLogits(this.weights, this.model.config, batches).forEach(({ yes, no }, i) => {
+        scoreOf.set(part[i]?.text ?? "", yesScore(yes, no));
       });
-      start = end;
-      onProgress?.(start, questions.length);
+      onProgress?.(start + part.length, questions.length);
     }
     return texts.map((own) => {
       const stepScores = own.map((text) => scoreOf.get(text) ?? Number.NaN);
@@ -132,13 +133,7 @@ export class LLMRewardModel {
     return steps.map((_, index) => judgePrompt(prompt, steps, index, this.options.context));
   }
 
-  private scoreBatch(inputIds: readonly (readonly number[])[]): number[] {
-    const { parameters, config } = this.model;
-    const tokens = { yes: this.tokenizer.yesTokenId, no: this.tokenizer.noTokenId };
-    return yesNoLogits(parameters, config, inputIds, tokens).map(({ yes, no }) => yesScore(yes, no));
-  }
-
   dispose(): void {
-    tf.dispose(this.model.parameters);
+    tf.dispose([this.model.parameters, this.weights]);
   }
 }
