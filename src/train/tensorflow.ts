@@ -30,6 +30,10 @@ export interface OpAttribute {
 /** Direct access to TensorFlow's operations beyond those that TensorFlow.js wraps (native backend only). */
 export interface NativeOps {
   run(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
+  /** Opens the graph of a SavedModel folder for the life of the process and returns its number. */
+  loadGraph(dir: string, tag: string): number;
+  /** Runs such a graph; inputs and outputs are named "node:output". */
+  runGraph(graph: number, inputs: tf.Tensor[], inputNames: string[], outputNames: string[]): tf.Tensor[];
   readonly types: {
     readonly float: number;
     readonly int32: number;
@@ -70,10 +74,18 @@ function restoreRemovedUtil(): void {
 interface NodeBackend {
   binding: Record<string, number>;
   executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: tf.TensorInfo[], outputs: number): tf.Tensor[];
+  loadSavedModelMetaGraph(dir: string, tags: string): number;
+  runSavedModel(graph: number, inputs: tf.Tensor[], inputInfos: { name: string }[], outputs: string[]): tf.Tensor[];
 }
 
 function isNodeBackend(value: unknown): value is NodeBackend {
-  return typeof value === "object" && value !== null && "executeMultipleOutputs" in value && "binding" in value;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "executeMultipleOutputs" in value &&
+    "runSavedModel" in value &&
+    "binding" in value
+  );
 }
 
 async function startNative(precision: Precision): Promise<void> {
@@ -92,6 +104,14 @@ async function startNative(precision: Precision): Promise<void> {
   };
   native = {
     run: (op, attributes, inputs, outputs) => backend.executeMultipleOutputs(op, attributes, inputs, outputs),
+    loadGraph: (dir, tag) => backend.loadSavedModelMetaGraph(dir, tag),
+    runGraph: (graph, inputs, inputNames, outputNames) =>
+      backend.runSavedModel(
+        graph,
+        inputs,
+        inputNames.map((name) => ({ name })),
+        outputNames,
+      ),
     types: {
       float: constant("TF_FLOAT"),
       int32: constant("TF_INT32"),

@@ -18,6 +18,7 @@ export interface Differentiable<Inputs extends Tensor[], Saved extends Tensor[],
 
 /** What tf.customGrad itself stands on (tfjs-core 4.22, engine.js); declared private. */
 interface TapeEngine {
+  isTapeOn(): boolean;
   runKernelFunc(call: {
     forwardFunc: (backend: unknown, save: (tensors: Tensor[]) => void) => Tensor;
     backwardsFunc: (dy: Tensor, saved: Tensor[]) => Record<string, () => Tensor>;
@@ -26,7 +27,18 @@ interface TapeEngine {
 }
 
 function isTapeEngine(value: unknown): value is TapeEngine {
-  return typeof value === "object" && value !== null && "runKernelFunc" in value;
+  return typeof value === "object" && value !== null && "runKernelFunc" in value && "isTapeOn" in value;
+}
+
+function tapeEngine(): TapeEngine {
+  const engine: unknown = tf.engine();
+  if (!isTapeEngine(engine)) throw new Error("TensorFlow.js's engine has changed its shape");
+  return engine;
+}
+
+/** Whether what is computed now is recorded for a backward pass. */
+export function isTapeOn(): boolean {
+  return tapeEngine().isTapeOn();
 }
 
 const byIndex = <T>(list: readonly T[]): Record<string, T> => Object.fromEntries(list.entries());
@@ -36,8 +48,7 @@ export function withGradient<Inputs extends Tensor[], Saved extends Tensor[], Ou
   forward: (...inputs: Inputs) => Differentiable<Inputs, Saved, Output>,
   ...inputs: Inputs
 ): Output {
-  const engine: unknown = tf.engine();
-  if (!isTapeEngine(engine)) throw new Error("TensorFlow.js's engine has changed its shape");
+  const engine = tapeEngine();
   let gradient: Differentiable<Inputs, Saved, Output>["gradient"] | undefined;
   const value = engine.runKernelFunc({
     forwardFunc: (_, save) => {

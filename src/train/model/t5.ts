@@ -5,6 +5,7 @@
 
 import { relativePositionBuckets } from "../../shared/relative-position.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
+import { decoderBlockGraph, encoderBlockGraph } from "../graph/blocks.ts";
 import { type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
 import { attend } from "./attention.ts";
 import { gatedGelu, gatherRows, residual, rmsNorm } from "./gradients.ts";
@@ -179,7 +180,8 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, opt
     const name = `encoder.block.${i}`;
     const block = (x: Tensor2D, bias: Tensor4D, ...index: HeadIndex): Tensor2D =>
       encoderBlock(p, config, `${name}.layer`, { x, bias, index });
-    x = runBlock(block, [x, bias, ...index], { p, name, differentiated, options });
+    const fast = options.gradientCheckpointing ? undefined : encoderBlockGraph(p, config, name, { x, bias, index });
+    x = fast ?? runBlock(block, [x, bias, ...index], { p, name, differentiated, options });
     options.onEncoderBlock?.(padded(x, rows, length), i);
   }
   const hidden = normed(p, "encoder.final_layer_norm", x, config);
@@ -253,7 +255,9 @@ export function decodeReal(
       const index = { self: [s0, s1, s2], query: [q0, q1, q2], memory: [m0, m1, m2] } satisfies DecoderInput["index"];
       return decoderBlock(p, config, `${name}.layer`, { x, hidden, bias, maskBias, index });
     };
-    x = runBlock(block, tensors, { p, name, differentiated, options });
+    const input = { x, hidden: source.hidden, bias, maskBias, index: { self, query, memory } };
+    const fast = options.gradientCheckpointing ? undefined : decoderBlockGraph(p, config, name, input);
+    x = fast ?? runBlock(block, tensors, { p, name, differentiated, options });
     options.onDecoderBlock?.(padded(x, rows, length), i);
   }
   return headInput(normed(p, "decoder.final_layer_norm", x, config), config);
