@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deployWorker } from "../../src/infer/deploy-worker.ts";
 import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
-import { importedMemoryFlag, prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
+import { importedMemoryFlag, prepareEdgeWasm, withStack } from "../../src/infer/edge-wasm.ts";
 import { CapacityError } from "../../src/shared/errors.ts";
 import { exportTinyModel } from "./tiny-model.ts";
 
@@ -73,7 +73,7 @@ describe("wasm", () => {
     expect(importedMemoryFlag(Uint8Array.from(module(3).slice(0, 14)))).toBeUndefined();
   });
 
-  test("the worker's wasm differs from the shipped one in that byte alone", async () => {
+  test("the worker's wasm differs from the shipped one in that byte and in the stack's top", async () => {
     const path = join(folder, "ort.wasm");
     await prepareEdgeWasm(path);
     const prepared = await readFile(path);
@@ -83,7 +83,29 @@ describe("wasm", () => {
     const flag = importedMemoryFlag(shipped) ?? -1;
     expect([shipped[flag], prepared[flag]]).toEqual([3, 1]);
     prepared[flag] = 3;
-    expect(prepared.equals(shipped)).toBe(true);
+    expect(withStack(shipped, 2 ** 20)?.length).toBe(shipped.length);
+    expect(prepared.equals(withStack(shipped, 2 ** 20) ?? Buffer.alloc(0))).toBe(true);
+    expect(prepared.reduce((count, byte, i) => count + (byte === shipped[i] ? 0 : 1), 0)).toBeLessThanOrEqual(12);
+  });
+
+  test("the stack's top is changed where it is named, and nowhere else", () => {
+    // i32.const of 0x603080 (6 MB) and of 0x103080, four LEB128 digits each
+    const [top, bottom] = [
+      [0x41, 0x80, 0xe1, 0x80, 0x03],
+      [0x41, 0x80, 0xe1, 0xc0, 0x00],
+    ];
+    const described = [...top, 0x24, 8, ...bottom, 0x24, 7];
+    const heap = [0x80, 0x30, 0x60, 0x00];
+    const laidOut = Uint8Array.from([1, 2, ...top, 0x0b, ...described, 9, ...heap, 5]);
+    // 0x103080 + 2^20 = 0x203080
+    const smaller = [0x41, 0x80, 0xe1, 0x80, 0x01];
+    expect(Array.from(withStack(laidOut, 2 ** 20) ?? [])).toEqual([
+      ...[1, 2, ...smaller, 0x0b],
+      ...[...smaller, 0x24, 8, ...bottom, 0x24, 7],
+      ...[9, 0x80, 0x30, 0x20, 0x00, 5],
+    ]);
+    expect(withStack(laidOut, 2 ** 24)).toBeUndefined(); // larger than before
+    expect(withStack(Uint8Array.from([...described, ...heap]), 2 ** 20)).toBeUndefined(); // no stack pointer
   });
 
   test("it is written once", async () => {
