@@ -30,10 +30,12 @@ export interface OpAttribute {
 /** Direct access to TensorFlow's operations beyond those that TensorFlow.js wraps (native backend only). */
 export interface NativeOps {
   run(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
-  /** Opens the graph of a SavedModel folder for the life of the process and returns its number. */
+  /** Opens the graph of a SavedModel folder and returns its number. */
   loadGraph(dir: string, tag: string): number;
   /** Runs such a graph; inputs and outputs are named "node:output". */
   runGraph(graph: number, inputs: tf.Tensor[], inputNames: string[], outputNames: string[]): tf.Tensor[];
+  /** Frees a graph and its variables. */
+  closeGraph(graph: number): void;
   readonly types: {
     readonly float: number;
     readonly int32: number;
@@ -75,6 +77,7 @@ interface NodeBackend {
   binding: Record<string, number>;
   executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: tf.TensorInfo[], outputs: number): tf.Tensor[];
   loadSavedModelMetaGraph(dir: string, tags: string): number;
+  deleteSavedModel(graph: number): void;
   runSavedModel(graph: number, inputs: tf.Tensor[], inputInfos: { name: string }[], outputs: string[]): tf.Tensor[];
 }
 
@@ -105,6 +108,7 @@ async function startNative(precision: Precision): Promise<void> {
   native = {
     run: (op, attributes, inputs, outputs) => backend.executeMultipleOutputs(op, attributes, inputs, outputs),
     loadGraph: (dir, tag) => backend.loadSavedModelMetaGraph(dir, tag),
+    closeGraph: (graph) => backend.deleteSavedModel(graph),
     runGraph: (graph, inputs, inputNames, outputNames) =>
       backend.runSavedModel(
         graph,

@@ -5,7 +5,7 @@ import type { LossSettings } from "../loss/settings.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { ForwardOptions } from "../model/t5.ts";
 import type { AdamW } from "../optim/adamw.ts";
-import { addGradients, clipByGlobalNorm, valueAndGradients } from "../optim/gradients.ts";
+import { addGradients, clipFactor, globalNorm, valueAndGradients } from "../optim/gradients.ts";
 import { type Tensor, tf } from "../tensorflow.ts";
 import { addFigures, NO_FIGURES, type PairFigures, sum } from "./figures.ts";
 import { pairLoss, type ScoredPair } from "./pair-loss.ts";
@@ -62,8 +62,8 @@ export function applyGradients(
   gradients: Record<string, Tensor>,
   options: { maxGradNorm: number; learningRate: number },
 ): number {
-  const norm = clipByGlobalNorm(gradients, options.maxGradNorm);
-  optimizer.step(gradients, options.learningRate);
+  const norm = globalNorm(gradients);
+  optimizer.step(gradients, options.learningRate, clipFactor(norm, options.maxGradNorm));
   tf.dispose(gradients);
   return norm;
 }

@@ -15,6 +15,8 @@ export type Attribute =
   | { type: ElementType }
   | { bool: boolean }
   | { int: number }
+  | { text: string }
+  | { shape: readonly number[] }
   | { tensor: { type: ElementType; shape: readonly number[]; values: readonly number[] } };
 
 /** NodeDef of graph.proto. */
@@ -23,6 +25,8 @@ export interface GraphNode {
   op: string;
   inputs: readonly Value[];
   attributes: Readonly<Record<string, Attribute>>;
+  /** Nodes that must have run before. */
+  after?: readonly Value[] | undefined;
 }
 
 /** A graph that is being written. */
@@ -30,8 +34,13 @@ export interface Graph {
   readonly nodes: readonly GraphNode[];
   /** A tensor that a run is given, of any shape. */
   input(type?: ElementType): Value;
-  /** Adds a node and returns its first output. */
-  node(op: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>>): Value;
+  /** Adds a node, to run after others if need be, and returns its first output. */
+  node(
+    op: string,
+    inputs: readonly Value[],
+    attributes: Readonly<Record<string, Attribute>>,
+    after?: readonly Value[],
+  ): Value;
   /** The same of an operation on float32, whose attribute T says so. */
   op(op: string, inputs: readonly Value[], attributes?: Readonly<Record<string, Attribute>>): Value;
   scalar(value: number): Value;
@@ -45,9 +54,9 @@ const FLOAT = { T: { type: "float32" } } as const;
 /** An empty graph. */
 export function createGraph(): Graph {
   const nodes: GraphNode[] = [];
-  const add = (op: string, inputs: readonly Value[], attributes: GraphNode["attributes"]): Value => {
+  const add: Graph["node"] = (op, inputs, attributes, after) => {
     const name = `n${nodes.length}`;
-    nodes.push({ name, op, inputs, attributes });
+    nodes.push({ name, op, inputs, attributes, after });
     return { node: name, output: 0 };
   };
   const constant = (type: ElementType, shape: readonly number[], values: readonly number[]): Value =>

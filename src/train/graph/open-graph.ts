@@ -10,8 +10,8 @@ import { GRAPH_TAG, savedModel } from "./saved-model.ts";
 /** Computes `outputs` from tensors for the graph's inputs; the caller disposes the results. */
 export type RunGraph = (feeds: readonly { input: Value; tensor: Tensor }[], outputs: readonly Value[]) => Tensor[];
 
-/** Opens a graph for the life of the process. */
-export function openGraph(ops: NativeOps, { nodes }: Graph): RunGraph {
+/** Opens a graph, for the life of the process unless it is closed. */
+export function openGraph(ops: NativeOps, { nodes }: Graph): RunGraph & { close(): void } {
   const dir = mkdtempSync(join(tmpdir(), "stepwise-graph-"));
   let graph: number;
   try {
@@ -21,11 +21,12 @@ export function openGraph(ops: NativeOps, { nodes }: Graph): RunGraph {
     rmSync(dir, { recursive: true, force: true });
   }
   const name = ({ node, output }: Value): string => `${node}:${output}`;
-  return (feeds, outputs) =>
+  const run: RunGraph = (feeds, outputs) =>
     ops.runGraph(
       graph,
       feeds.map(({ tensor }) => tensor),
       feeds.map(({ input }) => name(input)),
       outputs.map(name),
     );
+  return Object.assign(run, { close: () => ops.closeGraph(graph) });
 }

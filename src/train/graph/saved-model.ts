@@ -29,9 +29,16 @@ export function outputName({ node, output }: Value): string {
   return output === 0 ? node : `${node}:${output}`;
 }
 
-/** AttrValue: int 3, bool 5, type 6, tensor 8 = { dtype 1, tensor_shape 2 = { dim 2 = { size 1 } }, tensor_content 4 }. */
+/** TensorShapeProto: dim 2 = { size 1 }. */
+function dimensions(writer: BinaryWriter, shape: readonly number[]): void {
+  for (const size of shape) message(writer, 2, (dim) => whole(dim, 1, size));
+}
+
+/** AttrValue: text 2, int 3, bool 5, type 6, shape 7, tensor 8 = { dtype 1, tensor_shape 2, tensor_content 4 }. */
 function attributeValue(writer: BinaryWriter, attribute: Attribute): void {
   if ("int" in attribute) whole(writer, 3, attribute.int);
+  else if ("text" in attribute) text(writer, 2, attribute.text);
+  else if ("shape" in attribute) message(writer, 7, (dims) => dimensions(dims, attribute.shape));
   else if ("bool" in attribute) writer.tag(5, WireType.Varint).bool(attribute.bool);
   else if ("type" in attribute) whole(writer, 6, DATA_TYPES[attribute.type]);
   else {
@@ -39,18 +46,17 @@ function attributeValue(writer: BinaryWriter, attribute: Attribute): void {
     const content = type === "float32" ? Float32Array.from(values) : Int32Array.from(values);
     message(writer, 8, (tensor) => {
       whole(tensor, 1, DATA_TYPES[type]);
-      message(tensor, 2, (dims) => {
-        for (const size of shape) message(dims, 2, (dim) => whole(dim, 1, size));
-      });
+      message(tensor, 2, (dims) => dimensions(dims, shape));
       tensor.tag(4, WireType.LengthDelimited).bytes(new Uint8Array(content.buffer));
     });
   }
 }
 
-/** NodeDef: name 1, op 2, input 3, attr 5 (a map: key 1, value 2). */
-function nodeDef(writer: BinaryWriter, { name, op, inputs, attributes }: GraphNode): void {
+/** NodeDef: name 1, op 2, input 3 ("^name" only orders), attr 5 (a map: key 1, value 2). */
+function nodeDef(writer: BinaryWriter, { name, op, inputs, attributes, after = [] }: GraphNode): void {
   text(text(writer, 1, name), 2, op);
   for (const input of inputs) text(writer, 3, outputName(input));
+  for (const { node } of after) text(writer, 3, `^${node}`);
   for (const [key, attribute] of Object.entries(attributes)) {
     message(writer, 5, (entry) => {
       text(entry, 1, key);

@@ -1,8 +1,10 @@
 // Value and gradients of a scalar loss by parameter name, their global norm, clipping and accumulation.
 
+import { createGraph } from "../graph/graph.ts";
+import { openGraph } from "../graph/open-graph.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { gradientsOf } from "../model/tape.ts";
-import { nativeOps, type Tensor, tf } from "../tensorflow.ts";
+import { type NativeOps, nativeOps, type Tensor, tf } from "../tensorflow.ts";
 
 /**
  * Differentiates a scalar `loss` by every parameter; it is given `frozen` ones too, whose gradients are not computed. The caller disposes
@@ -18,18 +20,36 @@ export function valueAndGradients(
   return { value, gradients: Object.fromEntries(gradients.map((gradient, i) => [names[i] ?? "", gradient])) };
 }
 
-/** Half the sum of squares; native TensorFlow has one kernel for it, with no matrix of squares in between. */
-function halfSquare(x: Tensor): Tensor {
-  const ops = nativeOps();
-  if (ops === undefined) return tf.mul(tf.sum(tf.square(x)), 0.5);
-  const [half] = ops.run("L2Loss", [{ name: "T", type: ops.types.attrType, value: ops.types.float }], [x], 1);
-  if (half === undefined) throw new Error("L2Loss returned nothing");
-  return half;
+/** Half the sums of squares of so many tensors, added up, in native TensorFlow: one kernel each, with no matrix of squares in between. */
+const halfSquares = new Map<number, (tensors: readonly Tensor[]) => Tensor[]>();
+
+function openHalfSquares(ops: NativeOps, count: number): (tensors: readonly Tensor[]) => Tensor[] {
+  const graph = createGraph();
+  const inputs = Array.from({ length: count }, () => graph.input());
+  const halves = inputs.map((input) => graph.op("L2Loss", [input]));
+  const total = graph.op("AddN", halves, { N: { int: count } });
+  const run = openGraph(ops, graph);
+  const open = (tensors: readonly Tensor[]): Tensor[] =>
+    run(
+      tensors.flatMap((tensor, i) => ({ input: inputs[i] ?? total, tensor })),
+      [total],
+    );
+  halfSquares.set(count, open);
+  return open;
 }
 
 /** L2 norm over all gradients together. */
 export function globalNorm(gradients: Parameters): number {
-  return tf.tidy(() => Math.sqrt(2 * (tf.addN(Object.values(gradients).map(halfSquare)).dataSync()[0] ?? Number.NaN)));
+  const tensors = Object.values(gradients);
+  const ops = nativeOps();
+  return tf.tidy(() => {
+    if (tensors.length === 0) return 0;
+    const [half] =
+      ops === undefined
+        ? [tf.mul(tf.addN(tensors.map((x) => tf.sum(tf.square(x)))), 0.5)]
+        : (halfSquares.get(tensors.length) ?? openHalfSquares(ops, tensors.length))(tensors);
+    return Math.sqrt(2 * (half?.dataSync()[0] ?? Number.NaN));
+  });
 }
 
 /** Scales gradients in place (the old tensors are disposed). */
@@ -43,10 +63,15 @@ export function scaleGradients(gradients: Record<string, Tensor>, factor: number
   scalar.dispose();
 }
 
-/** Clips to a global norm as torch.nn.utils.clip_grad_norm_ does; returns the norm before clipping. */
+/** What torch.nn.utils.clip_grad_norm_ multiplies gradients of this global norm by; a limit of 0 is none. */
+export function clipFactor(norm: number, maxNorm: number): number {
+  return maxNorm > 0 && norm > maxNorm ? maxNorm / (norm + 1e-6) : 1;
+}
+
+/** Clips to a global norm; returns the norm before clipping. An optimizer that is given the factor instead saves the pass over them. */
 export function clipByGlobalNorm(gradients: Record<string, Tensor>, maxNorm: number): number {
   const norm = globalNorm(gradients);
-  if (maxNorm > 0 && norm > maxNorm) scaleGradients(gradients, maxNorm / (norm + 1e-6));
+  scaleGradients(gradients, clipFactor(norm, maxNorm));
   return norm;
 }
 
