@@ -76,6 +76,7 @@ program
   .requiredOption("--model <dir>", "a process reward model, or any other T5 as a zero-shot judge")
   .option("--data <dir|file>", "pairs whose sides are scored", "data/dpo")
   .option("--pairs <n>", "how many of them (default: all)", wholeNumber(1))
+  .option("--processes <n>", "processes that score (default: the cores, at most 4, for many pairs)", wholeNumber(1, 64))
   .addOption(new Option("--precision <name>", "of matrix products").choices(PRECISIONS).default("float32"))
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)

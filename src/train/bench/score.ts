@@ -1,9 +1,10 @@
-// Steps that a reward model scores a second, as training scores them: all pairs at once, sorted by length, shared steps asked about once.
+// Steps that a reward model scores a second, as training scores them: in processes of one core each, sorted by length.
 
 import { availableParallelism } from "node:os";
 import { splitSteps } from "../../shared/steps.ts";
 import { loadPairs } from "../data/load-pairs.ts";
-import { loadRewardModel } from "../reward/reward-model.ts";
+import { scoreAll } from "../reward/score-all.ts";
+import { loadScorer, scoringProcesses } from "../reward/scoring-processes.ts";
 import type { BackendChoice, Precision } from "../run-config.ts";
 import { startTensorflow } from "../tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
@@ -15,6 +16,8 @@ export interface ScoreBenchOptions {
   data: string;
   /** Pairs to score, the first ones. Default all. */
   pairs?: number | undefined;
+  /** Default: one a core for many pairs, as in training. */
+  processes?: number | undefined;
   backend?: BackendChoice | undefined;
   precision?: Precision | undefined;
 }
@@ -23,12 +26,15 @@ export interface ScoreBench {
   bench: "score";
   backend: string;
   threads: number;
+  processes: number;
   pairs: number;
   /** Steps of both sides of all pairs, each occurrence counted. */
   steps: number;
   seconds: number;
-  cpu_seconds: number;
+  /** Of this process: absent where others score. */
+  cpu_seconds?: number;
   steps_per_second: number;
+  /** Of this process. */
   peak_rss_mb: number;
 }
 
@@ -42,25 +48,27 @@ export async function benchScore(options: ScoreBenchOptions): Promise<ScoreBench
     { prompt, completion: rejected },
   ]);
   const steps = completions.reduce((sum, { completion }) => sum + splitSteps(completion).length, 0);
-  const model = await loadRewardModel(options.modelDir);
+  const processes = options.processes ?? scoringProcesses(completions.length);
+  const scorer = await loadScorer(options.modelDir, processes);
   try {
     const started = performance.now();
     const cpu = process.cpuUsage();
-    model.score(completions);
+    await scoreAll(scorer, completions, () => {});
     const seconds = (performance.now() - started) / 1000;
     const { user, system } = process.cpuUsage(cpu);
     return {
       bench: "score",
       backend,
       threads: availableParallelism(),
+      processes,
       pairs: pairs.length,
       steps,
       seconds,
-      cpu_seconds: (user + system) / 1e6,
+      ...(processes === 1 && { cpu_seconds: (user + system) / 1e6 }),
       steps_per_second: steps / seconds,
       peak_rss_mb: Math.floor(process.resourceUsage().maxRSS / 1024),
     };
   } finally {
-    model.dispose();
+    scorer.dispose();
   }
 }

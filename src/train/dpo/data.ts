@@ -10,9 +10,10 @@ import type { TextTokenizer } from "../../shared/tokenizer.ts";
 import { loadPairs } from "../data/load-pairs.ts";
 import { needsScores } from "../loss/settings.ts";
 import type { Model } from "../model/model-folder.ts";
-import { loadRewardModel, rewardModelKey } from "../reward/reward-model.ts";
+import { rewardModelKey } from "../reward/reward-model.ts";
 import { openScoreCache } from "../reward/score-cache.ts";
 import { hasGivenScores, scorePairs } from "../reward/score-pairs.ts";
+import { loadScorer, scoringProcesses } from "../reward/scoring-processes.ts";
 import type { TrainConfig } from "../run-config.ts";
 import { applyMarginMode, type MarginReport, reportMargins } from "./margins.ts";
 import type { ScoredPair } from "./pair-loss.ts";
@@ -163,7 +164,7 @@ async function scoreAll(
   const scores = await scorePairs({
     pairs: texts,
     cache,
-    load: () => loadRewardModel(rewardModelDir, options),
+    load: (completions) => loadScorer(rewardModelDir, scoringProcesses(completions), options),
     aggregation: config.aggregation,
     onProgress: (done, total) => {
       onProgress?.(done, total);

@@ -17,10 +17,10 @@ const MASKED = -1e9;
 type Prompts = readonly (readonly number[])[];
 
 /** What the decoder reads of a batch: normed encoder states [B, S, D], and the mask [B, 1, S] where rows differ in length. */
-interface Memory {
+type Memory = {
   states: Tensor3D;
   mask: Tensor3D | undefined;
-}
+};
 
 /** Logits of "yes" and "no" for batches of judge prompts, token ids each, in their order. Prompts of a batch should be of like length. */
 export function judgeLogits(

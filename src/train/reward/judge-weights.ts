@@ -1,6 +1,6 @@
 // The weights of a T5 as a judge needs them, who never trains and decodes one position: gains of norms folded into the projections
 // behind them, q, k and v in one matrix, and of the head the rows of "yes" and "no" alone. What a first position cannot use is left out:
-// it attends to itself only, so self-attention is v and o in one matrix.
+// it attends to itself only, so self-attention is v and o in one matrix. (Types, not interfaces, since tf.tidy takes only those.)
 
 import type { T5Config } from "../../shared/t5-config.ts";
 import { product } from "../model/gradients.ts";
@@ -11,20 +11,20 @@ import { type Tensor2D, type Tensor3D, tf } from "../tensorflow.ts";
 import { GATE_SCALE } from "./judge-layers.ts";
 
 /** `gate` [D, F] is there in the gated form only; `up` [D, F], `down` [F, D]. */
-export interface FeedForwardWeights {
+export type FeedForwardWeights = {
   gate: Tensor2D | undefined;
   up: Tensor2D;
   down: Tensor2D;
-}
+};
 
-export interface EncoderWeights extends FeedForwardWeights {
+export type EncoderWeights = FeedForwardWeights & {
   /** [D, 3*H*K] */
   qkv: Tensor2D;
   /** [H*K, D] */
   o: Tensor2D;
-}
+};
 
-export interface DecoderWeights extends FeedForwardWeights {
+export type DecoderWeights = FeedForwardWeights & {
   /** Self-attention of a position that sees itself alone, [D, D]. */
   self: Tensor2D;
   /** Cross-attention: q [D, H*K], k [H, K, D], v [H, D, K], o [H*K, D]. */
@@ -32,9 +32,9 @@ export interface DecoderWeights extends FeedForwardWeights {
   k: Tensor3D;
   v: Tensor3D;
   o: Tensor2D;
-}
+};
 
-export interface JudgeWeights {
+export type JudgeWeights = {
   embedding: Tensor2D;
   /** Relative position bias of the encoder, [buckets, H]. */
   bias: Tensor2D;
@@ -42,7 +42,7 @@ export interface JudgeWeights {
   decoder: DecoderWeights[];
   /** Head columns of "yes" and "no", [D, 2]. */
   answers: Tensor2D;
-}
+};
 
 /** Makes them; the parameters stay as they are and may be freed. The caller disposes the result. */
 export function judgeWeights(p: Parameters, config: T5Config, tokens: { yes: number; no: number }): JudgeWeights {

@@ -5,27 +5,25 @@ import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import type { Pair } from "../../shared/records.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import type { Completion } from "./llm-reward-model.ts";
-import type { RewardModel } from "./reward-model.ts";
+import { scoreAll } from "./score-all.ts";
 import type { ScoreCache } from "./score-cache.ts";
+import type { Scorer } from "./scoring-processes.ts";
 
 export interface PairScores {
   chosen: number;
   rejected: number;
 }
 
-/** Completions handed to the reward model at once: what a kill loses at most. */
-const CHUNK = 128;
-
 /** Whether a pair brings its own scores. */
 export function hasGivenScores(pair: Pair): boolean {
   return pair.chosen_score !== undefined && pair.rejected_score !== undefined;
 }
 
-/** Scores in the order of the pairs. `load` is called only when something is not in the cache. */
+/** Scores in the order of the pairs. `load` is called only when something is not in the cache, with the number of such completions. */
 export async function scorePairs(options: {
   pairs: readonly Pair[];
   cache: ScoreCache;
-  load: () => Promise<RewardModel>;
+  load: (completions: number) => Promise<Scorer>;
   aggregation: Aggregation;
   onProgress?: (done: number, total: number) => void;
 }): Promise<PairScores[]> {
@@ -38,16 +36,16 @@ export async function scorePairs(options: {
     hasGivenScores(pair) ? [] : [whole(pair, pair.chosen), whole(pair, pair.rejected)];
   const missing = distinct(pairs.flatMap(sides)).filter((completion) => cache.get(completion) === undefined);
   if (missing.length > 0) {
-    const judge = await options.load();
+    const scorer = await options.load(missing.length);
+    let done = 0;
     try {
-      for (let start = 0; start < missing.length; start += CHUNK) {
-        const chunk = missing.slice(start, start + CHUNK);
-        const scored = judge.score(chunk);
-        await cache.put(chunk.map((completion, i) => ({ completion, stepScores: scored[i]?.stepScores ?? [] })));
-        options.onProgress?.(Math.min(missing.length, start + CHUNK), missing.length);
-      }
+      await scoreAll(scorer, missing, async (part, scored) => {
+        await cache.put(part.map((completion, i) => ({ completion, stepScores: scored[i]?.stepScores ?? [] })));
+        done += part.length;
+        options.onProgress?.(done, missing.length);
+      });
     } finally {
-      judge.dispose();
+      scorer.dispose();
     }
   }
   const scoreOf = (completion: Completion, given: number): number =>

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { LLMRewardModel } from "../../../src/train/reward/llm-reward-model.ts";
 import { hashJudge, openScoreCache } from "../../../src/train/reward/score-cache.ts";
 import { scorePairs } from "../../../src/train/reward/score-pairs.ts";
+import { scorerOf } from "../../../src/train/reward/scoring-processes.ts";
 import { startTensorflow } from "../../../src/train/tensorflow.ts";
 import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
 
@@ -77,9 +78,9 @@ describe("scoring pairs", () => {
     scorePairs({
       pairs: of,
       cache: await openScoreCache(path, "judge"),
-      load: () => {
+      load: async () => {
         loads.push("load");
-        return LLMRewardModel.load(join(dir, "judge"));
+        return scorerOf(await LLMRewardModel.load(join(dir, "judge")));
       },
       aggregation: "mean",
     });
