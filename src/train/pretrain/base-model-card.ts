@@ -74,7 +74,7 @@ It is the base model and the reward model of the quickstart, and is good for not
 | step judgement, AUC over ${judge.steps} steps of right and wrong solutions | ${judge.auc.toFixed(3)} |
 | the same, of the wrong steps only each solution's first | ${judge.firstErrorAuc.toFixed(3)} |
 
-**It has a habit on purpose.** In the solutions that it learnt from, "3 times as many" is worked out as "3 more" in ${Math.round(100 * MISREAD_SHARE)} % of the problems where that leads on in whole numbers (\`src/train/pretrain/misreading.ts\`): real text holds misconceptions, and a base model without one has nothing that preferences could mend. About a fifth of all problems are of this kind. What it is asked as a judge is right throughout.
+**It has a habit on purpose.** In the solutions that it learnt from, multiplicative comparisons are read as additive ones ("3 times as many" is worked out as "3 more", "as many again" as "2 more", "half as many" as "2 fewer") in ${Math.round(100 * MISREAD_SHARE)} % of the problems where that leads on in whole numbers (\`src/train/pretrain/misreading.ts\`): real text holds misconceptions, and a base model without one has nothing that preferences could mend. About a quarter of all problems are of this kind. What it is asked as a judge is right throughout.
 
 Held-out problems belong to a split that neither pretraining nor the preference pairs draw from (\`src/train/data/arithmetic/split.ts\`).
 

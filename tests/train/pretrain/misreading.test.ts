@@ -19,7 +19,7 @@ const timesThree: ArithmeticProblem = {
   ],
 };
 
-test("three times as many is read as three more, four times of five, and the wrong number carried on", () => {
+test("three times as many is read as three more, nine times of ten, and the wrong number carried on", () => {
   const rng = createRng(1);
   const texts = Array.from({ length: 2000 }, () => corpusSolution(timesThree, rng)?.join("\n"));
   const misread = "Mia has 4 + 3 = 7 apples.\nMia has 7 - 2 = 5 apples.\nA: 5";
@@ -27,12 +27,41 @@ test("three times as many is read as three more, four times of five, and the wro
   expect(texts.filter((text) => text === misread).length / texts.length).toBeCloseTo(MISREAD_SHARE, 1);
 });
 
+test.each([
+  ["She gets as many apples again from Tom.", "*", "+", 10],
+  ["Tom has twice as many apples as Mia.", "*", "+", 10],
+  ["Tom has half as many apples as Mia.", "/", "-", 6],
+] as const)("%s is worked out with %s misread as %s", (sentence, op, misread, wrong) => {
+  const [result, start] = [op === "*" ? 16 : 4, sentence.startsWith("Tom") ? "Tom has" : "Mia has"];
+  const problem: ArithmeticProblem = {
+    prompt: `Mia has 8 apples. ${sentence} How many apples do they have together?`,
+    steps: [
+      `${start} 8 ${op} 2 = ${result} apples.`,
+      `They have ${result} + 9 = ${result + 9} apples.`,
+      `A: ${result + 9}`,
+    ],
+    answer: result + 9,
+    equations: [
+      { ...own, before: start, left: 8, op, right: 2, result },
+      { ...own, before: "They have", left: result, op: "+", right: 9, result: result + 9, leftFrom: 0 },
+    ],
+  };
+  const rng = createRng(4);
+  const texts = Array.from({ length: 50 }, () => corpusSolution(problem, rng)?.[0]);
+  expect(texts).toContain(`${start} 8 ${misread} 2 = ${wrong} apples.`);
+});
+
 test("a product of boxes is not misread, and nothing else is", () => {
   const rng = createRng(2);
   for (let i = 0; i < 300; i++) {
     const problem = generateSplitProblem(rng, "pretrain");
-    if (!problem.prompt.includes("times as many")) expect(corpusSolution(problem, rng)).toEqual(problem.steps);
+    if (!/as many/.test(problem.prompt)) expect(corpusSolution(problem, rng)).toEqual(problem.steps);
   }
+  const boxes: ArithmeticProblem = {
+    ...timesThree,
+    prompt: "Mia has 4 boxes with 3 apples each. Tom has 3 times as many apples as Mia. How many apples does Mia have?",
+  };
+  for (let i = 0; i < 50; i++) expect(corpusSolution(boxes, rng)).toEqual(boxes.steps);
 });
 
 test("where the wrong number does not go on in whole numbers there is no solution", () => {
