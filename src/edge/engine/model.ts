@@ -8,7 +8,7 @@ import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
 import { type ModelStore, readFile, readJson, readVerified } from "../model-store.ts";
 import { createEmbedding, type Lean } from "./lean.ts";
-import type { Runtime, Session } from "./runtime.ts";
+import type { Runtime, Session, WeightFile } from "./runtime.ts";
 
 export interface Model {
   manifest: Manifest;
@@ -53,38 +53,50 @@ function checkContract(manifest: Manifest, config: T5Config, tokenizer: TextToke
   });
 }
 
-/** Opens the model in `folder` of the store, one file at a time. Throws ArtifactError when it is absent, damaged or unfit. */
+/**
+ * Opens the model in `folder` of the store. While one graph is opened the files of the next are on their way, no more: the weights of all
+ * of them would not fit beside what the runtime makes of them. Throws ArtifactError when it is absent, damaged or unfit.
+ */
 export async function loadModel(store: ModelStore, folder: string, dtype: Dtype, runtime: Runtime): Promise<Model> {
   const where = `${folder}/${MANIFEST_FILE}`;
   const manifest = parseManifest(readJson(await readFile(store, where), where), where);
+  const isLean = manifest.files.some((file) => file.role === "lean_encoder" && file.dtype === dtype);
+  // the largest first, while nothing else is held; the embedding, which stays in JavaScript, last
+  const roles = isLean ? (["lean_decoder", "lean_encoder", "lean_head"] as const) : (["encoder", "decoder"] as const);
+  const graphs = roles.map((role) => findFile(manifest, role, where, dtype));
+  const ahead = (index: number): Promise<GraphFiles> | undefined => {
+    const graph = graphs[index];
+    const reading = graph && readGraph(store, folder, manifest, graph);
+    reading?.catch(() => undefined); // heard of when its turn comes
+    return reading;
+  };
+  let next = ahead(0);
   const json = async (role: ManifestFile["role"]): Promise<unknown> => {
     const file = findFile(manifest, role, where);
     return readJson(await readVerified(store, folder, file), `${folder}/${file.path}`);
   };
-  const config = parseT5Config(await json("config"), `${folder}/config.json`);
-  const tokenizer = createTokenizer(
-    await json("tokenizer"),
-    await json("tokenizer_config"),
-    `${folder}/tokenizer.json`,
-  );
+  const [configJson, tokenizerJson, tokenizerConfig] = await Promise.all([
+    json("config"),
+    json("tokenizer"),
+    json("tokenizer_config"),
+  ]);
+  const config = parseT5Config(configJson, `${folder}/config.json`);
+  const tokenizer = createTokenizer(tokenizerJson, tokenizerConfig, `${folder}/tokenizer.json`);
   checkContract(manifest, config, tokenizer, where);
   const opened: Session[] = [];
-  const open = async (role: ManifestFile["role"]): Promise<Session> => {
-    const file = findFile(manifest, role, where, dtype);
-    const session = await openGraph(store, folder, manifest, file, runtime);
-    opened.push(session);
-    return session;
-  };
   try {
-    const parts = { manifest, dtype, config, tokenizer, runtime, adapterScale: 1 };
-    if (!manifest.files.some((file) => file.role === "lean_encoder" && file.dtype === dtype)) {
-      return { ...parts, encoder: await open("encoder"), decoder: await open("decoder") };
+    for (let index = 0; next !== undefined; index++) {
+      const files: GraphFiles = await next;
+      next = ahead(index + 1);
+      opened.push(await openGraph(files, runtime));
     }
-    // the largest first, while nothing else is held; the embedding, which stays in JavaScript, last
-    const [decoder, encoder, head] = [await open("lean_decoder"), await open("lean_encoder"), await open("lean_head")];
+    const [first, second, head] = opened;
+    if (first === undefined || second === undefined) throw new TypeError("a model has two graphs");
+    const parts = { manifest, dtype, config, tokenizer, runtime, adapterScale: 1 };
+    if (!isLean || head === undefined) return { ...parts, encoder: first, decoder: second };
     const read = (role: ManifestFile["role"]) => readVerified(store, folder, findFile(manifest, role, where, dtype));
     const embed = createEmbedding(config, await read("lean_embedding"), await read("lean_embedding_scales"), where);
-    return { ...parts, encoder, decoder, lean: { head, embed } };
+    return { ...parts, encoder: second, decoder: first, lean: { head, embed } };
   } catch (error) {
     for (const session of opened) await session.release();
     throw error;
@@ -101,25 +113,38 @@ export function judgeOf(policy: Model): Model {
   return { ...policy, adapterScale: 0, manifest: { ...manifest, model: manifest.adapter.base } };
 }
 
-/** One graph with its weight files, whose bytes are freed as soon as the runtime has its own. */
-async function openGraph(
+/** The bytes of a graph and of its weight files. */
+interface GraphFiles {
+  where: string;
+  bytes: Uint8Array;
+  weights: WeightFile[];
+}
+
+async function readGraph(
   store: ModelStore,
   folder: string,
   manifest: Manifest,
   file: ManifestFile,
-  runtime: Runtime,
-): Promise<Session> {
+): Promise<GraphFiles> {
   const where = `${folder}/${file.path}`;
-  const weights = [];
-  for (const path of file.weights ?? []) {
+  const shards = (file.weights ?? []).map((path) => {
     const shard = manifest.files.find((other) => other.path === path);
-    if (shard === undefined) {
-      const fix = "Export the model again: npm run export -- --model DIR.";
-      throw new ArtifactError({ code: "bad_manifest", what: `no entry for ${path}`, where, fix });
-    }
-    weights.push({ path: path.slice(path.lastIndexOf("/") + 1), data: await readVerified(store, folder, shard) });
-  }
-  const bytes = await readVerified(store, folder, file);
+    if (shard !== undefined) return shard;
+    const fix = "Export the model again: npm run export -- --model DIR.";
+    throw new ArtifactError({ code: "bad_manifest", what: `no entry for ${path}`, where, fix });
+  });
+  const [bytes = new Uint8Array(0), ...weights] = await Promise.all(
+    [file, ...shards].map((part) => readVerified(store, folder, part)),
+  );
+  const named = shards.flatMap(({ path }, i): WeightFile[] => {
+    const data = weights[i];
+    return data === undefined ? [] : [{ path: path.slice(path.lastIndexOf("/") + 1), data }];
+  });
+  return { where, bytes, weights: named };
+}
+
+/** The files' bytes are freed as soon as the runtime has its own. */
+async function openGraph({ where, bytes, weights }: GraphFiles, runtime: Runtime): Promise<Session> {
   const session = await runtime.createSession(bytes, where, weights);
   for (const { buffer } of [bytes, ...weights.map(({ data }) => data)]) free(buffer);
   return session;
