@@ -16,7 +16,8 @@ const mul = (graph: Graph, a: Value, b: Value): Value => graph.op("Mul", [a, b])
 const sum = (graph: Graph, ...parts: Value[]): Value =>
   parts.length === 2 ? graph.op("AddV2", parts) : graph.op("AddN", parts, { N: { int: parts.length } });
 
-function reduce(graph: Graph, op: "Sum" | "Mean", x: Value, axis: number, keep: boolean): Value {
+/** x reduced over one axis, which stays with length 1 where `keep` says so. */
+export function reduce(graph: Graph, op: "Sum" | "Mean" | "Max", x: Value, axis: number, keep: boolean): Value {
   return graph.op(op, [x, graph.integers(axis)], { Tidx: { type: "int32" }, keep_dims: { bool: keep } });
 }
 
@@ -30,7 +31,7 @@ function products(graph: Graph, a: Value, b: Value, transposeA = false, transpos
 }
 
 /** The same of two matrices; which of TensorFlow's products that is, `product` of gradients.ts says. */
-function product(graph: Graph, a: Value, b: Value, transposeA = false, transposeB = false): Value {
+export function product(graph: Graph, a: Value, b: Value, transposeA = false, transposeB = false): Value {
   if (currentPrecision() === "bf16") return products(graph, a, b, transposeA, transposeB);
   return graph.op("MatMul", [a, b], { transpose_a: { bool: transposeA }, transpose_b: { bool: transposeB } });
 }

@@ -2,8 +2,9 @@
 // WebAssembly (there a product with one runs ten times slower), and no kernel that WebAssembly lacks.
 // Each is checked against finite differences in tests/train/model/gradients.test.ts.
 
+import { labelLogpsGraph } from "../graph/label-logps.ts";
 import { currentBackend, currentPrecision, nativeOps, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
-import { withGradient } from "./custom-gradient.ts";
+import { isTapeOn, withGradient } from "./custom-gradient.ts";
 
 /**
  * Matrix product with optionally transposed operands, [m, k] x [k, n]. On native TensorFlow it is `MatMul` itself: the `BatchMatMul`
@@ -146,40 +147,42 @@ export function gatherRows(table: Tensor2D, ids: Tensor1D): Tensor2D {
   );
 }
 
-/** Rows whose logits exist at a time beside what the backward pass keeps. */
+/** Rows whose logits exist at a time where none of them are kept. */
 const ROWS_AT_ONCE = 512;
 
 /**
  * Log-probability of each label under softmax(hidden . head^T): hidden [N, D], head [V, D], labels [N] (int32) -> [N].
  * Projection, log-softmax and pick in one: the tape keeps one [N, V] matrix, the softmax less the one-hot labels, with which the backward
- * pass is two products. That matrix is never multiplied by `dy`; the narrow factors are.
+ * pass is two products. That matrix is never multiplied by `dy`; the narrow factors are. `frozenHead`: the head is not trained.
  */
-export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): Tensor1D {
-  return withGradient<[Tensor2D, Tensor2D], [Tensor2D, Tensor2D, ...Tensor2D[]], Tensor1D>(
+export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D, frozenHead = false): Tensor1D {
+  const ops = nativeOps();
+  const [rows] = hidden.shape;
+  const slices = ops !== undefined && isTapeOn() ? [[0, rows] as const] : rowSlices(rows);
+  const logps = slices.map(([start, count]): Tensor1D => {
+    const some = rowsOf(hidden, start, count);
+    const ofSome: Tensor1D = count === rows ? labels : (tf.slice(labels, start, count) as Tensor1D);
+    if (ops === undefined) return portableLogps(some, head, ofSome);
+    const places = tf.stack([tf.range(0, count, 1, "int32"), ofSome], 1) as Tensor2D;
+    return tf.tidy(() => labelLogpsGraph(ops, { hidden: some, head, places, frozenHead }));
+  });
+  return logps.length === 1 && logps[0] !== undefined ? logps[0] : (tf.concat(logps) as Tensor1D);
+}
+
+/** The same in TensorFlow.js's operations. */
+function portableLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D): Tensor1D {
+  type Matrices = [Tensor2D, Tensor2D];
+  return withGradient<Matrices, [...Matrices, Tensor2D], Tensor1D>(
     (hidden, head) => {
-      const slices = rowSlices(hidden.shape[0]).map(([start, count]) =>
-        tf.tidy(() => {
-          const logits = product(rowsOf(hidden, start, count), head, false, true);
-          return crossEntropy(logits, tf.slice(labels, start, count) as Tensor1D);
-        }),
-      );
-      const logps = slices.map(({ logps }) => logps);
+      const { logps, errors } = crossEntropy(product(hidden, head, false, true), labels);
       return {
-        value: logps.length === 1 && logps[0] !== undefined ? logps[0] : (tf.concat(logps) as Tensor1D),
-        saved: [hidden, head, ...slices.map(({ errors }) => errors)],
-        gradient: (dy, [hidden, head, ...errors]) => {
+        value: logps,
+        saved: [hidden, head, errors],
+        gradient: (dy, [hidden, head, errors]) => {
           const slope: Tensor2D = tf.neg(tf.expandDims(dy, 1)); // [N, 1]
           return [
-            () => {
-              const parts = errors.map((rows) => product(rows, head));
-              return tf.mul(parts.length === 1 && parts[0] !== undefined ? parts[0] : tf.concat(parts), slope);
-            },
-            () => {
-              const weighted: Tensor2D = tf.mul(hidden, slope);
-              return errors
-                .map((rows, i) => product(rows, rowsOf(weighted, i * ROWS_AT_ONCE, rows.shape[0]), true, false))
-                .reduce((total, part) => tf.add(total, part));
-            },
+            () => tf.mul(product(errors, head), slope),
+            () => product(errors, tf.mul(hidden, slope), true, false),
           ];
         },
       };
@@ -201,32 +204,11 @@ function rowsOf(x: Tensor2D, start: number, count: number): Tensor2D {
 /** log p of each row's label, [N], and the negative of its gradient to the logits, softmax less one-hot, [N, V]; logits [N, V]. */
 function crossEntropy(logits: Tensor2D, labels: Tensor1D): { logps: Tensor1D; errors: Tensor2D } {
   const [rows, vocab] = logits.shape;
-  const all = logSoftmax(logits);
-  const row = tf.range(0, rows, 1, "int32");
-  const logps: Tensor1D = tf.gather(
-    tf.reshape(all, [rows * vocab]),
-    tf.add(tf.mul(row, tf.scalar(vocab, "int32")), labels),
-  );
-  const ops = nativeOps();
-  if (ops === undefined) return { logps, errors: tf.sub(tf.exp(all), tf.oneHot(labels, vocab)) };
-  const { types } = ops;
-  const attributes = [
-    { name: "T", type: types.attrType, value: types.float },
-    { name: "Tindices", type: types.attrType, value: types.int32 },
-  ];
-  const [errors] = ops.run(
-    "TensorScatterSub",
-    attributes,
-    [tf.exp(all), tf.stack([row, labels], 1), tf.ones([rows])],
-    1,
-  );
-  return { logps, errors: errors as Tensor2D };
-}
-
-/** Over the last axis. The native kernel that fuses it with the choice of the label takes three times as long as this one. */
-function logSoftmax(logits: Tensor2D): Tensor2D {
-  const ops = nativeOps();
-  if (ops === undefined) return tf.sub(logits, tf.logSumExp(logits, 1, true));
-  const [logps] = ops.run("LogSoftmax", [{ name: "T", type: ops.types.attrType, value: ops.types.float }], [logits], 1);
-  return logps as Tensor2D;
+  return tf.tidy(() => {
+    const all: Tensor2D = tf.sub(logits, tf.logSumExp(logits, 1, true));
+    const row = tf.range(0, rows, 1, "int32");
+    const places = tf.add(tf.mul(row, tf.scalar(vocab, "int32")), labels);
+    const logps: Tensor1D = tf.gather(tf.reshape(all, [rows * vocab]), places);
+    return { logps, errors: tf.sub(tf.exp(all), tf.oneHot(labels, vocab)) };
+  });
 }

@@ -5,6 +5,7 @@ import { type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
 import { decoderRows, padRows } from "./batch.ts";
 import { withGradient } from "./custom-gradient.ts";
 import { gatherRows, labelLogps } from "./gradients.ts";
+import { isAdapted } from "./low-rank.ts";
 import type { Parameters } from "./parameters.ts";
 import { decodeReal, type Encoded, embedTogether, encode, type ForwardOptions, head, type TokenBatch } from "./t5.ts";
 
@@ -98,6 +99,6 @@ function logpsOf(
   const counted = countedTokens(labels, options.skip ?? []);
   const all = counted.positions.length === hidden.shape[0];
   const read: Tensor2D = all ? hidden : gatherRows(hidden, tf.tensor1d(counted.positions, "int32"));
-  const tokenLogps = labelLogps(read, head(p), tf.tensor1d(counted.labels, "int32"));
+  const tokenLogps = labelLogps(read, head(p), tf.tensor1d(counted.labels, "int32"), isAdapted(p));
   return { tokenLogps, sequenceLogps: sumByRow(tokenLogps, counted.rows, labels.length) };
 }
