@@ -1,0 +1,120 @@
+// The worker's runtime, here in Node: onnxruntime's WebAssembly as the worker has it, whose tensors stay in its own memory.
+
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { env, InferenceSession } from "onnxruntime-web/wasm";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { generate } from "../../src/edge/engine/generate.ts";
+import { score } from "../../src/edge/engine/judge.ts";
+import { closeModel, loadModel, type Model } from "../../src/edge/engine/model.ts";
+import type { Runtime } from "../../src/edge/engine/runtime.ts";
+import { createOrtRuntime } from "../../src/edge/ort/runtime.ts";
+import { prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
+import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportTinyModel } from "../runtime/tiny-model.ts";
+import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const PROMPT = "Tom has 3 apples and gets 4 more. How many apples has he?";
+const request = {
+  prompt: PROMPT,
+  maxNewTokens: 12,
+  sampling: { doSample: false, temperature: 1, topK: 50, topP: 1 },
+  seed: 1,
+  stop: [],
+  repetitionPenalty: 1,
+};
+
+let tiny: Awaited<ReturnType<typeof exportTinyModel>>;
+let folder: string;
+let runtime: Runtime;
+let lean: Model;
+let plain: Model;
+/** What was read when each graph was opened. */
+const readBefore: string[][] = [];
+
+beforeAll(async () => {
+  tiny = await exportTinyModel();
+  await exportOnnx({ modelDir: tiny.dir, name: "tiny", lean: true });
+  folder = await mkdtemp(join(tmpdir(), "stepwise-ort-"));
+  await prepareEdgeWasm(join(folder, "ort.wasm"));
+  env.wasm.numThreads = 1;
+  env.wasm.wasmBinary = new ArrayBuffer(8);
+  const wasm = await WebAssembly.compile(await readFile(join(folder, "ort.wasm")));
+  runtime = createOrtRuntime(wasm, (bytes, weights) =>
+    InferenceSession.create(bytes, { executionProviders: ["wasm"], externalData: [...weights] }),
+  );
+  const store = folderStore({ model: tiny.dir });
+  const asked: string[] = [];
+  const noting = {
+    read: (path: string) => {
+      asked.push(path);
+      return store.read(path);
+    },
+  };
+  const opening: Runtime = {
+    ...runtime,
+    createSession(...args) {
+      readBefore.push(asked.filter((path) => path.endsWith(".bin")));
+      return runtime.createSession(...args);
+    },
+  };
+  lean = await loadModel(noting, "model", "int8", opening);
+  plain = await loadModel(store, "model", "fp32", runtime);
+});
+afterAll(async () => {
+  await closeModel(lean);
+  await closeModel(plain);
+  await tiny.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("it generates what onnxruntime-node generates on the same files", async () => {
+  const model = await loadModel(folderStore({ model: tiny.dir }), "model", "fp32", nodeRuntime);
+  const [expected] = (await generate(model, { ...request, candidates: 1 })).candidates;
+  const [ours] = (await generate(plain, { ...request, candidates: 1 })).candidates;
+  expect(ours?.ids).toEqual(expected?.ids);
+  ours?.tokenLogps.forEach((logp, i) => {
+    expect(logp).toBeCloseTo(expected?.tokenLogps[i] ?? Number.NaN, 3);
+  });
+  await closeModel(model);
+});
+
+test("what a request held is given back: many take no more memory than one", async () => {
+  const steps = [{ text: "3 + 4 = 7" }, { text: "Tom has 7 apples." }];
+  const scoring = { prompt: PROMPT, completions: [{ field: "chosen", steps }] };
+  const once = async (): Promise<void> => {
+    for (const model of [lean, plain]) {
+      await generate(model, { ...request, candidates: 1 });
+      await generate(model, { ...request, candidates: 4 });
+      await score(model, { ...scoring, aggregation: "mean", context: "prefix" });
+    }
+  };
+  for (let warm = 0; warm < 2; warm++) await once();
+  const before = runtime.memoryBytes();
+  expect(before).toBeGreaterThan(0);
+  for (let round = 0; round < 8; round++) await once();
+  expect(runtime.memoryBytes()).toBe(before);
+});
+
+test("a wrong input is an error in the runtime's words, and the next run is right", async () => {
+  const mask = runtime.int64([1, 1, 1], [1, 3]);
+  const floats = runtime.float32(Float32Array.of(1, 1, 1), [1, 3]);
+  const wrong = plain.encoder.run({ input_ids: mask, attention_mask: floats }, ["last_hidden_state"]);
+  await expect(wrong).rejects.toThrow(/float.*int64/);
+  await expect(plain.encoder.run({ input_ids: mask, other: mask }, ["last_hidden_state"])).rejects.toThrow(
+    'the graph has no "other"',
+  );
+  const [states] = await plain.encoder.run({ input_ids: mask, attention_mask: mask }, ["last_hidden_state"]);
+  expect(states?.dims).toEqual([1, 3, 32]);
+  if (states !== undefined) runtime.free([states]);
+});
+
+test("while a graph is opened the weights of the next are read, and no more", () => {
+  const [decoder, encoder, head] = ["decoder", "encoder", "head"].map((name) => `model/onnx/lean_${name}_0.bin`);
+  expect(readBefore).toEqual([
+    [decoder, encoder],
+    [decoder, encoder, head],
+    [decoder, encoder, head],
+  ]);
+});
