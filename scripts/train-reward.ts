@@ -56,6 +56,12 @@ const command = new Command("npm run train-reward --")
     defaults.tokenWeight,
   )
   .option(
+    "--comparison-weight <x>",
+    "weight of the deep supervision in the first added layer; 0: none",
+    number,
+    defaults.comparisonWeight,
+  )
+  .option(
     "--extra-decoder-layers <n>",
     "decoder layers added on top of the base model's",
     wholeNumber(0, 24),

@@ -7,6 +7,7 @@ import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import writeFileAtomic from "write-file-atomic";
 import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../shared/process-reward.ts";
 import { checkpointDir, pruneCheckpoints, saveCheckpoint } from "../checkpoint.ts";
+import { createRng } from "../data/rng.ts";
 import { interrupted, notFinite } from "../dpo/run-errors.ts";
 import { clearEarlierRun, firstStep } from "../dpo/run-folder.ts";
 import { learningRateAt, planSchedule } from "../dpo/schedule.ts";
@@ -15,6 +16,7 @@ import { loadModel, loadTokenizer, saveModel } from "../model/model-folder.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../optim/adamw.ts";
 import { clipByGlobalNorm } from "../optim/gradients.ts";
 import { createProgress } from "../progress.ts";
+import { corruptedCopies, followersIn } from "../reward/corrupted-copies.ts";
 import { labelMetrics, scoreTokens } from "../reward/evaluate-labels.ts";
 import { growDecoder } from "../reward/grow-decoder.ts";
 import { startParallelGradients } from "../reward/parallel-gradients.ts";
@@ -28,6 +30,9 @@ import { describeBackend, startTensorflow, tf } from "../tensorflow.ts";
 import { writeResults, writeTrainerState } from "../trainer-state.ts";
 import { exportResult, isStop } from "./export-result.ts";
 import { openRunLog } from "./run-log.ts";
+
+/** Corrupted copies in a batch, beside its solutions and as a share of them. */
+const COPIES = 0.35;
 
 /** The settings of the training, beside the model. */
 const CONFIG_FILE = "reward_config.json";
@@ -76,6 +81,8 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
   const baseDir = await resolveModelWithProgress(config.model, { signal });
   const base = growDecoder(await loadModel(baseDir), config.extraDecoderLayers, config.seed);
   const lmLayers = base.config.numDecoderLayers - config.extraDecoderLayers;
+  // without a layer to compare in there is nothing to supervise
+  const comparisonWeight = config.extraDecoderLayers > 0 ? config.comparisonWeight : 0;
   const tokenizer = await loadTokenizer(baseDir, base.config);
   const answers = { yes: tokenizer.yesTokenId, no: tokenizer.noTokenId };
   const data = await loadRewardData(config, base.config, tokenizer);
@@ -126,6 +133,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
     if (config.saveTotalLimit !== null) await pruneCheckpoints(outputDir, config.saveTotalLimit);
     saved = step;
   };
+  const followers = followersIn(data.train);
   let epoch: { number: number; steps: number[][][] } | undefined;
   const batchesOf = (step: number): (typeof data.train)[] => {
     const number = Math.floor(step / stepsPerEpoch);
@@ -138,7 +146,12 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
       epoch = { number, steps: epochSteps(data.train, number, options) };
     }
     const micro = epoch.steps[step % stepsPerEpoch] ?? [];
-    return micro.map((indices) => indices.flatMap((i) => data.train[i] ?? []));
+    const rng = createRng((config.seed ^ Math.imul(step + 1, 0x85ebca6b)) >>> 0);
+    return micro.map((indices) => {
+      const batch = indices.flatMap((i) => data.train[i] ?? []);
+      if (comparisonWeight === 0) return batch;
+      return [...batch, ...corruptedCopies(batch, Math.ceil(COPIES * batch.length), followers, rng)];
+    });
   };
 
   const parallel = startParallelGradients(model.config, config.processes);
@@ -162,6 +175,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
         answers,
         tokenWeight: config.tokenWeight,
         lmWeight: config.lmWeight,
+        comparisonWeight,
         lmLayers,
       });
       const gradNorm = clipByGlobalNorm(gradients, config.maxGradNorm);
@@ -228,6 +242,7 @@ function windowMetrics(
     loss: figures.loss / figures.steps,
     accuracy: figures.correct / figures.steps,
     ...(tokenWeight > 0 && { token_loss: figures.tokenLoss / Math.max(1, figures.answeredTokens) }),
+    ...(figures.comparedTokens > 0 && { comparison_loss: figures.comparisonLoss / figures.comparedTokens }),
     ...(lmWeight > 0 && { lm_loss: figures.lmLoss / Math.max(1, figures.lmTokens) }),
   };
 }

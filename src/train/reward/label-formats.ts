@@ -52,14 +52,18 @@ function parseLabelledPair(record: unknown): LabelledSolution[] {
 
 const rolloutSchema = z.object({
   prompt: z.string(),
+  gold: z.string().nullish(),
   samples: z.array(
     z.object({ completion: z.string(), step_labels: labelList.nullish(), soft_labels: labelList.nullish() }),
   ),
 });
 
-/** All samples of a problem, from a rollout, by the checker's labels, else by Monte Carlo's; those without steps or labels are left out. */
+/**
+ * All samples of a problem, from a rollout, by the checker's labels, else by Monte Carlo's; those without steps or labels are left out.
+ * What the checker held them against is a right solution.
+ */
 function parseRollout(record: unknown): LabelledSolution[] {
-  const { prompt, samples } = parseRecord(rolloutSchema, record);
+  const { prompt, gold, samples } = parseRecord(rolloutSchema, record);
   const solutions = samples.flatMap(({ completion, step_labels, soft_labels }, i): LabelledSolution[] => {
     const steps = splitSteps(completion).map(({ text }) => text);
     const labels = step_labels ?? soft_labels;
@@ -68,6 +72,9 @@ function parseRollout(record: unknown): LabelledSolution[] {
     return [{ prompt, steps, labels }];
   });
   if (solutions.length === 0) throw badRecord("no_labels", 'no sample has "step_labels" or "soft_labels"');
+  const checked = samples.some(({ step_labels }) => step_labels !== undefined && step_labels !== null);
+  const right = checked ? splitSteps(gold ?? "").map(({ text }) => text) : [];
+  if (right.length > 0) solutions.push({ prompt, steps: right, labels: right.map(() => 1) });
   return solutions;
 }
 

@@ -39,6 +39,8 @@ const schema = z.strictObject({
   lmWeight: z.number().nonnegative(),
   /** Weight of the answers at tokens within steps; 0: none. */
   tokenWeight: z.number().nonnegative(),
+  /** Weight of the comparison's deep supervision; 0: none. It needs an added layer. */
+  comparisonWeight: z.number().nonnegative(),
   /** Decoder layers added on top of the base model's. */
   extraDecoderLayers: z.number().int().min(0).max(24),
 
@@ -78,6 +80,7 @@ export const REWARD_DEFAULTS: Readonly<RewardConfig> = {
   maxGradNorm: 1,
   lmWeight: 0.5,
   tokenWeight: 0,
+  comparisonWeight: 1,
   extraDecoderLayers: 2,
   maxPromptLength: 512,
   maxCompletionLength: 512,

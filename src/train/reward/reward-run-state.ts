@@ -36,6 +36,8 @@ const stateSchema = z.object({
     tokenLoss: z.number(),
     lmTokens: z.number(),
     lmLoss: z.number(),
+    comparedTokens: z.number(),
+    comparisonLoss: z.number(),
   }),
   config: z.record(z.string(), z.unknown()),
   data_hash: z.string(),

@@ -9,6 +9,8 @@ import type { Parameters } from "../model/parameters.ts";
 import { head } from "../model/t5.ts";
 import { addGradients, valueAndGradients } from "../optim/gradients.ts";
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
+import { binaryCrossEntropySum } from "./binary-cross-entropy.ts";
+import { comparedTokens, comparisonLoss } from "./comparison-loss.ts";
 import { type Answers, type LabelledTokens, labelledEnds, labelledTokens, nextTokens } from "./solution-targets.ts";
 import { type AnswerIds, answerLogits, decodeSolutions } from "./step-end-logits.ts";
 
@@ -24,6 +26,8 @@ export interface SolutionFigures {
   tokenLoss: number;
   lmTokens: number;
   lmLoss: number;
+  comparedTokens: number;
+  comparisonLoss: number;
 }
 
 export const NO_SOLUTIONS: SolutionFigures = {
@@ -36,6 +40,8 @@ export const NO_SOLUTIONS: SolutionFigures = {
   tokenLoss: 0,
   lmTokens: 0,
   lmLoss: 0,
+  comparedTokens: 0,
+  comparisonLoss: 0,
 };
 
 export function addSolutionFigures(a: SolutionFigures, b: SolutionFigures): SolutionFigures {
@@ -49,6 +55,8 @@ export function addSolutionFigures(a: SolutionFigures, b: SolutionFigures): Solu
     tokenLoss: a.tokenLoss + b.tokenLoss,
     lmTokens: a.lmTokens + b.lmTokens,
     lmLoss: a.lmLoss + b.lmLoss,
+    comparedTokens: a.comparedTokens + b.comparedTokens,
+    comparisonLoss: a.comparisonLoss + b.comparisonLoss,
   };
 }
 
@@ -58,17 +66,20 @@ export interface SolutionLossOptions {
   tokenWeight: number;
   /** Weight of the language-model loss; 0 leaves it out. */
   lmWeight: number;
+  /** Weight of the comparison's deep supervision, which needs a layer above `lmLayers`; 0 leaves it out. */
+  comparisonWeight: number;
   /** Decoder layers above which the language-model loss is read. */
   lmLayers: number;
   /** What the sums are divided by; default: the counts of the given batches. Parts of a batch are given those of the whole. */
   of?: LossCounts;
 }
 
-/** Labelled steps, answered tokens within steps, and predicted tokens; at least 1 each. */
+/** Labelled steps, answered tokens within steps, predicted and compared tokens; at least 1 each. */
 export interface LossCounts {
   steps: number;
   tokens: number;
   next: number;
+  compared: number;
 }
 
 /** The counts of a whole batch. */
@@ -78,6 +89,7 @@ export function lossCounts(solutions: readonly LabelledTokens[], fromEnds: boole
     steps: atLeastOne(labelledEnds(solutions, 0)),
     tokens: atLeastOne(labelledTokens(solutions, 0)),
     next: atLeastOne(nextTokens(solutions, 0, fromEnds)),
+    compared: comparedTokens(solutions),
   };
 }
 
@@ -89,11 +101,6 @@ export function endsPredict(
   return lmLayers < numDecoderLayers;
 }
 
-/** Sum of softplus(x) - y x = -y log s(x) - (1 - y) log(1 - s(x)) over N logits; labels y in [0, 1]. */
-export function binaryCrossEntropySum(logits: Tensor1D, labels: readonly number[]): Tensor {
-  return tf.sum(tf.sub(tf.softplus(logits), tf.mul(logits, tf.tensor1d([...labels]))));
-}
-
 /** The loss of a micro-batch, its sums weighed by the whole step's counts, and its figures. */
 function solutionLoss(
   p: Parameters,
@@ -101,8 +108,13 @@ function solutionLoss(
   solutions: readonly LabelledTokens[],
   options: SolutionLossOptions & { of: LossCounts },
 ): { loss: Tensor; figures: SolutionFigures } {
-  const { answers, of, lmWeight, lmLayers, tokenWeight } = options;
-  const { hidden, early, length } = decodeSolutions(p, config, solutions, lmWeight > 0 ? lmLayers : undefined);
+  const { answers, of, lmWeight, lmLayers, tokenWeight, comparisonWeight } = options;
+  const compare = comparisonWeight > 0;
+  const { hidden, states, length } = decodeSolutions(p, config, solutions, [
+    ...(lmWeight > 0 || compare ? [lmLayers] : []),
+    ...(compare ? [lmLayers + 1] : []),
+  ]);
+  const [below, above] = states;
   const answerLoss = ({ positions, labels }: Answers): { sum: Tensor; logits: Tensor1D } => {
     const logits = answerLogits(p, hidden, positions, answers);
     return { sum: binaryCrossEntropySum(logits, labels), logits };
@@ -113,9 +125,15 @@ function solutionLoss(
   const within = tokenWeight > 0 ? labelledTokens(solutions, length) : NO_ANSWERS;
   const tokenLoss = within.positions.length === 0 ? undefined : answerLoss(within).sum;
   if (tokenLoss !== undefined) terms.push(tf.mul(tokenLoss, tokenWeight / of.tokens));
-  const lm = early === undefined ? NO_TOKENS : nextTokens(solutions, length, endsPredict(config, options));
-  const lmLoss = early === undefined || lm.next.length === 0 ? undefined : nextTokenLoss(p, early, lm);
+  const lm =
+    below === undefined || lmWeight === 0 ? NO_TOKENS : nextTokens(solutions, length, endsPredict(config, options));
+  const lmLoss = below === undefined || lm.next.length === 0 ? undefined : nextTokenLoss(p, below, lm);
   if (lmLoss !== undefined) terms.push(tf.mul(lmLoss, lmWeight / of.next));
+  const comparison =
+    below === undefined || above === undefined
+      ? undefined
+      : comparisonLoss(p, solutions, { below, above, length }, answers);
+  if (comparison !== undefined) terms.push(tf.mul(comparison, comparisonWeight / of.compared));
   const odds = logits.dataSync();
   return {
     loss: tf.addN(terms),
@@ -129,6 +147,8 @@ function solutionLoss(
       tokenLoss: tokenLoss?.dataSync()[0] ?? 0,
       lmTokens: lm.next.length,
       lmLoss: lmLoss?.dataSync()[0] ?? 0,
+      comparedTokens: comparison === undefined ? 0 : comparedTokens(solutions),
+      comparisonLoss: comparison?.dataSync()[0] ?? 0,
     },
   };
 }

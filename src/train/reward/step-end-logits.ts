@@ -19,8 +19,8 @@ export interface AnswerIds {
 export interface DecodedSolutions {
   /** [C*T, D], as the head reads them. */
   hidden: Tensor2D;
-  /** The same above `earlyLayers` decoder layers, where those were asked for. */
-  early?: Tensor2D | undefined;
+  /** The same above as many decoder layers as were asked for, in that order. */
+  states: Tensor2D[];
   length: number;
 }
 
@@ -29,7 +29,7 @@ export function decodeSolutions(
   p: Parameters,
   config: T5Config,
   solutions: readonly SolutionTokens[],
-  earlyLayers?: number,
+  layers: readonly number[] = [],
 ): DecodedSolutions {
   const questions = new Map<string, { at: number; ids: readonly number[] }>();
   const owners = solutions.map(({ promptIds }) => {
@@ -49,13 +49,14 @@ export function decodeSolutions(
   const encoded = encode(p, config, prompts);
   const shared = questions.size < solutions.length;
   const batch = { ...targets, ...(shared && { promptRows: owners }) };
-  let early: Tensor2D | undefined;
+  const states: Tensor2D[] = [];
   const hidden = decode(p, config, encoded, batch, {
     onDecoderBlock: (below, block) => {
-      if (block + 1 === earlyLayers) early = headInput(normed(p, "decoder.final_layer_norm", below, config), config);
+      const at = layers.indexOf(block + 1);
+      if (at >= 0) states[at] = headInput(normed(p, "decoder.final_layer_norm", below, config), config);
     },
   });
-  return { hidden, early, length: targets.length };
+  return { hidden, states, length: targets.length };
 }
 
 /** logit(yes) - logit(no) at positions of the flat hidden states: [N]. */

@@ -6,13 +6,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layoutSolution } from "../../../src/shared/process-reward.ts";
 import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../../../src/train/model/model-folder.ts";
+import { binaryCrossEntropySum } from "../../../src/train/reward/binary-cross-entropy.ts";
 import type { StepLabel } from "../../../src/train/reward/labelled-solution.ts";
 import { startParallelGradients } from "../../../src/train/reward/parallel-gradients.ts";
-import {
-  binaryCrossEntropySum,
-  type SolutionLossOptions,
-  solutionGradients,
-} from "../../../src/train/reward/solution-loss.ts";
+import { type SolutionLossOptions, solutionGradients } from "../../../src/train/reward/solution-loss.ts";
 import {
   type LabelledTokens,
   labelledEnds,
@@ -107,6 +104,7 @@ const options = (lmWeight: number): SolutionLossOptions => ({
   answers: answers(),
   tokenWeight: 0.3,
   lmWeight,
+  comparisonWeight: 0,
   lmLayers: 1,
 });
 
