@@ -145,6 +145,8 @@ export function embedTogether(
 export interface ForwardOptions {
   /** Keep only the inputs of each block for the backward pass, which then runs the block again: less memory, more time. */
   gradientCheckpointing?: boolean | undefined;
+  /** Run each block as one graph where native TensorFlow is there (default true), else operation by operation. */
+  blockGraphs?: boolean | undefined;
   /** Is shown the hidden states [B*S, D] behind each encoder block (0-based), without the final norm: what deep supervision reads. */
   onEncoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;
   /** The same of the decoder: [C*T, D]. */
@@ -165,6 +167,10 @@ function runBlock<Tensors extends Tensor[]>(
   return recomputed(block, { tensors, differentiated: by.differentiated, parameters });
 }
 
+function inGraph({ blockGraphs = true }: ForwardOptions): boolean {
+  return blockGraphs;
+}
+
 /** Runs the encoder over padded prompts. */
 export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, options: ForwardOptions = {}): Encoded {
   const { batch, length } = prompts;
@@ -179,9 +185,9 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, opt
   for (let i = 0; i < config.numLayers; i++) {
     const name = `encoder.block.${i}`;
     const block = (x: Tensor2D, bias: Tensor4D, ...index: HeadIndex): Tensor2D =>
+      (inGraph(options) ? encoderBlockGraph(p, config, name, { x, bias, index }) : undefined) ??
       encoderBlock(p, config, `${name}.layer`, { x, bias, index });
-    const fast = options.gradientCheckpointing ? undefined : encoderBlockGraph(p, config, name, { x, bias, index });
-    x = fast ?? runBlock(block, [x, bias, ...index], { p, name, differentiated, options });
+    x = runBlock(block, [x, bias, ...index], { p, name, differentiated, options });
     options.onEncoderBlock?.(padded(x, rows, length), i);
   }
   const hidden = normed(p, "encoder.final_layer_norm", x, config);
@@ -253,11 +259,11 @@ export function decodeReal(
     const tensors: Tensors = [x, source.hidden, bias, maskBias, ...self, ...query, ...memory];
     const block = (...[x, hidden, bias, maskBias, s0, s1, s2, q0, q1, q2, m0, m1, m2]: Tensors): Tensor2D => {
       const index = { self: [s0, s1, s2], query: [q0, q1, q2], memory: [m0, m1, m2] } satisfies DecoderInput["index"];
-      return decoderBlock(p, config, `${name}.layer`, { x, hidden, bias, maskBias, index });
+      const input = { x, hidden, bias, maskBias, index };
+      const result = inGraph(options) ? decoderBlockGraph(p, config, name, input) : undefined;
+      return result ?? decoderBlock(p, config, `${name}.layer`, input);
     };
-    const input = { x, hidden: source.hidden, bias, maskBias, index: { self, query, memory } };
-    const fast = options.gradientCheckpointing ? undefined : decoderBlockGraph(p, config, name, input);
-    x = fast ?? runBlock(block, tensors, { p, name, differentiated, options });
+    x = runBlock(block, tensors, { p, name, differentiated, options });
     options.onDecoderBlock?.(padded(x, rows, length), i);
   }
   return headInput(normed(p, "decoder.final_layer_norm", x, config), config);
