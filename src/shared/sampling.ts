@@ -70,6 +70,30 @@ function likeliestFirst(logits: ArrayLike<number>, likeliest: number): () => num
   };
 }
 
+/** Up to it a list kept in order is quicker than a heap of the whole vocabulary. */
+const MAX_SHORT_LIST = 256;
+
+/** The first `count` ids of the same order, found in one pass. */
+function likeliestOf(logits: ArrayLike<number>, count: number): number[] {
+  const ids: number[] = [];
+  const values: number[] = [];
+  let least = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < logits.length; id++) {
+    const value = logits[id] ?? 0;
+    // an equal one comes after those of lower ids
+    if (ids.length === count && !(value > least)) continue;
+    let place = Math.min(ids.length, count - 1);
+    for (; place > 0 && value > (values[place - 1] ?? 0); place--) {
+      ids[place] = ids[place - 1] ?? 0;
+      values[place] = values[place - 1] ?? 0;
+    }
+    ids[place] = id;
+    values[place] = value;
+    least = values[ids.length - 1] ?? least;
+  }
+  return ids;
+}
+
 /** Draws a token id from logits [V]; `random` is uniform in [0, 1). */
 export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, random: () => number): number {
   if (!options.doSample) return argmax(logits);
@@ -77,7 +101,9 @@ export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions,
   const likeliest = argmax(logits);
   const top = (logits[likeliest] ?? 0) / temperature;
   const weightOf = (id: number): number => Math.exp((logits[id] ?? Number.NEGATIVE_INFINITY) / temperature - top);
-  const next = likeliestFirst(logits, likeliest);
+  const shortList = topK > 0 && topK <= MAX_SHORT_LIST ? likeliestOf(logits, topK).values() : undefined;
+  const anyOrder = likeliestFirst(logits, likeliest);
+  const next = (): number => shortList?.next().value ?? anyOrder();
   const kept: number[] = [];
   const weights: number[] = [];
   const keep = (): number => {

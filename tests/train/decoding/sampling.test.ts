@@ -18,6 +18,13 @@ describe("a token is drawn", () => {
     expect([0.62, 0.63, 0.999].map((u) => draw({ topK: 2 }, u))).toEqual([0, 1, 1]);
   });
 
+  test("of the k likeliest wherever they stand, the lower id first on a tie: ids 1, 3, 5, 2 with weights 1, 1, 1, 1/e", () => {
+    const mixed = [1, 3, 2, 3, 2, 3, 0];
+    const fourth = (u: number) => sampleToken(mixed, { ...ALL, topK: 4 }, () => u);
+    // borders at 1, 2 and 3 of 3.368
+    expect([0, 0.29, 0.3, 0.59, 0.6, 0.89, 0.9, 0.999].map(fourth)).toEqual([1, 1, 3, 3, 5, 5, 2, 2]);
+  });
+
   test("of the smallest set that reaches p: 0.7 keeps two tokens, 0.49 one, 0.81 three", () => {
     expect(draw({ topP: 0.7 }, 0.999)).toBe(1);
     expect(draw({ topP: 0.49 }, 0.999)).toBe(0);
