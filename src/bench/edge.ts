@@ -30,13 +30,15 @@ export interface EdgeBench {
   first_answer_in_dev_ms: number;
   ms_per_token: number;
   ms_per_token_4_candidates: number;
+  /** Time of a whole answer of 4 candidates over that of one. */
+  four_to_one: number;
   ms_to_score_a_pair: number;
   /** The same engine and runtime in Node: all of a decoder step, and the calls of the graphs in it. */
   in_node: TokenTimes[];
 }
 
 const MEGABYTE = 1e6;
-const ROUNDS = 3;
+const ROUNDS = 5;
 /** Between two looks at the memory. */
 const SAMPLE_MS = 300;
 /** As people sample; a random model's flat distribution without it would measure the sorting of its vocabulary. */
@@ -102,8 +104,7 @@ async function measure(
   const { model, usage } = await generate(url, 1);
 
   say("generating");
-  const perToken = await perTokenMs(tokens, (count) => generate(url, count));
-  const perTokenOfFour = await perTokenMs(tokens, (count) => generate(url, count, 4));
+  const times = await tokenTimes(tokens, (count, candidates) => generate(url, count, candidates));
   say("scoring");
   const pair = () => post(url, "/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
   const scored = performance.now();
@@ -133,29 +134,42 @@ async function measure(
     heap_with_garbage_mb: megabytes(Math.max(withGarbage, peak.withGarbage)),
     start_ms: Math.round(startMs),
     first_answer_ms: firstAnswerMs,
-    ms_per_token: round(perToken),
-    ms_per_token_4_candidates: round(perTokenOfFour),
+    ...times,
     ms_to_score_a_pair: Math.round(scoreMs),
   };
 }
 
-/** Time of a later token: a long answer less one of a single token, which holds the encoder and the first step. */
-async function perTokenMs(
+/**
+ * Time of a later token: a long answer less one of a single token, which holds the encoder and the first step. One candidate and four by
+ * turns, so that what disturbs one disturbs the other; medians of the rounds.
+ */
+async function tokenTimes(
   tokens: number,
-  generate: (count: number) => Promise<{ usage: { completion_tokens: number } }>,
-): Promise<number> {
-  const timed = async (count: number) => {
+  generate: (count: number, candidates: number) => Promise<{ usage: { completion_tokens: number } }>,
+): Promise<Pick<EdgeBench, "ms_per_token" | "ms_per_token_4_candidates" | "four_to_one">> {
+  const timed = async (count: number, candidates: number) => {
     const started = performance.now();
-    const { usage } = await generate(count);
+    const { usage } = await generate(count, candidates);
     return { ms: performance.now() - started, tokens: usage.completion_tokens };
   };
+  const both = async (candidates: number): Promise<{ answer: number; token: number }> => {
+    const [short, long] = [await timed(1, candidates), await timed(tokens, candidates)];
+    // tokens are counted over all candidates
+    const steps = Math.max(1, long.tokens / short.tokens - 1);
+    return { answer: long.ms, token: (long.ms - short.ms) / steps };
+  };
+  await both(4); // warms up
   const rounds = [];
-  for (let round = 0; round < ROUNDS; round++) rounds.push({ short: await timed(1), long: await timed(tokens) });
-  // the least disturbed of each; the first round also warms up
-  const least = (times: { ms: number }[]): number => Math.min(...times.map(({ ms }) => ms));
-  const [first] = rounds;
-  const steps = (first?.long.tokens ?? 0) / (first?.short.tokens ?? 1) - 1;
-  return (least(rounds.map(({ long }) => long)) - least(rounds.map(({ short }) => short))) / Math.max(steps, 1);
+  for (let round = 0; round < ROUNDS; round++) rounds.push({ one: await both(1), four: await both(4) });
+  return {
+    ms_per_token: round(median(rounds.map(({ one }) => one.token))),
+    ms_per_token_4_candidates: round(median(rounds.map(({ four }) => four.token))),
+    four_to_one: Math.round(100 * median(rounds.map(({ one, four }) => four.answer / one.answer))) / 100,
+  };
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** Looks at the isolate's heap again and again; it answers between the runs of the graphs. */
@@ -195,7 +209,8 @@ const round = (value: number): number => Math.round(value * 10) / 10;
 const PROBLEM =
   "A shop sells pencils at 3 for 2 dollars and pens at 4 dollars each. Anna buys 12 pencils and 5 pens, pays with a 50 dollar bill, " +
   "and gives half of her change to her brother, who spends a quarter of it on sweets. ";
-const PROMPT = `${PROBLEM.repeat(3)}How many dollars has her brother left in the end?`;
+/** About 256 tokens with the policy's template. */
+const PROMPT = `${PROBLEM.repeat(4)}How many dollars has her brother left in the end, to the cent?`;
 const CHOSEN =
   "12 pencils cost 8 dollars.\n5 pens cost 20 dollars.\nThe change is 22 dollars.\nHe has 8.25 dollars left.";
 const REJECTED =
