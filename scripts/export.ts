@@ -2,13 +2,18 @@
 
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import writeFileAtomic from "write-file-atomic";
+import { InputError } from "../src/shared/errors.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
+import { loadPairs } from "../src/train/data/load-pairs.ts";
+import { formatAccuracy, reportAccuracy } from "../src/train/export/accuracy-report.ts";
 import { checkExport } from "../src/train/export/check-export.ts";
 import { exportOnnx } from "../src/train/export/export-onnx.ts";
 import { readSideFiles } from "../src/train/export/side-files.ts";
 import { mergeAdapter } from "../src/train/lora/adapter-folder.ts";
 import { createProgress, type Progress } from "../src/train/progress.ts";
+import { readRewardModelFile } from "../src/train/reward/reward-model-file.ts";
 import { reportFailure } from "./cli.ts";
 
 interface Flags {
@@ -18,6 +23,8 @@ interface Flags {
   dtype: Dtype[];
   maxSourceTokens: number;
   maxTargetTokens: number;
+  report?: string;
+  reportPairs: number;
 }
 
 const dtypeList = (text: string): Dtype[] => {
@@ -35,17 +42,26 @@ const program = new Command("npm run export --")
   .option("--dtype <list>", "weight types, separated by commas; graphs of others are removed", dtypeList, [...DTYPES])
   .option("--max-source-tokens <n>", "longest prompt the worker takes", wholeNumber(1), 512)
   .option("--max-target-tokens <n>", "longest completion the worker takes", wholeNumber(1), 512)
+  .option("--report <dir|file>", "hold the forms against fp32 on these pairs, and write export_report.json")
+  .option("--report-pairs <n>", "how many of them", wholeNumber(1), 20)
   .allowExcessArguments(false)
   .parse();
-const { model, output = model, merge, dtype, ...limits } = program.opts<Flags>();
+const { model, output = model, merge, dtype, report, reportPairs, ...limits } = program.opts<Flags>();
 
 const MEGABYTE = 1e6;
+/** Beside the export: how exact each of its forms is. */
+const REPORT_FILE = "export_report.json";
 let progress: Progress | undefined;
 try {
   const onProgress = (doneBytes: number, totalBytes: number): void => {
     progress ??= createProgress({ title: "export (MB)", total: Math.ceil(totalBytes / MEGABYTE) });
     progress.update(doneBytes === totalBytes ? Math.ceil(totalBytes / MEGABYTE) : Math.floor(doneBytes / MEGABYTE));
   };
+  const pairs = report === undefined ? undefined : (await loadPairs(report)).pairs.slice(0, reportPairs);
+  if (pairs !== undefined && !(dtype.includes("fp32") && dtype.length > 1)) {
+    const what = `--report holds other forms against fp32, and --dtype is ${dtype.join(",")}`;
+    throw new InputError({ code: "nothing_to_report", what, fix: "Leave --dtype out, or give fp32,int8." });
+  }
   if (merge) {
     await mergeAdapter(model, output);
     console.log(`merged: ${join(output, "model.safetensors")}`);
@@ -66,6 +82,13 @@ try {
   );
   if (check.int8Cosine !== undefined)
     console.log(`check: cosine of int8 to fp32 logits ${check.int8Cosine.toFixed(5)}`);
+  if (pairs !== undefined) {
+    const process = (await readRewardModelFile(modelDir)) !== undefined;
+    const dtypes = dtype.filter((name) => name !== "fp32");
+    const accuracy = await reportAccuracy({ exportDir: output, config, tokenizer, pairs, dtypes, process });
+    await writeFileAtomic(join(output, REPORT_FILE), `${JSON.stringify(accuracy, null, 2)}\n`);
+    console.log(formatAccuracy(accuracy));
+  }
 } catch (error) {
   reportFailure(error);
 } finally {

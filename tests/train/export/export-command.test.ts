@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, expect, test } from "vitest";
@@ -44,4 +45,22 @@ test("the command exits with 1 and names the tensor that is missing", async () =
 test("an unknown weight type is refused with the list of known ones", async () => {
   const failure = await exportCommand("--model", "nowhere", "--dtype", "fp16").catch((error: unknown) => error);
   expect(failure).toHaveProperty("stderr", expect.stringContaining("Give a list of fp32, int8."));
+});
+
+test("--report writes the accuracy of each form beside the export, and prints it", async () => {
+  const dir = await model();
+  const pairs = join(dir, "pairs.jsonl");
+  await writeFile(pairs, `${JSON.stringify({ prompt: "How many?", chosen: "1 + 1 = 2", rejected: "1 + 1 = 3" })}\n`);
+  const { stdout } = await exportCommand("--model", dir, "--report", pairs);
+  expect(stdout).toContain("against fp32, 1 pairs");
+  const written: unknown = JSON.parse(await readFile(join(dir, "export_report.json"), "utf8"));
+  expect(written).toMatchObject({ reference: "fp32", pairs: 1, steps: 2, forms: [{ dtype: "int8" }] });
+});
+
+test("--report without both forms is refused before anything is written", async () => {
+  const dir = await model();
+  const pairs = join(dir, "pairs.jsonl");
+  await writeFile(pairs, `${JSON.stringify({ prompt: "How many?", chosen: "1 + 1 = 2", rejected: "1 + 1 = 3" })}\n`);
+  const failure = await exportCommand("--model", dir, "--dtype", "int8", "--report", pairs).catch((e: unknown) => e);
+  expect(failure).toHaveProperty("stderr", expect.stringContaining("--report holds other forms against fp32"));
 });
