@@ -5,6 +5,7 @@ import { fraction, wholeNumber } from "../src/train/data/flags.ts";
 import { trainRewardModel } from "../src/train/recipes/reward.ts";
 import { REWARD_DEFAULTS, type RewardSettings, resolveRewardConfig } from "../src/train/reward/reward-config.ts";
 import { BACKENDS } from "../src/train/run-config.ts";
+import { WEIGHT_TYPES } from "../src/train/safetensors.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 
 type Flags = Omit<RewardSettings, "outputDir" | "numTrainEpochs" | "perDeviceTrainBatchSize"> & {
@@ -69,6 +70,11 @@ const command = new Command("npm run train-reward --")
   )
   .option("--max-prompt-length <n>", "longest question, in tokens", whole, defaults.maxPromptLength)
   .option("--max-completion-length <n>", "longest solution, in tokens", whole, defaults.maxCompletionLength)
+  .addOption(
+    new Option("--weight-type <name>", "how the finished model keeps its weights")
+      .choices(WEIGHT_TYPES)
+      .default(defaults.weightType),
+  )
   .option("--logging-steps <n>", "steps between log entries", whole, defaults.loggingSteps)
   .option("--save-steps <n>", "steps between checkpoints", whole, defaults.saveSteps)
   .option("--save-total-limit <n>", "checkpoints kept", whole, defaults.saveTotalLimit ?? undefined)

@@ -4,4 +4,4 @@
 export { openModelTensors } from "./lora/merged-tensors.ts";
 export type { TensorInfo } from "./safetensors-header.ts";
 export { openSafetensors, type TensorReader } from "./safetensors-reader.ts";
-export { type TensorToWrite, writeSafetensors } from "./safetensors-writer.ts";
+export { type TensorToWrite, WEIGHT_TYPES, type WeightType, writeSafetensors } from "./safetensors-writer.ts";

@@ -8,7 +8,7 @@ import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "../lora/adapter-config.ts";
 import { modelFile } from "../lora/base-folder.ts";
 import { readJson } from "../read-json.ts";
-import { openModelTensors, type TensorReader, writeSafetensors } from "../safetensors.ts";
+import { openModelTensors, type TensorReader, type WeightType, writeSafetensors } from "../safetensors.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow.ts";
 import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.ts";
 import { type ParameterSpec, type Parameters, parameterSpecs, SHARED_ALIASES } from "./parameters.ts";
@@ -107,7 +107,12 @@ export async function loadModel(dir: string): Promise<Model> {
 }
 
 /** Writes the parameters as safetensors, [out, in] as Hugging Face has them. */
-export async function saveParameters(path: string, config: T5Config, parameters: Parameters): Promise<void> {
+export async function saveParameters(
+  path: string,
+  config: T5Config,
+  parameters: Parameters,
+  type: WeightType = "float32",
+): Promise<void> {
   const tensors = parameterSpecs(config, "lm_head.weight" in parameters).map((spec) => ({
     name: spec.name,
     shape: spec.shape,
@@ -120,7 +125,7 @@ export async function saveParameters(path: string, config: T5Config, parameters:
       return values;
     },
   }));
-  await writeSafetensors(path, tensors);
+  await writeSafetensors(path, tensors, undefined, type);
 }
 
 /** config.json of the folder, with as many decoder layers as the model has. */
@@ -138,11 +143,16 @@ const COPIED = ["generation_config.json", "special_tokens_map.json", "spiece.mod
  * Saves a tuned model: weights of `parameters`, everything else from the folder it started from, the tokenizer with its newline
  * token. Each file is renamed into place; the weights come last.
  */
-export async function saveModel(dir: string, from: Model, parameters: Parameters): Promise<void> {
+export async function saveModel(
+  dir: string,
+  from: Model,
+  parameters: Parameters,
+  type: WeightType = "float32",
+): Promise<void> {
   await saveSideFiles(dir, from);
   // an adapter that an earlier run left there does not belong to these weights
   for (const file of [ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE]) await rm(join(dir, file), { force: true });
-  await saveParameters(join(dir, "model.safetensors"), from.config, parameters);
+  await saveParameters(join(dir, "model.safetensors"), from.config, parameters, type);
 }
 
 /**

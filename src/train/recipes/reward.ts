@@ -206,7 +206,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
       if (!Number.isFinite(after.eval_loss)) throw await notFinite("evaluation loss", maxSteps, outputDir);
       record(maxSteps, after);
     }
-    await saveModel(outputDir, base, optimizer.parameters());
+    await saveModel(outputDir, base, optimizer.parameters(), config.weightType);
     await writeJson(join(outputDir, REWARD_MODEL_FILE), PROCESS_REWARD_MODEL);
     await writeResults(outputDir, "train", {
       train_runtime: state.step_ms / 1000,

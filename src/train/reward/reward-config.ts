@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { InputError } from "../../shared/errors.ts";
 import { BACKENDS, flagOf, settingName } from "../run-config.ts";
+import { WEIGHT_TYPES } from "../safetensors.ts";
 
 const count = z.number().int().positive();
 const fraction = z.number().min(0).lt(1);
@@ -48,6 +49,9 @@ const schema = z.strictObject({
   maxPromptLength: count,
   maxCompletionLength: count,
 
+  /** How the finished model's weights are kept; checkpoints keep float32. */
+  weightType: z.enum(WEIGHT_TYPES),
+
   /** Units: optimizer steps. */
   loggingSteps: count,
   saveSteps: count,
@@ -84,6 +88,7 @@ export const REWARD_DEFAULTS: Readonly<RewardConfig> = {
   extraDecoderLayers: 2,
   maxPromptLength: 512,
   maxCompletionLength: 512,
+  weightType: "float32",
   loggingSteps: 10,
   saveSteps: 500,
   saveTotalLimit: 3,

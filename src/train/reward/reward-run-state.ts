@@ -17,6 +17,7 @@ const FREE_TO_CHANGE = new Set([
   "eval_steps",
   "backend",
   "processes",
+  "weight_type",
 ]);
 
 const stateSchema = z.object({
