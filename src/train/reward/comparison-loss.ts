@@ -48,8 +48,8 @@ export function comparisonLoss(
   const read = gatherRows(above, at);
   const width = below.shape[1];
   return tf.addN([
-    tf.neg(tf.sum(labelLogps(shifted(gatherRows(below, at), width / 2), head(p), tokens))),
-    tf.neg(tf.sum(labelLogps(shifted(read, width / 4), head(p), expected))),
+    tf.neg(tf.sum(labelLogps(shifted(gatherRows(below, at), Math.floor(width / 2)), head(p), tokens))),
+    tf.neg(tf.sum(labelLogps(shifted(read, Math.floor(width / 4)), head(p), expected))),
     tf.mul(binaryCrossEntropySum(answerLogits(p, above, positions, answers), chances), MATCH_WEIGHT),
   ]);
 }
