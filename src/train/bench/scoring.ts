@@ -76,7 +76,8 @@ export async function benchScoring(options: ScoringBenchOptions): Promise<Scorin
       speedup: many / one,
     };
   } finally {
-    onePass.dispose(); // both share one set of weights
+    onePass.dispose(); // with the model's own weights, of which the other made its own
+    stepByStep.dispose();
   }
 }
 

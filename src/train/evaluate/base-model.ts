@@ -38,6 +38,7 @@ export function evaluateBaseModel(
   ]);
   const labels = drawn.flatMap((problem, i) => [problem.steps.map(() => true), wrong[i]?.labels ?? []]);
   const scored = judge.score(completions);
+  judge.dispose();
   const scores = scored.flatMap((completion) => completion.stepScores);
   const flat = labels.flat();
   const first = labels.flatMap((own) => own.map((label, i) => label || own.indexOf(false) === i));

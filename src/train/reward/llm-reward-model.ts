@@ -5,6 +5,7 @@ import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
 import { type JudgeContext, judgePrompt, TEMPLATE_VERSION, yesScore } from "../../shared/prompts.ts";
 import { splitSteps } from "../../shared/steps.ts";
+import type { T5Config } from "../../shared/t5-config.ts";
 import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../model/model-folder.ts";
 import { tf } from "../tensorflow.ts";
 import { judgeLogits } from "./judge-pass.ts";
@@ -59,13 +60,13 @@ function inBatches(rows: readonly (readonly number[])[], maxTokens: number): (re
 
 export class LLMRewardModel {
   readonly options: Required<LLMRewardModelOptions>;
-  private readonly model: Model;
+  private readonly config: T5Config;
   private readonly weights: JudgeWeights;
   private readonly tokenizer: FolderTokenizer;
 
-  /** Takes over the model: `dispose` frees its tensors. */
+  /** Makes its own weights of the model, which stays the caller's; `dispose` frees them. */
   constructor(model: Model, tokenizer: FolderTokenizer, options: LLMRewardModelOptions = {}) {
-    this.model = model;
+    this.config = model.config;
     const answers = { yes: tokenizer.yesTokenId, no: tokenizer.noTokenId };
     this.weights = judgeWeights(model.parameters, model.config, answers);
     this.tokenizer = tokenizer;
@@ -108,7 +109,7 @@ export class LLMRewardModel {
         part.map(({ ids }) => ids),
         this.options.maxBatchTokens,
       );
-      judgeLogits(this.weights, this.model.config, batches).forEach(({ yes, no }, i) => {
+      judgeLogits(this.weights, this.config, batches).forEach(({ yes, no }, i) => {
         scoreOf.set(part[i]?.text ?? "", yesScore(yes, no));
       });
       onProgress?.(start + part.length, questions.length);
@@ -134,6 +135,6 @@ export class LLMRewardModel {
   }
 
   dispose(): void {
-    tf.dispose([this.model.parameters, this.weights]);
+    tf.dispose(this.weights);
   }
 }
