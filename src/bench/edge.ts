@@ -77,7 +77,9 @@ const generationSchema = z.object({
 });
 
 async function post(url: string, path: string, body: unknown): Promise<unknown> {
-  const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) });
+  // workerd closes idle connections, of which a busy client hears too late
+  const headers = { connection: "close" };
+  const response = await fetch(`${url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
   const text = await response.text();
   if (response.ok) return JSON.parse(text);
   throw new CapacityError({ code: "bench_failed", what: `${path} answered ${response.status}: ${text}` });

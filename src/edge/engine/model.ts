@@ -54,8 +54,8 @@ function checkContract(manifest: Manifest, config: T5Config, tokenizer: TextToke
 }
 
 /**
- * Opens the model in `folder` of the store. While one graph is opened the files of the next are on their way, no more: the weights of all
- * of them would not fit beside what the runtime makes of them. Throws ArtifactError when it is absent, damaged or unfit.
+ * Opens the model in `folder` of the store, one graph at a time: a transfer that goes on while the runtime opens a graph, and the isolate
+ * hears nothing, may be broken off. Throws ArtifactError when it is absent, damaged or unfit.
  */
 export async function loadModel(store: ModelStore, folder: string, dtype: Dtype, runtime: Runtime): Promise<Model> {
   const where = `${folder}/${MANIFEST_FILE}`;
@@ -64,32 +64,20 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
   // the largest first, while nothing else is held; the embedding, which stays in JavaScript, last
   const roles = isLean ? (["lean_decoder", "lean_encoder", "lean_head"] as const) : (["encoder", "decoder"] as const);
   const graphs = roles.map((role) => findFile(manifest, role, where, dtype));
-  const ahead = (index: number): Promise<GraphFiles> | undefined => {
-    const graph = graphs[index];
-    const reading = graph && readGraph(store, folder, manifest, graph);
-    reading?.catch(() => undefined); // heard of when its turn comes
-    return reading;
-  };
-  let next = ahead(0);
   const json = async (role: ManifestFile["role"]): Promise<unknown> => {
     const file = findFile(manifest, role, where);
     return readJson(await readVerified(store, folder, file), `${folder}/${file.path}`);
   };
-  const [configJson, tokenizerJson, tokenizerConfig] = await Promise.all([
-    json("config"),
-    json("tokenizer"),
-    json("tokenizer_config"),
-  ]);
-  const config = parseT5Config(configJson, `${folder}/config.json`);
-  const tokenizer = createTokenizer(tokenizerJson, tokenizerConfig, `${folder}/tokenizer.json`);
+  const config = parseT5Config(await json("config"), `${folder}/config.json`);
+  const tokenizer = createTokenizer(
+    await json("tokenizer"),
+    await json("tokenizer_config"),
+    `${folder}/tokenizer.json`,
+  );
   checkContract(manifest, config, tokenizer, where);
   const opened: Session[] = [];
   try {
-    for (let index = 0; next !== undefined; index++) {
-      const files: GraphFiles = await next;
-      next = ahead(index + 1);
-      opened.push(await openGraph(files, runtime));
-    }
+    for (const graph of graphs) opened.push(await openGraph(await readGraph(store, folder, manifest, graph), runtime));
     const [first, second, head] = opened;
     if (first === undefined || second === undefined) throw new TypeError("a model has two graphs");
     const parts = { manifest, dtype, config, tokenizer, runtime, adapterScale: 1 };
@@ -127,20 +115,16 @@ async function readGraph(
   file: ManifestFile,
 ): Promise<GraphFiles> {
   const where = `${folder}/${file.path}`;
-  const shards = (file.weights ?? []).map((path) => {
+  const weights: WeightFile[] = [];
+  for (const path of file.weights ?? []) {
     const shard = manifest.files.find((other) => other.path === path);
-    if (shard !== undefined) return shard;
-    const fix = "Export the model again: npm run export -- --model DIR.";
-    throw new ArtifactError({ code: "bad_manifest", what: `no entry for ${path}`, where, fix });
-  });
-  const [bytes = new Uint8Array(0), ...weights] = await Promise.all(
-    [file, ...shards].map((part) => readVerified(store, folder, part)),
-  );
-  const named = shards.flatMap(({ path }, i): WeightFile[] => {
-    const data = weights[i];
-    return data === undefined ? [] : [{ path: path.slice(path.lastIndexOf("/") + 1), data }];
-  });
-  return { where, bytes, weights: named };
+    if (shard === undefined) {
+      const fix = "Export the model again: npm run export -- --model DIR.";
+      throw new ArtifactError({ code: "bad_manifest", what: `no entry for ${path}`, where, fix });
+    }
+    weights.push({ path: path.slice(path.lastIndexOf("/") + 1), data: await readVerified(store, folder, shard) });
+  }
+  return { where, bytes: await readVerified(store, folder, file), weights };
 }
 
 /** The files' bytes are freed as soon as the runtime has its own. */
