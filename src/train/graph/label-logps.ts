@@ -2,6 +2,7 @@
 //   forward:  l = hidden head^T,  m = max l,  e = exp(l - m),  s = sum e,  logp = l[label] - m - log s   (e takes the place of l)
 //   kept:     E = e - s onehot(label)  (in the place of e): -E / s is the gradient of logp to l
 //   backward: dHidden = (E head) w,  dHead = E^T (hidden w),  w = -dy / s   (only the narrow factors are scaled)
+// With a frozen head E head [N, D] is kept in the place of E.
 
 import type { NativeOps, Tensor, Tensor1D, Tensor2D } from "../tensorflow.ts";
 import { openFunction } from "./differentiable.ts";
@@ -39,6 +40,7 @@ function open(ops: NativeOps, frozenHead: boolean): RunHead {
     { T: { type: "float32" }, Tindices: { type: "int32" } },
     [total],
   );
+  const narrow = frozenHead ? product(graph, errors, head) : undefined;
   const shifted = graph.op("Sub", [ofLabel, graph.op("Reshape", [largest, flat], { Tshape: { type: "int32" } })]);
   return openFunction<Tensor1D>(ops, {
     forward: graph,
@@ -50,7 +52,8 @@ function open(ops: NativeOps, frozenHead: boolean): RunHead {
         const g = to.graph;
         const slope = g.op("Neg", [g.op("RealDiv", [dy, to.held(total)])]);
         const column = g.op("Reshape", [slope, g.integers(-1, 1)], { Tshape: { type: "int32" } }); // [N, 1]
-        to.gradient(hidden, g.op("Mul", [product(g, to.held(errors), to.held(head)), column]));
+        const pulled = narrow === undefined ? product(g, to.held(errors), to.held(head)) : to.held(narrow);
+        to.gradient(hidden, g.op("Mul", [pulled, column]));
         if (!to.wants(head)) return;
         to.gradient(head, product(g, to.held(errors), g.op("Mul", [to.held(hidden), column]), true));
       },

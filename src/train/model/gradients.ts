@@ -148,7 +148,7 @@ export function gatherRows(table: Tensor2D, ids: Tensor1D): Tensor2D {
 }
 
 /** Rows whose logits exist at a time where none of them are kept. */
-const ROWS_AT_ONCE = 512;
+const ROWS_AT_ONCE = 128;
 
 /**
  * Log-probability of each label under softmax(hidden . head^T): hidden [N, D], head [V, D], labels [N] (int32) -> [N].
@@ -158,13 +158,16 @@ const ROWS_AT_ONCE = 512;
 export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D, frozenHead = false): Tensor1D {
   const ops = nativeOps();
   const [rows] = hidden.shape;
-  const slices = ops !== undefined && isTapeOn() ? [[0, rows] as const] : rowSlices(rows);
+  const keepsThem = !frozenHead && isTapeOn();
+  const slices = keepsThem ? [[0, rows] as const] : rowSlices(rows);
   const logps = slices.map(([start, count]): Tensor1D => {
     const some = rowsOf(hidden, start, count);
     const ofSome: Tensor1D = count === rows ? labels : (tf.slice(labels, start, count) as Tensor1D);
-    if (ops === undefined) return portableLogps(some, head, ofSome);
-    const places = tf.stack([tf.range(0, count, 1, "int32"), ofSome], 1) as Tensor2D;
-    return tf.tidy(() => labelLogpsGraph(ops, { hidden: some, head, places, frozenHead }));
+    if (ops === undefined) return portableLogps(some, head, ofSome); // on the tape it keeps them, frozen head or not
+    return tf.tidy(() => {
+      const places = tf.stack([tf.range(0, count, 1, "int32"), ofSome], 1) as Tensor2D;
+      return labelLogpsGraph(ops, { hidden: some, head, places, frozenHead });
+    });
   });
   return logps.length === 1 && logps[0] !== undefined ? logps[0] : (tf.concat(logps) as Tensor1D);
 }
