@@ -30,6 +30,9 @@ function done(graph: Graph, nodes: readonly Value[]): Value {
   return graph.node("Identity", [graph.scalar(0)], { T: FLOAT }, nodes);
 }
 
+/** Parameters of this size are updated one after the other, so that one scaled gradient of them exists at a time. */
+const LARGE = 4_000_000;
+
 /** The scalars that an update is given. */
 const SCALARS = ["learningRate", "scale", "beta1Power", "beta2Power", "epsilon", "decay"] as const;
 type Scalars = Record<(typeof SCALARS)[number], Value>;
@@ -38,10 +41,10 @@ type Scalars = Record<(typeof SCALARS)[number], Value>;
 function update(
   graph: Graph,
   { value, m, v, gradient }: Record<"value" | "m" | "v", Variable> & { gradient: Value },
-  { scalars, options }: { scalars: Scalars; options: AdamWOptions },
+  { scalars, options, after }: { scalars: Scalars; options: AdamWOptions; after: readonly Value[] },
 ): Value {
   const { learningRate, scale, beta1Power, beta2Power, epsilon, decay } = scalars;
-  const scaled = graph.op("Mul", [gradient, scale]);
+  const scaled = graph.node("Mul", [gradient, scale], { T: FLOAT }, after);
   const decayed =
     options.weightDecay > 0
       ? [graph.node("AssignSubVariableOp", [value.handle, graph.op("Mul", [value.read, decay])], { dtype: FLOAT })]
@@ -79,10 +82,14 @@ export function createNativeStore(ops: NativeOps, initial: readonly InitialSlot[
   const [learningRate, scale, beta1Power] = [graph.input(), graph.input(), graph.input()];
   const [beta2Power, epsilon, decay] = [graph.input(), graph.input(), graph.input()];
   const scalars: Scalars = { learningRate, scale, beta1Power, beta2Power, epsilon, decay };
-  const updated = done(
-    graph,
-    slots.map((slot) => update(graph, slot, { scalars, options })),
-  );
+  let lastLarge: Value[] = [];
+  const updates = slots.map((slot, i) => {
+    const large = (initial[i]?.value.size ?? 0) >= LARGE;
+    const node = update(graph, slot, { scalars, options, after: large ? lastLarge : [] });
+    if (large) lastLarge = [node];
+    return node;
+  });
+  const updated = done(graph, updates);
   // a graph is compiled anew for every set of outputs asked of it, so each kind of run is one for all variables
   const [valuesGiven, momentsGiven] = [(slot: Slot) => [slot.value], (slot: Slot) => [slot.m, slot.v]].map((of) =>
     done(
