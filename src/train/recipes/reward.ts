@@ -157,7 +157,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
   const parallel = startParallelGradients(model.config, config.processes);
   const progress = createProgress({ title: "train reward", total: maxSteps, initial: first });
   let done = first;
-  let auc = state.before.eval_auc;
+  let auc = metrics.state().log_history.findLast((entry) => "eval_auc" in entry)?.eval_auc ?? state.before.eval_auc;
   const evaluate = async (): Promise<void> => {
     const values = await evaluated();
     record(done, values);
