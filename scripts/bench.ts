@@ -1,14 +1,13 @@
 // npm run bench -- NAME: measurements, each printed as one JSON line. Exit 1 when one cannot be made.
+// Each command imports what it measures, and nothing else: a process's memory is one of the figures.
 
 import { Command, Option } from "commander";
-import { benchEdge } from "../src/bench/edge.ts";
-import { benchParity } from "../src/train/bench/batch-parity.ts";
-import { benchDecode, type DecodeBenchOptions } from "../src/train/bench/decode.ts";
-import { benchScore, type ScoreBenchOptions } from "../src/train/bench/score.ts";
-import { benchScoring, type ScoringBenchOptions } from "../src/train/bench/scoring.ts";
-import { benchTraining, REWARDS, type TrainingBenchOptions } from "../src/train/bench/training.ts";
+import type { DecodeBenchOptions } from "../src/train/bench/decode.ts";
+import { REWARDS } from "../src/train/bench/rewards.ts";
+import type { ScoreBenchOptions } from "../src/train/bench/score.ts";
+import type { ScoringBenchOptions } from "../src/train/bench/scoring.ts";
+import type { TrainingBenchOptions } from "../src/train/bench/training.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
-import { ensureExported } from "../src/train/export/ensure-exported.ts";
 import { REWARD_DEFAULTS } from "../src/train/reward/reward-config.ts";
 import { ADAPTERS, BACKENDS, type BackendChoice, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/run-config.ts";
 import { reportFailure } from "./cli.ts";
@@ -21,6 +20,11 @@ type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "loraR" | "loraTargetM
 
 const say = (line: string): void => console.error(line);
 
+async function exported(model: string): Promise<string> {
+  const { ensureExported } = await import("../src/train/export/ensure-exported.ts");
+  return ensureExported(model, { say });
+}
+
 const program = new Command("npm run bench --").description("Measure speed and memory (docs/benchmarks.md).");
 
 program
@@ -30,7 +34,8 @@ program
   .option("--tokens <n>", "length of the answer that is timed", wholeNumber(2), 33)
   .allowExcessArguments(false)
   .action(async ({ model, tokens }: { model: string; tokens: number }) => {
-    const modelDir = await ensureExported(model, { say });
+    const { benchEdge } = await import("../src/bench/edge.ts");
+    const modelDir = await exported(model);
     console.log(JSON.stringify(await benchEdge({ modelDir, tokens, say })));
   });
 
@@ -44,6 +49,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoringBenchOptions, "modelDir"> & { model: string }) => {
+    const { benchScoring } = await import("../src/train/bench/scoring.ts");
     console.log(JSON.stringify(await benchScoring({ modelDir: model, ...options })));
   });
 
@@ -66,6 +72,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, rank, target, ...options }: TrainFlags) => {
+    const { benchTraining } = await import("../src/train/bench/training.ts");
     const measured = await benchTraining({ ...options, modelDir: model, loraR: rank, loraTargetModules: target });
     console.log(JSON.stringify(measured));
   });
@@ -81,6 +88,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoreBenchOptions, "modelDir"> & { model: string }) => {
+    const { benchScore } = await import("../src/train/bench/score.ts");
     console.log(JSON.stringify(await benchScore({ modelDir: model, ...options })));
   });
 
@@ -94,7 +102,8 @@ program
   .option("--threads <n>", "threads of onnxruntime", wholeNumber(1), 2)
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<DecodeBenchOptions, "modelDir" | "exportedDir"> & { model: string }) => {
-    const exportedDir = await ensureExported(model, { say });
+    const { benchDecode } = await import("../src/train/bench/decode.ts");
+    const exportedDir = await exported(model);
     console.log(JSON.stringify(await benchDecode({ modelDir: model, exportedDir, ...options })));
   });
 
@@ -106,6 +115,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, golden, backend }: { model: string; golden: string; backend: BackendChoice }) => {
+    const { benchParity } = await import("../src/train/bench/batch-parity.ts");
     const result = await benchParity({ modelDir: model, goldenPath: golden, backend });
     console.log(JSON.stringify(result));
     if (!result.within) process.exitCode = 1;

@@ -15,9 +15,7 @@ import { resolveTrainConfig, type TrainConfig } from "../run-config.ts";
 import { startTensorflow, tf } from "../tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
 import { median } from "./median.ts";
-
-/** `in-loop`: steps are scored inside every training step; `once`: before the first, timed apart; `off`: every margin is 0.3. */
-export const REWARDS = ["in-loop", "once", "off"] as const;
+import type { REWARDS } from "./rewards.ts";
 
 export interface TrainingBenchOptions
   extends Partial<Pick<TrainConfig, "adapter" | "loraR" | "loraAlpha" | "loraTargetModules" | "gradientCheckpointing">>,
