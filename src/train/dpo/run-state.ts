@@ -1,10 +1,9 @@
-// What a checkpoint keeps of a run beside weights and optimizer, and whether a run may go on from it: the same settings and data give
-// the same curve, others do not.
+// What a checkpoint keeps of a run beside weights and optimizer, and whether a run may go on from it.
 
 import { z } from "zod";
-import { ArtifactError, InputError } from "../../shared/errors.ts";
 import { loadCheckpointState } from "../checkpoint.ts";
 import type { AdamWState } from "../optim/adamw.ts";
+import { checkSameSettings, parseRunState, resumeMismatch } from "../resume-check.ts";
 import { type TrainConfig, trainConfigToJson } from "../run-config.ts";
 import type { TrainingData } from "./data.ts";
 import { figuresSchema, NO_FIGURES } from "./figures.ts";
@@ -61,44 +60,15 @@ export async function loadRunState(
   data: TrainingData,
 ): Promise<{ state: RunState; optimizer: AdamWState }> {
   const { state, optimizer } = await loadCheckpointState(checkpoint);
-  const parsed = runStateSchema.safeParse(state);
-  if (!parsed.success) {
-    throw new ArtifactError({
-      code: "bad_checkpoint",
-      what: "the run's state is damaged",
-      where: checkpoint,
-      fix: "Delete this checkpoint and resume again.",
-      cause: parsed.error,
-    });
-  }
-  checkSameRun(parsed.data, config, data, checkpoint);
-  return { state: parsed.data, optimizer };
-}
-
-function checkSameRun(saved: RunState, config: TrainConfig, data: TrainingData, where: string): void {
-  for (const [name, value] of Object.entries(trainConfigToJson(config))) {
-    if (FREE_TO_CHANGE.has(name) || JSON.stringify(saved.config[name]) === JSON.stringify(value)) continue;
-    throw new InputError({
-      code: "resume_mismatch",
-      what: `"${name}" is ${JSON.stringify(value)}, the run to resume had ${JSON.stringify(saved.config[name])}`,
-      where,
-      fix: "Resume with the same settings, or start anew without --resume.",
-    });
-  }
+  const saved = parseRunState(runStateSchema, state, checkpoint);
+  checkSameSettings(saved.config, trainConfigToJson(config), FREE_TO_CHANGE, checkpoint);
   if (saved.data_hash !== data.hash) {
-    throw new InputError({
-      code: "resume_mismatch",
-      what: "the training data or its scores changed",
-      where,
-      fix: "Restore the data, or start anew without --resume.",
-    });
+    const fix = "Restore the data, or start anew without --resume.";
+    throw resumeMismatch("the training data or its scores changed", fix, checkpoint);
   }
   if (saved.reference_hash !== data.referenceHash) {
-    throw new InputError({
-      code: "resume_mismatch",
-      what: "the base model, which is the loss's reference, changed",
-      where,
-      fix: "Restore the base model, or start anew without --resume.",
-    });
+    const fix = "Restore the base model, or start anew without --resume.";
+    throw resumeMismatch("the base model, which is the loss's reference, changed", fix, checkpoint);
   }
+  return { state: saved, optimizer };
 }

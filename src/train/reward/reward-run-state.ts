@@ -1,9 +1,9 @@
 // What a checkpoint of a reward model's training keeps beside weights and optimizer, and whether a run may go on from it.
 
 import { z } from "zod";
-import { ArtifactError, InputError } from "../../shared/errors.ts";
 import { loadCheckpointState } from "../checkpoint.ts";
 import type { AdamWState } from "../optim/adamw.ts";
+import { checkSameSettings, parseRunState, resumeMismatch } from "../resume-check.ts";
 import { type RewardConfig, rewardConfigToJson } from "./reward-config.ts";
 import type { RewardData } from "./reward-data.ts";
 import { NO_SOLUTIONS } from "./solution-loss.ts";
@@ -67,27 +67,11 @@ export async function loadRewardRunState(
   data: RewardData,
 ): Promise<{ state: RewardRunState; optimizer: AdamWState }> {
   const { state, optimizer } = await loadCheckpointState(checkpoint);
-  const parsed = stateSchema.safeParse(state);
-  if (!parsed.success) {
-    throw new ArtifactError({
-      code: "bad_checkpoint",
-      what: "the run's state is damaged, or that of another kind of training",
-      where: checkpoint,
-      fix: "Delete this checkpoint and resume again, or choose another --output.",
-      cause: parsed.error,
-    });
+  const saved = parseRunState(stateSchema, state, checkpoint);
+  checkSameSettings(saved.config, rewardConfigToJson(config), FREE_TO_CHANGE, checkpoint);
+  if (saved.data_hash !== data.hash) {
+    const fix = "Restore the data, or start anew without --resume.";
+    throw resumeMismatch("the training data changed", fix, checkpoint);
   }
-  const mismatch = (what: string, fix: string): InputError =>
-    new InputError({ code: "resume_mismatch", what, where: checkpoint, fix });
-  for (const [name, value] of Object.entries(rewardConfigToJson(config))) {
-    const saved = JSON.stringify(parsed.data.config[name]);
-    if (FREE_TO_CHANGE.has(name) || saved === JSON.stringify(value)) continue;
-    throw mismatch(
-      `"${name}" is ${JSON.stringify(value)}, the run to resume had ${saved}`,
-      "Resume with the same settings, or start anew without --resume.",
-    );
-  }
-  if (parsed.data.data_hash !== data.hash)
-    throw mismatch("the training data changed", "Restore the data, or start anew without --resume.");
-  return { state: parsed.data, optimizer };
+  return { state: saved, optimizer };
 }
