@@ -3,20 +3,13 @@
 
 import type { T5Config } from "../../shared/t5-config.ts";
 import { attend } from "../model/attention.ts";
+import { positionBias } from "../model/attention-bias.ts";
 import { gatherRows, product } from "../model/gradients.ts";
 import { project } from "../model/low-rank.ts";
 import { matrix, type Parameters } from "../model/parameters.ts";
-import {
-  type Encoded,
-  feedForward,
-  head,
-  headInput,
-  mergeHeads,
-  normed,
-  positionBias,
-  splitHeads,
-} from "../model/t5.ts";
-import { type Tensor4D, tf } from "../tensorflow.ts";
+import { feedForward, head, headInput, normed } from "../model/t5.ts";
+import type { Encoded } from "../model/token-batch.ts";
+import { type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
 
 interface LayerCache {
   selfKey: Tensor4D | undefined;
@@ -105,4 +98,15 @@ export function createCachedDecoder(p: Parameters, config: T5Config, encoded: En
       }
     },
   };
+}
+
+/** [B*T, H*K] -> [B, H, T, K] */
+function splitHeads(x: Tensor2D, batch: number, length: number, config: T5Config): Tensor4D {
+  return tf.transpose(tf.reshape(x, [batch, length, config.numHeads, config.dKv]), [0, 2, 1, 3]) as Tensor4D;
+}
+
+/** [B, H, T, K] -> [B*T, H*K] */
+function mergeHeads(x: Tensor4D): Tensor2D {
+  const [batch, heads, length, dKv] = x.shape;
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * length, heads * dKv]);
 }

@@ -5,7 +5,8 @@ import type { T5Config } from "../../shared/t5-config.ts";
 import { createRng, type Rng } from "../data/rng.ts";
 import { padRows } from "../model/batch.ts";
 import type { Parameters } from "../model/parameters.ts";
-import { type Encoded, encode } from "../model/t5.ts";
+import { encode } from "../model/t5.ts";
+import type { Encoded } from "../model/token-batch.ts";
 import { type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
 import { createCachedDecoder } from "./cached-decoder.ts";
 

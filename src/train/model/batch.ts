@@ -2,7 +2,7 @@
 
 import type { T5Config } from "../../shared/t5-config.ts";
 import { tf } from "../tensorflow.ts";
-import type { TokenBatch } from "./t5.ts";
+import type { TokenBatch } from "./token-batch.ts";
 
 /** Pads rows with `padTokenId` to the longest; the caller disposes (or runs inside tf.tidy). Rows must not be empty. */
 export function padRows(rows: readonly (readonly number[])[], padTokenId: number): TokenBatch {

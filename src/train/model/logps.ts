@@ -7,7 +7,8 @@ import { withGradient } from "./custom-gradient.ts";
 import { gatherRows, labelLogps } from "./gradients.ts";
 import { isAdapted } from "./low-rank.ts";
 import type { Parameters } from "./parameters.ts";
-import { decodeReal, type Encoded, embedTogether, encode, type ForwardOptions, head, type TokenBatch } from "./t5.ts";
+import { decodeReal, encode, type ForwardOptions, head } from "./t5.ts";
+import { type Encoded, embedTogether, type TokenBatch } from "./token-batch.ts";
 
 /** The label tokens that count, in row order: of each row, those from `skip[row]` on. */
 interface CountedTokens {

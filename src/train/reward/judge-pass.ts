@@ -4,9 +4,9 @@
 // weights, runs once for many of them.
 
 import type { T5Config } from "../../shared/t5-config.ts";
+import { positionBias } from "../model/attention-bias.ts";
 import { product } from "../model/gradients.ts";
 import { padded, rowsOfLengths } from "../model/packed-rows.ts";
-import { positionBias } from "../model/t5.ts";
 import { type Tensor, type Tensor2D, type Tensor3D, type Tensor4D, tf } from "../tensorflow.ts";
 import { gated, unitNorm } from "./judge-layers.ts";
 import type { DecoderWeights, EncoderWeights, FeedForwardWeights, JudgeWeights } from "./judge-weights.ts";
