@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import writeFileAtomic from "write-file-atomic";
 import { InputError } from "../src/shared/errors.ts";
-import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
+import { DEFAULT_DTYPES, DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { wholeNumber } from "../src/train/data/flags.ts";
 import { loadPairs } from "../src/train/data/load-pairs.ts";
 import { formatAccuracy, reportAccuracy } from "../src/train/export/accuracy-report.ts";
@@ -39,7 +39,7 @@ const program = new Command("npm run export --")
   .requiredOption("--model <dir>", "folder with config.json, model.safetensors (or an adapter) and tokenizer files")
   .option("--output <dir>", "where the export goes (default: the model folder, whose onnx/ it fills)")
   .option("--merge", "write an adapter folder and its base as one model to --output, and export that", false)
-  .option("--dtype <list>", "weight types, separated by commas; graphs of others are removed", dtypeList, [...DTYPES])
+  .option("--dtype <list>", "of fp32, int8, q4; graphs of others are removed", dtypeList, [...DEFAULT_DTYPES])
   .option("--max-source-tokens <n>", "longest prompt the worker takes", wholeNumber(1), 512)
   .option("--max-target-tokens <n>", "longest completion the worker takes", wholeNumber(1), 512)
   .option("--report <dir|file>", "hold the forms against fp32 on these pairs, and write export_report.json")
@@ -60,7 +60,7 @@ try {
   const pairs = report === undefined ? undefined : (await loadPairs(report)).pairs.slice(0, reportPairs);
   if (pairs !== undefined && !(dtype.includes("fp32") && dtype.length > 1)) {
     const what = `--report holds other forms against fp32, and --dtype is ${dtype.join(",")}`;
-    throw new InputError({ code: "nothing_to_report", what, fix: "Leave --dtype out, or give fp32,int8." });
+    throw new InputError({ code: "nothing_to_report", what, fix: "Leave --dtype out, or give fp32,int8,q4." });
   }
   if (merge) {
     await mergeAdapter(model, output);
@@ -80,8 +80,9 @@ try {
   console.log(
     `check: the files load; cached steps differ from one pass by at most ${check.cacheError.toExponential(1)}`,
   );
-  if (check.int8Cosine !== undefined)
-    console.log(`check: cosine of int8 to fp32 logits ${check.int8Cosine.toFixed(5)}`);
+  for (const { dtype: form, cosine } of check.cosines) {
+    console.log(`check: cosine of ${form} to fp32 logits ${cosine.toFixed(5)}`);
+  }
   if (pairs !== undefined) {
     const process = (await readRewardModelFile(modelDir)) !== undefined;
     const dtypes = dtype.filter((name) => name !== "fp32");

@@ -5,7 +5,7 @@ import { copyFile, link, mkdir, readFile, realpath, rename, rm, stat } from "nod
 import { dirname, join } from "node:path";
 import { ArtifactError } from "../shared/errors.ts";
 import { isLean, MANIFEST_FILE, type Manifest, parseManifest } from "../shared/manifest.ts";
-import type { Dtype } from "../shared/onnx-names.ts";
+import { DEFAULT_DTYPES, type Dtype } from "../shared/onnx-names.ts";
 
 /** Largest static asset of a worker. https://developers.cloudflare.com/workers/platform/limits/#static-assets */
 export const MAX_ASSET_BYTES = 25 * 2 ** 20;
@@ -71,7 +71,8 @@ async function placeModel(modelDir: string, target: string, dtype: Dtype): Promi
     (file) => file.dtype === undefined || (file.dtype === dtype && isLean(file) === lean),
   );
   if (!files.some((file) => file.role === (lean ? "lean_decoder" : "decoder"))) {
-    const fix = `Export it again: npm run export -- --model ${modelDir}`;
+    const types = [...new Set([...DEFAULT_DTYPES, dtype])].join();
+    const fix = `Export it again: npm run export -- --model ${modelDir} --dtype ${types}`;
     throw new ArtifactError({ code: "no_dtype", what: `no ${dtype} graphs are exported`, where: modelDir, fix });
   }
   const fresh = `${target}.${process.pid}.tmp`;

@@ -32,11 +32,14 @@ export function presentName(layer: number, side: CacheSide, part: CachePart): st
   return `present.${layer}.${side}.${part}`;
 }
 
-export const DTYPES = ["fp32", "int8"] as const;
+export const DTYPES = ["fp32", "int8", "q4"] as const;
 export type Dtype = (typeof DTYPES)[number];
 
+/** What an export holds unless other types are asked for: transformers.js takes fp32 on Node and int8 in the browser. */
+export const DEFAULT_DTYPES: readonly Dtype[] = ["fp32", "int8"];
+
 /** File suffix by weight type, as transformers.js expects it. */
-export const DTYPE_SUFFIX: Record<Dtype, string> = { fp32: "", int8: "_quantized" };
+export const DTYPE_SUFFIX: Record<Dtype, string> = { fp32: "", int8: "_quantized", q4: "_q4" };
 
 /** Path of a graph inside the model folder. */
 export function onnxFile(graph: "encoder_model" | "decoder_model_merged", dtype: Dtype): string {

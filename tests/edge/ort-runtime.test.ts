@@ -11,6 +11,7 @@ import { closeModel, loadModel, type Model } from "../../src/edge/engine/model.t
 import type { Runtime } from "../../src/edge/engine/runtime.ts";
 import { createOrtRuntime } from "../../src/edge/ort/runtime.ts";
 import { prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
+import { DTYPES } from "../../src/shared/onnx-names.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
 import { folderStore, nodeRuntime } from "./node-runtime.ts";
@@ -35,7 +36,7 @@ const readBefore: string[][] = [];
 
 beforeAll(async () => {
   tiny = await exportTinyModel();
-  await exportOnnx({ modelDir: tiny.dir, name: "tiny", lean: true });
+  await exportOnnx({ modelDir: tiny.dir, name: "tiny", lean: true, dtypes: DTYPES });
   folder = await mkdtemp(join(tmpdir(), "stepwise-ort-"));
   await prepareEdgeWasm(join(folder, "ort.wasm"));
   env.wasm.numThreads = 1;
@@ -78,6 +79,23 @@ test("it generates what onnxruntime-node generates on the same files", async () 
     expect(logp).toBeCloseTo(expected?.tokenLogps[i] ?? Number.NaN, 3);
   });
   await closeModel(model);
+});
+
+test("it scores 4-bit weights as onnxruntime-node does, which rounds activations to 8 bits beside", async () => {
+  const steps = ["3 + 4 = 7", "Tom has 7 apples."].map((text) => ({ text }));
+  const scoring = { prompt: PROMPT, completions: [{ field: "chosen", steps }] };
+  const scores = async (on: Runtime): Promise<number[]> => {
+    const model = await loadModel(folderStore({ model: tiny.dir }), "model", "q4", on);
+    const { completions } = await score(model, { ...scoring, aggregation: "mean", context: "prefix" });
+    await generate(model, { ...request, candidates: 2 }); // steps through the cache run, too
+    await closeModel(model);
+    return completions.flatMap((completion) => completion.steps.map((step) => step.score));
+  };
+  const [ours, theirs] = [await scores(runtime), await scores(nodeRuntime)];
+  expect(ours).toHaveLength(2);
+  ours.forEach((value, i) => {
+    expect(Math.abs(value - (theirs[i] ?? Number.NaN))).toBeLessThan(0.01);
+  });
 });
 
 test("what a request held is given back: many take no more memory than one", async () => {

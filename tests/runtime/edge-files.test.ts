@@ -41,6 +41,12 @@ describe("models", () => {
     ]);
   });
 
+  test("a weight type that was not exported is refused with the command that exports it", async () => {
+    const [policyDir, assetsDir] = [model.dir, join(folder, "none")];
+    const prepared = prepareEdgeModels({ policyDir, rewardDir: policyDir, assetsDir, dtype: "q4" });
+    await expect(prepared).rejects.toThrow(/no q4 graphs are exported .*--dtype fp32,int8,q4$/);
+  });
+
   test("a second layout replaces the first, and a failed one leaves it alone", async () => {
     const assetsDir = join(folder, "two");
     const other = await exportTinyModel("t5-v1.0");

@@ -1,4 +1,4 @@
-// A probe through the exported files: do they load, are their numbers finite, does int8 point where fp32 points,
+// A probe through the exported files: do they load, are their numbers finite, do the others point where fp32 points,
 // and does a step through the cache say what one pass says.
 
 import { ArtifactError } from "../../shared/errors.ts";
@@ -7,10 +7,10 @@ import type { T5Config } from "../../shared/t5-config.ts";
 import { type FloatTensor, openOnnxT5 } from "./onnx-t5.ts";
 
 export interface ExportCheck {
-  /** Worst difference of a logit between one pass and steps through the cache, of fp32 (of int8 where there is no fp32). */
+  /** Worst difference of a logit between one pass and steps through the cache, of fp32 (of the first form where there is no fp32). */
   cacheError: number;
-  /** Cosine of int8 logits to fp32 logits, where both were exported. */
-  int8Cosine: number | undefined;
+  /** Cosine of each other form's logits to those of fp32; none where fp32 was not exported. */
+  cosines: { dtype: Dtype; cosine: number }[];
 }
 
 const STEPS = 4;
@@ -30,10 +30,14 @@ export async function checkExport(
   const probes = new Map<Dtype, { logits: FloatTensor; cacheError: number }>();
   for (const dtype of dtypes) probes.set(dtype, await probe(modelDir, config, prompts, dtype));
   const exact = probes.get("fp32");
-  const int8 = probes.get("int8");
+  const [first] = probes.values();
+  const others = exact === undefined ? [] : [...probes].filter(([dtype]) => dtype !== "fp32");
   return {
-    cacheError: (exact ?? int8)?.cacheError ?? 0,
-    int8Cosine: exact && int8 ? cosine(int8.logits.data, exact.logits.data) : undefined,
+    cacheError: (exact ?? first)?.cacheError ?? 0,
+    cosines: others.map(([dtype, { logits }]) => ({
+      dtype,
+      cosine: cosine(logits.data, exact?.logits.data ?? new Float32Array()),
+    })),
   };
 }
 

@@ -2,9 +2,10 @@
 // outputs, renewed when the weights are newer. So the model that ships can be served without files of a megabyte in the repository.
 
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { MANIFEST_FILE } from "../../shared/manifest.ts";
+import { MANIFEST_FILE, parseManifest } from "../../shared/manifest.ts";
+import { DEFAULT_DTYPES, type Dtype } from "../../shared/onnx-names.ts";
 import { exportOnnx } from "./export-onnx.ts";
 
 const EXPORTS = "outputs/exported";
@@ -16,8 +17,17 @@ async function modified(path: string): Promise<number> {
 export interface EnsureExported {
   /** Where exports go; `outputs/exported` by default. */
   exportsDir?: string | undefined;
+  /** A weight type that an export made here must have; of a folder's own export its reader says what it lacks. */
+  dtype?: Dtype | undefined;
   /** Told of an export before it is made. */
   say?: ((line: string) => void) | undefined;
+}
+
+/** Whether an export has graphs of a type. */
+async function holds(exportDir: string, dtype: Dtype): Promise<boolean> {
+  const path = join(exportDir, MANIFEST_FILE);
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  return text !== undefined && parseManifest(JSON.parse(text), path).files.some((file) => file.dtype === dtype);
 }
 
 /**
@@ -25,7 +35,7 @@ export interface EnsureExported {
  * Throws what `exportOnnx` throws.
  */
 export async function ensureExported(modelDir: string, options: EnsureExported = {}): Promise<string> {
-  const { exportsDir = EXPORTS, say = () => {} } = options;
+  const { exportsDir = EXPORTS, dtype = "int8", say = () => {} } = options;
   const weightFiles = ["model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"];
   const weights = Math.max(...(await Promise.all(weightFiles.map((name) => modified(join(modelDir, name))))));
   const own = await modified(join(modelDir, MANIFEST_FILE));
@@ -36,9 +46,9 @@ export async function ensureExported(modelDir: string, options: EnsureExported =
     exportsDir,
     `${basename(place)}-${createHash("sha256").update(place).digest("hex").slice(0, 8)}`,
   );
-  if ((await modified(join(outputDir, MANIFEST_FILE))) < weights || weights < 0) {
+  if ((await modified(join(outputDir, MANIFEST_FILE))) < weights || weights < 0 || !(await holds(outputDir, dtype))) {
     say(`exporting ${modelDir} to ${outputDir}`);
-    await exportOnnx({ modelDir, outputDir });
+    await exportOnnx({ modelDir, outputDir, dtypes: [...new Set([...DEFAULT_DTYPES, dtype])] });
   }
   return outputDir;
 }

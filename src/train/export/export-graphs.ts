@@ -19,6 +19,7 @@ import type { Layers, WeightSource } from "./layers.ts";
 import { openAdapterSource } from "./lean-adapter.ts";
 import { rawBytes, writeModel } from "./model-file.ts";
 import { createOps } from "./ops.ts";
+import { createQ4Layers } from "./q4-layers.ts";
 import { buildDecoderGraph } from "./t5-decoder-graph.ts";
 import { buildEncoderGraph } from "./t5-encoder-graph.ts";
 import { checkT5Tensors, headTensor, t5TensorShapes } from "./t5-weights.ts";
@@ -87,6 +88,7 @@ export async function readT5Config(modelDir: string): Promise<T5Config> {
 function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[] {
   const weights = weightSource(reader);
   const { head, floats } = int8Plan(config, reader);
+  const rounded = dtype === "q4" ? createQ4Layers : createInt8Layers;
   const plan = (role: Plan["role"]): Plan => {
     const graph = new GraphBuilder(role);
     const context = { config, graph, ops: createOps(graph), weights };
@@ -96,14 +98,13 @@ function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[
       role,
       dtype,
       path: onnxFile(role === "encoder" ? "encoder_model" : "decoder_model_merged", dtype),
-      graph:
-        dtype === "fp32" ? build(createFloatLayers(graph, weights)) : build(createInt8Layers(graph, weights, floats)),
+      graph: dtype === "fp32" ? build(createFloatLayers(graph, weights)) : build(rounded(graph, weights, floats)),
     };
   };
   return [plan("encoder"), plan("decoder")];
 }
 
-/** Name of the output projection, and the matrices that int8 leaves float32. */
+/** Name of the output projection, and the matrices that int8 and q4 leave float32. */
 function int8Plan(config: T5Config, reader: TensorReader): { head: string; floats: Set<string> } {
   const head = headTensor(config, reader);
   const shapes = t5TensorShapes(config).set(head, [config.vocabSize, config.dModel]);

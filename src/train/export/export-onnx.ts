@@ -6,7 +6,7 @@ import { lstat, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { isLean, MANIFEST_FILE, type Manifest } from "../../shared/manifest.ts";
-import { DTYPES, type Dtype } from "../../shared/onnx-names.ts";
+import { DEFAULT_DTYPES, type Dtype } from "../../shared/onnx-names.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
 import { isAdapterFolder, readAdapterConfig } from "../lora/adapter-config.ts";
 import { baseFolder } from "../lora/base-folder.ts";
@@ -19,7 +19,7 @@ export interface ExportOptions {
   modelDir: string;
   /** Where the export goes; the model folder itself by default, whose own files are kept. */
   outputDir?: string | undefined;
-  /** Both by default: transformers.js takes int8 in the browser and fp32 on Node. */
+  /** fp32 and int8 by default. */
   dtypes?: readonly Dtype[] | undefined;
   /** The worker's own low-memory form; by default for models whose int8 graphs are large. */
   lean?: boolean | undefined;
@@ -36,7 +36,7 @@ export interface ExportOptions {
  * (weights, config and tokenizer are checked before anything is written), CapacityError for a graph above 2 GiB.
  */
 export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
-  const { modelDir, outputDir = modelDir, dtypes = DTYPES, onProgress } = options;
+  const { modelDir, outputDir = modelDir, dtypes = DEFAULT_DTYPES, onProgress } = options;
   const { tokenizer, files } = await readSideFiles(modelDir);
   const reward = await readRewardModelFile(modelDir);
   const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean: options.lean, onProgress });

@@ -18,12 +18,13 @@ export async function exportedModels(
   models: { policy: string; reward: string; dtype?: Dtype | undefined },
   say: (line: string) => void,
 ): Promise<{ policyDir: string; rewardDir: string }> {
+  const { dtype = "int8" } = models;
   const policy = await resolveCachedModel(models.policy);
   const reward = await resolveCachedModel(models.reward);
-  const policyDir = await ensureExported(policy, { say });
-  if ((models.dtype ?? "int8") === "int8" && (await holdsBase(policyDir)) && (await isJudgeUnder(policy, reward)))
+  const policyDir = await ensureExported(policy, { dtype, say });
+  if (dtype === "int8" && (await holdsBase(policyDir)) && (await isJudgeUnder(policy, reward)))
     return { policyDir, rewardDir: policyDir };
-  return { policyDir, rewardDir: await ensureExported(reward, { say }) };
+  return { policyDir, rewardDir: await ensureExported(reward, { dtype, say }) };
 }
 
 /** Whether an export's graphs hold a base model and an adapter. */

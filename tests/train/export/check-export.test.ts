@@ -1,7 +1,7 @@
 import { cp, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { onnxFile } from "../../../src/shared/onnx-names.ts";
+import { DTYPES, onnxFile } from "../../../src/shared/onnx-names.ts";
 import { checkExport } from "../../../src/train/export/check-export.ts";
 import { exportGraphs, readT5Config } from "../../../src/train/export/export-graphs.ts";
 import { changeWeights, makeModelFolder, removeFolders } from "./model-folder.ts";
@@ -13,7 +13,7 @@ async function exported(change?: Parameters<typeof changeWeights>[1]) {
   const dir = await makeModelFolder("t5-v1.1");
   folders.push(dir);
   if (change !== undefined) await changeWeights(dir, change);
-  await exportGraphs({ modelDir: dir, outputDir: dir, dtypes: ["fp32", "int8"] });
+  await exportGraphs({ modelDir: dir, outputDir: dir, dtypes: DTYPES });
   return { dir, config: await readT5Config(dir) };
 }
 
@@ -22,12 +22,16 @@ const PROMPTS = [
   [9, 1],
 ];
 
-test("a sound export has an exact cache and int8 logits close to fp32's", async () => {
+test("a sound export has an exact cache, int8 logits close to fp32's and q4 logits not far off", async () => {
   const { dir, config } = await exported();
-  const check = await checkExport(dir, config, PROMPTS, ["fp32", "int8"]);
+  const check = await checkExport(dir, config, PROMPTS, DTYPES);
   expect(check.cacheError).toBeLessThan(1e-4);
-  expect(check.int8Cosine).toBeGreaterThan(0.99);
-  expect(check.int8Cosine).toBeLessThan(1);
+  const [int8, q4] = check.cosines;
+  expect([int8?.dtype, q4?.dtype]).toEqual(["int8", "q4"]);
+  expect(int8?.cosine).toBeGreaterThan(0.99);
+  expect(int8?.cosine).toBeLessThan(1);
+  expect(q4?.cosine).toBeGreaterThan(0.9);
+  expect(q4?.cosine).toBeLessThan(int8?.cosine ?? 0);
 });
 
 test("logits that overflow are refused", async () => {

@@ -57,3 +57,17 @@ test("an export that is older than the weights beside it is not used, and a line
   expect(made).not.toBe(trainedAgain);
   expect(lines).toEqual([`exporting ${trainedAgain} to ${made}`]);
 });
+
+test("an export without 4-bit graphs is made again with them when they are asked for, and then serves every type", async () => {
+  const model = join(folder, "b/model");
+  const exportsDir = join(folder, "types");
+  const lines: string[] = [];
+  const say = (line: string): void => void lines.push(line);
+  const made = await ensureExported(model, { exportsDir, say });
+  expect(existsSync(join(made, "onnx/decoder_model_merged_q4.onnx"))).toBe(false);
+  expect(await ensureExported(model, { exportsDir, dtype: "q4", say })).toBe(made);
+  for (const dtype of [undefined, "fp32", "q4"] as const) await ensureExported(model, { exportsDir, dtype, say });
+  expect(lines).toEqual([`exporting ${model} to ${made}`, `exporting ${model} to ${made}`]);
+  const graphs = ["decoder_model_merged.onnx", "decoder_model_merged_quantized.onnx", "decoder_model_merged_q4.onnx"];
+  expect(graphs.filter((file) => !existsSync(join(made, "onnx", file)))).toEqual([]);
+});

@@ -29,9 +29,11 @@ async function model(): Promise<string> {
 
 test("the command lists the files it wrote and the result of its check", async () => {
   const dir = await model();
-  const { stdout } = await exportCommand("--model", dir, "--dtype", "int8,fp32");
+  const { stdout } = await exportCommand("--model", dir, "--dtype", "q4,int8,fp32");
   expect(stdout).toContain(`${dir}/onnx/decoder_model_merged_quantized.onnx`);
+  expect(stdout).toContain(`${dir}/onnx/decoder_model_merged_q4.onnx`);
   expect(stdout).toMatch(/cosine of int8 to fp32 logits 0\.9\d+/);
+  expect(stdout).toMatch(/cosine of q4 to fp32 logits 0\.9\d+/);
 });
 
 test("the command exits with 1 and names the tensor that is missing", async () => {
@@ -44,7 +46,7 @@ test("the command exits with 1 and names the tensor that is missing", async () =
 
 test("an unknown weight type is refused with the list of known ones", async () => {
   const failure = await exportCommand("--model", "nowhere", "--dtype", "fp16").catch((error: unknown) => error);
-  expect(failure).toHaveProperty("stderr", expect.stringContaining("Give a list of fp32, int8."));
+  expect(failure).toHaveProperty("stderr", expect.stringContaining("Give a list of fp32, int8, q4."));
 });
 
 test("--report writes the accuracy of each form beside the export, and prints it", async () => {

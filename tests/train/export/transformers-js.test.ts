@@ -18,7 +18,12 @@ beforeAll(() => {
 });
 
 /** Texts that transformers.js generates greedily. */
-async function generate(dir: string, dtype: "fp32" | "q8", prompts: string[], tokens: number): Promise<string[]> {
+async function generate(
+  dir: string,
+  dtype: "fp32" | "q8" | "q4",
+  prompts: string[],
+  tokens: number,
+): Promise<string[]> {
   const generator = await pipeline("text2text-generation", dir, { dtype, local_files_only: true });
   try {
     const results = await generator(prompts, { max_new_tokens: tokens });
@@ -57,24 +62,27 @@ describe.skipIf(!existsSync(join(shipped, "model.safetensors")))("the shipped ba
     for (const file of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]) {
       await cp(join(shipped, file), join(dir, file));
     }
-    await exportOnnx({ modelDir: dir });
+    await exportOnnx({ modelDir: dir, dtypes: ["fp32", "q4"] });
   });
   afterAll(() => rm(dir, { recursive: true, force: true }));
 
-  test("transformers.js generates the same text as the exported graphs driven by hand", async () => {
-    const prompt = "Tom has 3 apples and buys 4 more. How many apples has he?";
-    const { tokenizer, config } = await readSideFiles(dir);
-    const model = await openOnnxT5(dir, "fp32");
-    const encoded = await model.encode([tokenizer.encode(prompt)]);
-    const ids = [config.decoderStartTokenId];
-    let cache: Parameters<typeof model.decode>[2];
-    while (ids.length <= 24 && ids.at(-1) !== config.eosTokenId) {
-      const step = await model.decode(encoded, [ids.slice(-1)], cache);
-      cache = step.cache;
-      ids.push(step.logits.data.indexOf(step.logits.data.reduce((max, x) => Math.max(max, x), -Infinity)));
-    }
-    await model.dispose();
-    const [text = ""] = await generate(dir, "fp32", [prompt], 24);
-    expect(text.replaceAll(/\s+/g, " ").trim()).toBe(tokenizer.decode(ids).replaceAll(/\s+/g, " ").trim());
-  });
+  test.each(["fp32", "q4"] as const)(
+    "transformers.js generates the text of the %s graphs driven by hand",
+    async (dtype) => {
+      const prompt = "Tom has 3 apples and buys 4 more. How many apples has he?";
+      const { tokenizer, config } = await readSideFiles(dir);
+      const model = await openOnnxT5(dir, dtype);
+      const encoded = await model.encode([tokenizer.encode(prompt)]);
+      const ids = [config.decoderStartTokenId];
+      let cache: Parameters<typeof model.decode>[2];
+      while (ids.length <= 24 && ids.at(-1) !== config.eosTokenId) {
+        const step = await model.decode(encoded, [ids.slice(-1)], cache);
+        cache = step.cache;
+        ids.push(step.logits.data.indexOf(step.logits.data.reduce((max, x) => Math.max(max, x), -Infinity)));
+      }
+      await model.dispose();
+      const [text = ""] = await generate(dir, dtype, [prompt], 24);
+      expect(text.replaceAll(/\s+/g, " ").trim()).toBe(tokenizer.decode(ids).replaceAll(/\s+/g, " ").trim());
+    },
+  );
 });
