@@ -10,8 +10,8 @@ export const RUNTIME_OPSET = 1;
 type Float = Value<"float32">;
 
 /**
- * MatMulNBits may round activations to 8 bits in blocks of 32: a token then takes two thirds of the time in Node, and logits are as near
- * to those of fp32 as without (docs/export.md). WebAssembly computes in float32 all the same.
+ * MatMulNBits may round activations to 8 bits in blocks of 32: a token then takes up to a third less time in Node, and logits are as
+ * near to those of fp32 as without (docs/export.md). WebAssembly computes in float32 all the same.
  */
 const ACCURACY_INT8 = 4;
 
