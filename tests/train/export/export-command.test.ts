@@ -53,10 +53,10 @@ test("--report writes the accuracy of each form beside the export, and prints it
   const dir = await model();
   const pairs = join(dir, "pairs.jsonl");
   await writeFile(pairs, `${JSON.stringify({ prompt: "How many?", chosen: "1 + 1 = 2", rejected: "1 + 1 = 3" })}\n`);
-  const { stdout } = await exportCommand("--model", dir, "--report", pairs);
+  const { stdout } = await exportCommand("--model", dir, "--dtype", "fp32,int8,q4", "--report", pairs);
   expect(stdout).toContain("against fp32, 1 pairs");
   const written: unknown = JSON.parse(await readFile(join(dir, "export_report.json"), "utf8"));
-  expect(written).toMatchObject({ reference: "fp32", pairs: 1, steps: 2, forms: [{ dtype: "int8" }] });
+  expect(written).toMatchObject({ reference: "fp32", pairs: 1, steps: 2, forms: [{ dtype: "int8" }, { dtype: "q4" }] });
 });
 
 test("--report without both forms is refused before anything is written", async () => {
