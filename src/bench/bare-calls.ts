@@ -9,6 +9,7 @@ import { closeModel, loadModel } from "../edge/engine/model.ts";
 import type { Runtime } from "../edge/engine/runtime.ts";
 import type { ModelStore } from "../edge/model-store.ts";
 import { createOrtRuntime } from "../edge/ort/runtime.ts";
+import { sessionOptions } from "../edge/ort/session-options.ts";
 import { prepareEdgeWasm } from "../infer/edge-wasm.ts";
 import { EDGE_WASM } from "../infer/local-worker.ts";
 
@@ -63,15 +64,7 @@ async function timedRuntime(calls: { ms: number }): Promise<Runtime> {
   env.wasm.wasmBinary = new ArrayBuffer(8);
   env.logLevel = "error";
   const wasm = await WebAssembly.compile(await readFile(EDGE_WASM));
-  const runtime = createOrtRuntime(wasm, (bytes, weights) =>
-    InferenceSession.create(bytes, {
-      executionProviders: ["wasm"],
-      externalData: [...weights],
-      graphOptimizationLevel: "all",
-      enableCpuMemArena: false,
-      enableMemPattern: false,
-    }),
-  );
+  const runtime = createOrtRuntime(wasm, (bytes, weights) => InferenceSession.create(bytes, sessionOptions(weights)));
   return {
     ...runtime,
     async createSession(...args) {

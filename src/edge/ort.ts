@@ -5,6 +5,7 @@ import { env, InferenceSession } from "onnxruntime-web/wasm";
 // biome-ignore lint/style/noRestrictedImports: the runtime's own wasm, prepared for workers
 import wasmModule from "../../outputs/edge_build/ort-wasm-simd.wasm";
 import { createOrtRuntime } from "./ort/runtime.ts";
+import { sessionOptions } from "./ort/session-options.ts";
 
 env.wasm.numThreads = 1;
 // Never read: its presence makes the library use its embedded glue code.
@@ -13,12 +14,5 @@ env.logLevel = "error";
 
 /** onnxruntime-web's WebAssembly backend, single-threaded. */
 export const ortRuntime = createOrtRuntime(wasmModule, (bytes, weights) =>
-  InferenceSession.create(bytes, {
-    executionProviders: ["wasm"],
-    externalData: [...weights],
-    graphOptimizationLevel: "all",
-    // Both hold memory back, of which an isolate has 128 MB for everything; neither made a step measurably faster.
-    enableCpuMemArena: false,
-    enableMemPattern: false,
-  }),
+  InferenceSession.create(bytes, sessionOptions(weights)),
 );

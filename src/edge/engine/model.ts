@@ -9,6 +9,7 @@ import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
 import { type ModelStore, readFile, readJson, readVerified } from "../model-store.ts";
 import { createEmbedding, type Lean } from "./lean.ts";
 import type { Runtime, Session, WeightFile } from "./runtime.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface Model {
   manifest: Manifest;
@@ -61,8 +62,8 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
   const where = `${folder}/${MANIFEST_FILE}`;
   const manifest = parseManifest(readJson(await readFile(store, where), where), where);
   const isLean = manifest.files.some((file) => file.role === "lean_encoder" && file.dtype === dtype);
-  // the largest first, while nothing else is held; the embedding, which stays in JavaScript, last
-  const roles = isLean ? (["lean_decoder", "lean_encoder", "lean_head"] as const) : (["encoder", "decoder"] as const);
+  // the head first, which warms the runtime up for the encoder; the embedding, which stays in JavaScript, last
+  const roles = isLean ? (["lean_head", "lean_decoder", "lean_encoder"] as const) : (["encoder", "decoder"] as const);
   const graphs = roles.map((role) => findFile(manifest, role, where, dtype));
   const json = async (role: ManifestFile["role"]): Promise<unknown> => {
     const file = findFile(manifest, role, where);
@@ -77,14 +78,18 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
   checkContract(manifest, config, tokenizer, where);
   const opened: Session[] = [];
   try {
-    for (const graph of graphs) opened.push(await openGraph(await readGraph(store, folder, manifest, graph), runtime));
-    const [first, second, head] = opened;
+    for (const graph of graphs) {
+      const session = await openGraph(await readGraph(store, folder, manifest, graph), runtime);
+      opened.push(session);
+      if (graph.role === "lean_head") await warmUp(session, runtime, config);
+    }
+    const [first, second, third] = opened;
     if (first === undefined || second === undefined) throw new TypeError("a model has two graphs");
     const parts = { manifest, dtype, config, tokenizer, runtime, adapterScale: 1 };
-    if (!isLean || head === undefined) return { ...parts, encoder: first, decoder: second };
+    if (!isLean || third === undefined) return { ...parts, encoder: first, decoder: second };
     const read = (role: ManifestFile["role"]) => readVerified(store, folder, findFile(manifest, role, where, dtype));
     const embed = createEmbedding(config, await read("lean_embedding"), await read("lean_embedding_scales"), where);
-    return { ...parts, encoder: second, decoder: first, lean: { head, embed } };
+    return { ...parts, encoder: third, decoder: second, lean: { head: first, embed } };
   } catch (error) {
     for (const session of opened) await session.release();
     throw error;

@@ -13,11 +13,11 @@ import { bytesOf, quantizeRows, rowScales, transposeInt8 } from "./tensor-bytes.
 
 type Float = Value<"float32">;
 
-/** x is about (digits - 128) * scale; with two digits the low ones follow as further rows, whose scale is 1/254 of it. */
+/** x is about (digits - 128) * scale; with two digits the low ones follow as further rows, whose scale is 1/254 of the first. */
 interface Digits {
   /** `[rows, n]` or `[2 rows, n]` */
   values: Value<"uint8">;
-  /** `[rows, 1]` */
+  /** `[rows, 1]` or `[2 rows, 1]` */
   scale: Float;
 }
 
@@ -71,8 +71,9 @@ export function createLeanLayers(
   };
   const fineOf = (x: Float, { values: high, scale }: Digits): Digits => {
     const rounded = ops.mul(ops.sub(ops.cast(high, "float32"), graph.float(ZERO_POINT)), scale);
-    const low = quantize(ops.sub(x, rounded), ops.mul(scale, graph.float(1 / LOW_STEPS)));
-    return { values: ops.concat([high, low], 0), scale };
+    const lowScale = ops.mul(scale, graph.float(1 / LOW_STEPS));
+    const low = quantize(ops.sub(x, rounded), lowScale);
+    return { values: ops.concat([high, low], 0), scale: ops.concat([scale, lowScale], 0) };
   };
   const matrix = (name: string): { values: Value<"int8">; scales: Float } => {
     const [out, inner] = weights.shape(name);
@@ -88,9 +89,9 @@ export function createLeanLayers(
     const { values, scales } = matrix(name);
     const digits = fine(name) ? x.fine() : x.coarse();
     const product = matMulScaled(digits.values, values, scales, graph.uint8(ZERO_POINT));
-    if (!fine(name)) return ops.mul(product, digits.scale);
-    // both digits in place times their scales, then added: [2 rows, out] -> [2, rows, out] -> [rows, out]
-    const scaled = ops.mul(product, ops.concat([digits.scale, ops.mul(digits.scale, graph.float(1 / LOW_STEPS))], 0));
+    const scaled = ops.mul(product, digits.scale);
+    if (!fine(name)) return scaled;
+    // both digits, times their scales, are added: [2 rows, out] -> [2, rows, out] -> [rows, out]
     const [out] = weights.shape(name);
     const pairs = ops.reshape(scaled, graph.int64([2, -1, out]));
     return ops.reduceSum(pairs, graph.int64([0]));

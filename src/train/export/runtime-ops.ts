@@ -37,6 +37,13 @@ export interface AttentionInputs {
 export function createRuntimeOps(graph: GraphBuilder) {
   const float = (opType: string): Float => graph.value("float32", opType);
   return {
+    /** The RMS norm of `x` times `weight`. The operator is the runtime's own, though it lies in the standard's domain. */
+    norm(x: Float, weight: Float, epsilon: number): Float {
+      const out = float("SimplifiedLayerNormalization");
+      const attributes = { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } };
+      graph.emit("SimplifiedLayerNormalization", [x, weight], [out], attributes);
+      return out;
+    },
     /** `x + delta` and its RMS norm times `weight`. */
     addNorm(x: Float, delta: Float, weight: Float, epsilon: number): { sum: Float; normed: Float } {
       const [normed, sum] = [float("SkipSimplifiedLayerNormalization"), float("Sum")];

@@ -10,7 +10,7 @@ import type { WeightSource } from "./layers.ts";
 import type { LeanLayers, Rows } from "./lean-layers.ts";
 import type { Ops } from "./ops.ts";
 import type { RuntimeOps } from "./runtime-ops.ts";
-import { normWeight, positionBias, rmsNorm, splitHeads } from "./t5-blocks.ts";
+import { normWeight, positionBias, splitHeads } from "./t5-blocks.ts";
 import { pastInputs } from "./t5-cache.ts";
 
 type Float = Value<"float32">;
@@ -90,10 +90,11 @@ export function buildLeanDecoder(t5: LeanContext): Graph {
   const [first] = all;
   if (first === undefined) throw new RangeError("a decoder has at least one layer");
   const before = ops.squeeze(ops.sizeOf(first.own.key, 2));
-  const length = ops.squeeze(ops.sizeOf(embedded, 1));
+  const perRow = ops.sizeOf(embedded, 1);
+  const length = ops.squeeze(perRow);
   const queries = ops.add(ops.range(length), before);
   const bias = positionBias(t5, queries, ops.range(ops.add(length, before)), false); // [1, H, T, past + T]
-  const unflatten = unflattener(t5, embedded);
+  const unflatten = unflattener(t5, embedded, perRow);
   // a source that serves several rows sees them as more queries of its own: nothing in this attention depends on their order
   const bySource = ops.concat([ops.sizeOf(mask, 0), graph.int64([-1]), graph.int64([numHeads * dKv])], 0);
   const keyMask = ops.cast(mask, "int32");
@@ -150,7 +151,7 @@ function stack(t5: LeanContext, embedded: Float, sublayers: readonly Sublayer[],
   const final = `${name}.final_layer_norm`;
   let sum = flatten(t5, embedded, config.dModel);
   const norms = sublayers.map(({ path }) => `${path}.layer_norm`).concat(final);
-  let normed = rmsNorm(t5, sum, norms[0] ?? final);
+  let normed = runtime.norm(sum, normWeight(t5, norms[0] ?? final), config.layerNormEpsilon);
   for (const [i, { path, apply }] of sublayers.entries()) {
     const change = graph.within(path, () => apply(layers.rows(normed)));
     const weight = normWeight(t5, norms[i + 1] ?? final);
@@ -191,8 +192,12 @@ function flatten({ graph, ops }: LeanContext, x: Float, width: number): Float {
   return ops.reshape(x, graph.int64([-1, width]));
 }
 
-/** `[B*T, n]` -> `[B, T, n]`, with B and T those of `like`. */
-function unflattener({ graph, ops }: LeanContext, like: Float): (rows: Float) => Float {
-  const shape = ops.concat([ops.sizeOf(like, 0), ops.sizeOf(like, 1), graph.int64([-1])], 0);
+/** `[B*T, n]` -> `[B, T, n]`, with B and T those of `like`; `perRow` is its T, `[1]`, where it is there already. */
+function unflattener(
+  { graph, ops }: LeanContext,
+  like: Float,
+  perRow: Value<"int64"> = ops.sizeOf(like, 1),
+): (rows: Float) => Float {
+  const shape = ops.concat([ops.sizeOf(like, 0), perRow, graph.int64([-1])], 0);
   return (rows) => ops.reshape(rows, shape);
 }
