@@ -154,13 +154,11 @@ try {
   ];
   console.log(`${"".padEnd(36)}${"before".padStart(9)}${"after".padStart(9)}   difference, 95 %`);
   for (const row of rows) if (row !== undefined) console.log(row);
-  const [sampleBefore] = trained.samples.before;
-  const [sampleAfter] = trained.samples.after;
-  if (sampleBefore !== undefined && sampleAfter !== undefined) {
-    console.log(
-      `\n${sampleBefore.prompt}\n--- before\n${sampleBefore.completion}\n--- after\n${sampleAfter.completion}`,
-    );
-  }
+  const { before, after } = trained.samples;
+  const changed = before.findIndex(({ completion }, i) => completion !== after[i]?.completion);
+  const [was, is] = [before[Math.max(0, changed)], after[Math.max(0, changed)]];
+  if (was !== undefined && is !== undefined)
+    console.log(`\n${was.prompt}\n--- before\n${was.completion}\n--- after\n${is.completion}`);
   const seconds = Math.round((performance.now() - started) / 1000);
   const figures = {
     seconds,

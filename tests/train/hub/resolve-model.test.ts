@@ -262,7 +262,7 @@ test("a local folder is returned as it is; one without config.json and a name th
   await expect(resolveModel(folder)).rejects.toThrow(`the folder has no config.json (${folder})`);
   writeFileSync(join(folder, "config.json"), "{}");
   expect(await resolveModel(folder)).toBe(folder);
-  for (const name of ["./nowhere", "/no/where", "a/b/c", "../x", "a--b", "acme/..", ""]) {
+  for (const name of ["./nowhere", "/no/where", "a/b/c", "../no-such-folder", "a--b", "acme/..", ""]) {
     await expect(resolveModel(name, options())).rejects.toThrow("neither a folder that exists nor a name");
   }
   await expect(resolveModel(ID, options({ revision: "../../x" }))).rejects.toThrow("not a revision");
