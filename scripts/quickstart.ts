@@ -63,6 +63,17 @@ function compared(result: EvaluationResult, title: string, metric: string): stri
   return `${title.padEnd(36)}${figures}   ${low >= 0 ? "+" : ""}${low.toFixed(3)} to ${high >= 0 ? "+" : ""}${high.toFixed(3)}`;
 }
 
+/** One of the shown problems that the base model got wrong and the tuned one gets right; the report also shows ones that it lost. */
+function showSolvedNow({ samples }: EvaluationResult): void {
+  for (const { prompt, solutions } of samples) {
+    const of = (source: string) => solutions.find((one) => one.source === source && one.decoding === "greedy");
+    const [before, after] = [of("baseline"), of("model")];
+    if (before === undefined || after === undefined || before.exact !== false || after.exact !== true) continue;
+    console.log(`\nsolved now: ${prompt}\n--- before\n${before.text}\n--- after\n${after.text}`);
+    return;
+  }
+}
+
 try {
   const signal = stopOnInterrupt();
   heading("convert data/raw/synthetic_prm.json to pairs");
@@ -154,11 +165,7 @@ try {
   ];
   console.log(`${"".padEnd(36)}${"before".padStart(9)}${"after".padStart(9)}   difference, 95 %`);
   for (const row of rows) if (row !== undefined) console.log(row);
-  const { before, after } = trained.samples;
-  const changed = before.findIndex(({ completion }, i) => completion !== after[i]?.completion);
-  const [was, is] = [before[Math.max(0, changed)], after[Math.max(0, changed)]];
-  if (was !== undefined && is !== undefined)
-    console.log(`\n${was.prompt}\n--- before\n${was.completion}\n--- after\n${is.completion}`);
+  showSolvedNow(result);
   const seconds = Math.round((performance.now() - started) / 1000);
   const figures = {
     seconds,
