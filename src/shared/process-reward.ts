@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { ArtifactError, InputError } from "./errors.ts";
 import { policyPrompt, TEMPLATE_VERSION } from "./prompts.ts";
-import type { Step } from "./steps.ts";
+import { onOneLine, type Step } from "./steps.ts";
 import type { T5Config } from "./t5-config.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
 
@@ -60,7 +60,7 @@ export function layoutSolution(
   if (steps.length === 0) {
     throw new InputError({ code: "no_steps", what: "a solution has no steps", fix: "Write one step a line." });
   }
-  const lines = steps.map(({ text }) => text.replace(/\s*[\r\n]+\s*/g, " ").trim());
+  const lines = steps.map(({ text }) => onOneLine(text));
   const ids = tokenizer.encode(lines.join("\n"));
   const newline = newlineId(tokenizer, config);
   const stepEnds: number[] = [];

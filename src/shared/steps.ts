@@ -21,3 +21,12 @@ export function splitSteps(text: string): Step[] {
   }
   return steps;
 }
+
+/** A step's text as one line: each line break, with the spaces around it, is one space. Linear in the text, whatever it holds. */
+export function onOneLine(text: string): string {
+  return text
+    .split(/[\r\n]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join(" ");
+}

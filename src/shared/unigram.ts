@@ -44,16 +44,28 @@ export class UnigramModel extends Model {
     this.tokens_to_ids = new Map(this.vocab.map((piece, id) => [piece, id]));
     this.unk_token_id = unknownId;
     this.unk_token = this.vocab[unknownId] ?? "<unk>";
-    this.fuse_unk = true;
+    // done here, in time linear in the text: the library looks each growing run of unknown characters up again
+    this.fuse_unk = false;
     this.#scores = Float64Array.from(vocab, ([, score]) => score);
     this.#scores[unknownId] = this.#scores.reduce((least, score) => Math.min(least, score), Infinity) - UNKNOWN_PENALTY;
     this.#unknownId = unknownId;
     this.#longest = this.vocab.reduce((longest, piece) => Math.max(longest, piece.length), 0);
   }
 
-  /** The most likely pieces of each text. */
+  /** The most likely pieces of each text; a run of unknown ones is one piece. */
   encode(texts: string[]): string[] {
-    return texts.flatMap((text) => this.#segment(text));
+    return this.#fuseUnknown(texts.flatMap((text) => this.#segment(text)));
+  }
+
+  #fuseUnknown(pieces: readonly string[]): string[] {
+    const isUnknown = (piece: string) => (this.tokens_to_ids.get(piece) ?? this.#unknownId) === this.#unknownId;
+    const fused: string[] = [];
+    for (let start = 0, end = 0; start < pieces.length; start = end) {
+      end = start + 1;
+      if (isUnknown(pieces[start] ?? "")) while (end < pieces.length && isUnknown(pieces[end] ?? "")) end++;
+      fused.push(end - start === 1 ? (pieces[start] ?? "") : pieces.slice(start, end).join(""));
+    }
+    return fused;
   }
 
   /** Viterbi over the pieces that start at each character; a character that is no piece counts as unknown. */

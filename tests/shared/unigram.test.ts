@@ -81,3 +81,16 @@ test("a model of another kind is left to the library", () => {
   for (const model of [null, { type: "BPE", vocab: {} }, { type: "Unigram", unk_id: 1, vocab: [["a", 0]] }])
     expect(isUnigramConfig(model)).toBe(false);
 });
+
+test("a run of unknown characters is one piece, found in time linear in its length", () => {
+  const tokenizer = createTokenizer(json(`${nano}tokenizer.json`), json(`${nano}tokenizer_config.json`));
+  const cpuMs = (length: number): number => {
+    const before = process.cpuUsage();
+    // "▁", one unknown, "x", "</s>"
+    for (let i = 0; i < 4; i++) expect(tokenizer.encode(`${"\u4e00".repeat(length)}x`)).toHaveLength(4);
+    return process.cpuUsage(before).user / 1000;
+  };
+  cpuMs(4_000);
+  // eight times the text costs 64 times as much where each character joins the run anew
+  expect(cpuMs(64_000) / cpuMs(8_000)).toBeLessThan(24);
+});

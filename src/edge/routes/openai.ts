@@ -8,7 +8,7 @@ import { endOfStop } from "../engine/stop.ts";
 import type { AppDeps, AppEnv } from "../http/app-env.ts";
 import { HttpError } from "../http/errors.ts";
 import { readJson } from "../http/read-json.ts";
-import { MAX_CANDIDATES, randomSeed, samplingOf } from "./generate.ts";
+import { MAX_CANDIDATES, randomSeed, samplingOf } from "./generate-parameters.ts";
 import { pauseFor } from "./pause.ts";
 import { text } from "./text.ts";
 

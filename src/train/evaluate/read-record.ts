@@ -1,6 +1,7 @@
 // One record of an evaluation file, by its own shape, to what it says of its problem. Formats and fields: docs/evaluation.md.
 
 import { z } from "zod";
+import { onOneLine } from "../../shared/steps.ts";
 import { labelsOf } from "../data/arithmetic/checker.ts";
 import { parseMathShepherdRow } from "../data/formats/math-shepherd.ts";
 import { parsePlainPair } from "../data/formats/plain.ts";
@@ -128,7 +129,7 @@ function processBenchPart(record: Record<string, unknown>): RecordPart {
   const { problem, steps, label } = parseRecord(processBenchSchema, record);
   if (label >= steps.length) throw badRecord("bad_label", `field "label": ${label} of ${steps.length} steps`);
   // a step of several lines stays one step, as ProcessBench counts them
-  const lines = steps.map((step) => step.replace(/\s*[\r\n]+\s*/g, " ").trim());
+  const lines = steps.map(onOneLine);
   if (lines.includes("")) throw badRecord("empty_step", `field "steps.${lines.indexOf("")}" is empty`);
   const labels = lines.map((_, i) => (label < 0 || i < label ? true : i === label ? false : null));
   return { prompt: promptOf(problem), labelled: [{ steps: lines, labels }] };
