@@ -1,5 +1,10 @@
-// The next token from a row of logits, the same in the trainer and in the worker: greedy, or temperature, top-k and top-p sampling
-// in the order of Hugging Face's logits warpers.
+// The next token from a row of logits, the same in the trainer and in the worker: greedy, or sampled at a temperature from the tokens
+// that filters leave, in the order of Hugging Face's logits warpers. adjust-logits.ts holds what comes before.
+
+import { keepMinP, keepTopK, keepTopP, keepTypicalP } from "./sampling/filters.ts";
+import { borderAt, type Support, supportOf, totalWeight } from "./sampling/support.ts";
+
+export { adjustLogits, type LogitSettings, penalizeRepetition, type Written } from "./sampling/adjust-logits.ts";
 
 export interface SamplingOptions {
   /** false: greedy, the rest is ignored. */
@@ -10,6 +15,10 @@ export interface SamplingOptions {
   topK: number;
   /** Keep the smallest set of likeliest tokens whose probability reaches p; 1 keeps all. */
   topP: number;
+  /** Keep tokens at least so many times as likely as the likeliest; absent or 0 keeps all. */
+  minP?: number | undefined;
+  /** Keep the smallest set of tokens, of typical surprise first, whose probability reaches p; absent or 1 keeps all. */
+  typicalP?: number | undefined;
 }
 
 /** Index of the largest value; the lowest index on ties (as numpy's and PyTorch's argmax on CPU). */
@@ -27,53 +36,10 @@ export function logSumExp(values: ArrayLike<number>): number {
   return top + Math.log(sum);
 }
 
-/**
- * Ids in descending order of their logits (the lower id first on ties), drawn one by one. Most draws end at the first, so only the second
- * builds the heap that the others come from.
- */
-function likeliestFirst(logits: ArrayLike<number>, likeliest: number): () => number {
-  let heap: Int32Array | undefined;
-  let size = logits.length;
-  let drawn = 0;
-  const before = (a: number, b: number): boolean => {
-    const [x, y] = [logits[a] ?? 0, logits[b] ?? 0];
-    return x > y || (x === y && a < b);
-  };
-  const sift = (ids: Int32Array, start: number): void => {
-    const id = ids[start] ?? 0;
-    let place = start;
-    for (;;) {
-      let child = 2 * place + 1;
-      if (child >= size) break;
-      if (child + 1 < size && before(ids[child + 1] ?? 0, ids[child] ?? 0)) child++;
-      const larger = ids[child] ?? 0;
-      if (!before(larger, id)) break;
-      ids[place] = larger;
-      place = child;
-    }
-    ids[place] = id;
-  };
-  const pop = (ids: Int32Array): number => {
-    const id = ids[0] ?? 0;
-    ids[0] = ids[--size] ?? 0;
-    sift(ids, 0);
-    return id;
-  };
-  return () => {
-    if (drawn++ === 0) return likeliest;
-    if (heap === undefined) {
-      heap = Int32Array.from({ length: size }, (_, id) => id);
-      for (let place = (size >> 1) - 1; place >= 0; place--) sift(heap, place);
-      pop(heap); // the likeliest
-    }
-    return pop(heap);
-  };
-}
-
-/** Up to it a list kept in order is quicker than a heap of the whole vocabulary. */
+/** Up to it a list kept in order is quicker than weights of the whole vocabulary. */
 const MAX_SHORT_LIST = 256;
 
-/** The first `count` ids of the same order, found in one pass. */
+/** The first `count` ids in descending order of their logits (the lower id first on ties), found in one pass. */
 function likeliestOf(logits: ArrayLike<number>, count: number): number[] {
   const ids: number[] = [];
   const values: number[] = [];
@@ -94,37 +60,25 @@ function likeliestOf(logits: ArrayLike<number>, count: number): number[] {
   return ids;
 }
 
-/** Draws a token id from logits [V]; `random` is uniform in [0, 1). */
+/** The tokens that a draw may pick, with their weights. Not kept beyond the next call. */
+export function samplingSupport(logits: ArrayLike<number>, options: SamplingOptions): Support {
+  const { temperature, topK, topP, minP = 0, typicalP = 1 } = options;
+  const isShort = topK > 0 && topK <= MAX_SHORT_LIST;
+  const ids = isShort ? likeliestOf(logits, topK) : undefined;
+  const top = logits[ids?.[0] ?? argmax(logits)] ?? 0;
+  const support = supportOf(logits, { temperature, top }, ids);
+  if (topK > 0 && !isShort) keepTopK(support, topK);
+  if (topP < 1) keepTopP(support, topP);
+  if (minP > 0) keepMinP(support, minP);
+  if (typicalP < 1) keepTypicalP(support, typicalP);
+  return support;
+}
+
+/** Draws a token id from logits [V]; `random` is uniform in [0, 1). The likeliest token where the temperature is too small to divide by. */
 export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, random: () => number): number {
-  if (!options.doSample) return argmax(logits);
-  const { temperature, topK, topP } = options;
   const likeliest = argmax(logits);
-  const top = (logits[likeliest] ?? 0) / temperature;
-  const weightOf = (id: number): number => Math.exp((logits[id] ?? Number.NEGATIVE_INFINITY) / temperature - top);
-  const shortList = topK > 0 && topK <= MAX_SHORT_LIST ? likeliestOf(logits, topK).values() : undefined;
-  const anyOrder = likeliestFirst(logits, likeliest);
-  const next = (): number => shortList?.next().value ?? anyOrder();
-  const kept: number[] = [];
-  const weights: number[] = [];
-  const keep = (): number => {
-    const id = next();
-    const weight = weightOf(id);
-    kept.push(id);
-    weights.push(weight);
-    return weight;
-  };
-  const most = topK > 0 ? Math.min(topK, logits.length) : logits.length;
-  let total = 0;
-  if (topK > 0) while (kept.length < most) total += keep();
-  else for (let id = 0; id < most; id++) total += weightOf(id);
-  // top-p keeps every token whose predecessors do not yet reach p
-  let mass = topP < 1 ? 0 : total;
-  let count = topP < 1 ? 0 : most;
-  while (topP < 1 && count < most && mass < topP * total) mass += weights[count++] ?? keep();
-  let left = random() * mass;
-  for (let i = 0; i < count; i++) {
-    left -= weights[i] ?? keep();
-    if (left < 0) return kept[i] ?? 0;
-  }
-  return kept[Math.max(0, count - 1)] ?? 0;
+  if (!options.doSample || !Number.isFinite((logits[likeliest] ?? 0) / options.temperature)) return likeliest;
+  const support = samplingSupport(logits, options);
+  const drawn = random() * totalWeight(support);
+  return support.ids[borderAt(support, (mass) => mass > drawn).at] ?? likeliest;
 }
