@@ -1,9 +1,9 @@
 // What is right in one solution text: step by step where the symbolic checker knows the right solution, else by the final answer alone.
 // A text without steps or without an answer is wrong, never left out.
 
+import { finalAnswer } from "../../shared/final-answer.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import { checkSolution } from "../data/arithmetic/checker.ts";
-import { finalAnswer } from "./final-answer.ts";
 import type { EvaluationItem } from "./items.ts";
 
 export interface CheckedText {

@@ -1,6 +1,7 @@
 // One record of an evaluation file, by its own shape, to what it says of its problem. Formats and fields: docs/evaluation.md.
 
 import { z } from "zod";
+import { finalAnswer, normaliseAnswer } from "../../shared/final-answer.ts";
 import { onOneLine } from "../../shared/steps.ts";
 import { labelsOf } from "../data/arithmetic/checker.ts";
 import { parseMathShepherdRow } from "../data/formats/math-shepherd.ts";
@@ -10,7 +11,6 @@ import { isStepPair, parseStepPair } from "../data/formats/step-dpo.ts";
 import { parseStepwiseRow, type StepwiseRow } from "../data/formats/stepwise.ts";
 import { badRecord, cleanPair, joinSteps, type LabelledPair, parseRecord } from "../data/labelled-pair.ts";
 import { isObject } from "../data/raw-records.ts";
-import { finalAnswer, normaliseAnswer } from "./final-answer.ts";
 import type { EvaluationFormat, LabelledSolution, RecordPart } from "./items.ts";
 
 const answerSchema = z.union([z.string(), z.number()]).transform(String).nullish();

@@ -1,8 +1,8 @@
 // What is right in a sample, as far as its problem lets it be known: every step where there is a worked solution, else the answer alone.
 
+import { finalAnswer } from "../../shared/final-answer.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import { checkSolution } from "../data/arithmetic/checker.ts";
-import { finalAnswer } from "../evaluate/final-answer.ts";
 import type { RolloutProblem, RolloutSample } from "./rollout.ts";
 
 /** Steps of a text, one a line, without blank lines or stray spaces. */

@@ -1,7 +1,7 @@
 // The final answer of a solution in the ways data sets write it, and when two answers are the same: GSM8K's `#### 42`, this project's
 // `A: 42`, LaTeX's \boxed{42}, and "the answer is 42". The last one in the text counts.
 
-import { splitSteps } from "../../shared/steps.ts";
+import { splitSteps } from "./steps.ts";
 
 const PATTERNS = [/^####\s*(.+)$/, /^A\s*:\s*(.+)$/i, /(?:^|\W)answer\s*(?:is|:|=)\s*:?\s*(.+)$/i];
 
@@ -22,7 +22,7 @@ function boxed(text: string): string | undefined {
 export function finalAnswer(solution: string): string | undefined {
   const lines = splitSteps(solution).map((step) => step.text);
   for (const pattern of PATTERNS) {
-    const stated = lines.map((line) => pattern.exec(line)?.[1]).findLast((answer) => answer !== undefined);
+    const stated = lines.flatMap((line) => pattern.exec(line)?.[1] ?? []).at(-1);
     if (stated === undefined) continue;
     const normalised = normaliseAnswer(boxed(stated) ?? stated);
     if (normalised !== "") return normalised;
