@@ -1,53 +1,117 @@
-// The worker's routes. Handlers know nothing of workerd: tests call them through app.request() with any engine.
+// The worker's routes. Handlers know nothing of workerd: tests call them through app.request() with any engine. Each is a thin face of a
+// function from a checked body to a result; the chain of routes is also the type of the client (client.ts).
 
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { type Accounts, createAccounts } from "./http/accounts.ts";
+import { admit } from "./http/admit.ts";
 import type { AppDeps, AppEnv } from "./http/app-env.ts";
 import { requireApiKey } from "./http/auth.ts";
+import { callOf } from "./http/call.ts";
 import { HttpError, respondToErrors } from "./http/errors.ts";
+import { jsonBody } from "./http/json-body.ts";
 import { limitRate } from "./http/rate-limit.ts";
 import { logRequests } from "./http/request-log.ts";
-import { handleGenerate } from "./routes/generate.ts";
-import { handleGetReward } from "./routes/get-reward.ts";
-import { handleHealth, handleInfo, handleMetrics } from "./routes/info.ts";
-import { handleCompletions, handleModels } from "./routes/openai.ts";
-import { handleOpenapi } from "./routes/openapi.ts";
-import { handleScore } from "./routes/score.ts";
-
-type Handler = (c: Context<AppEnv>) => Promise<Response> | Response;
+import { servePage } from "./routes/docs.ts";
+import { generateResult, generateSchema } from "./routes/generate.ts";
+import { streamGenerate } from "./routes/generate-stream.ts";
+import { getRewardResult, getRewardSchema } from "./routes/get-reward.ts";
+import { infoResult } from "./routes/info.ts";
+import { chatResult, chatSchema, streamChat } from "./routes/openai/chat.ts";
+import { completionsResult, completionsSchema } from "./routes/openai/completions.ts";
+import { streamCompletions } from "./routes/openai/completions-stream.ts";
+import { findModel, listModels } from "./routes/openai/models.ts";
+import { openapiDocument } from "./routes/openapi.ts";
+import { pairScoreResult, pairScoreSchema } from "./routes/pair-score.ts";
+import { rerankResult, rerankSchema } from "./routes/rerank.ts";
+import { scoreOrPairResult, scoreOrPairSchema } from "./routes/score-forms.ts";
 
 /** Builds the app from its parts. */
-export function createApp(deps: AppDeps): Hono<AppEnv> {
-  const app = new Hono<AppEnv>();
-  app.use(logRequests(deps));
-  if (deps.settings.CORS_ORIGIN !== "") app.use(allowOrigins(deps.settings.CORS_ORIGIN));
-  app.use(limitRate(deps));
-  app.use(requireApiKey(deps));
-
-  const routes: ["GET" | "POST", string, Handler][] = [
-    ["POST", "/generate", handleGenerate(deps)],
-    ["POST", "/score", handleScore(deps)],
-    ["GET", "/health", handleHealth(deps)],
-    ["GET", "/info", handleInfo(deps)],
-    ["GET", "/v1/models", handleModels(deps)],
-    ["POST", "/v1/completions", handleCompletions(deps)],
-    ["POST", "/get_reward", handleGetReward(deps)],
-    ["GET", "/metrics", handleMetrics(deps)],
-    ["GET", "/openapi.json", handleOpenapi()],
-  ];
-  for (const [method, path, handler] of routes) {
-    app.on(method, path, handler);
-    app.all(path, (c) => {
-      throw new HttpError(405, "method_not_allowed", `${c.req.method} is not allowed here, use ${method}.`, {
-        allow: method,
-      });
-    });
-  }
-  app.notFound((c) =>
+export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accounts }) {
+  const deps: AppDeps = { ...parts, accounts: parts.accounts ?? createAccounts(parts.settings) };
+  const model = admit(deps);
+  const base = new Hono<AppEnv>();
+  base.use(logRequests(deps));
+  if (deps.settings.CORS_ORIGIN !== "") base.use(allowOrigins(deps.settings.CORS_ORIGIN));
+  base.use(limitRate(deps));
+  base.use(requireApiKey(deps));
+  base.notFound((c) =>
     c.json({ error: "no such endpoint. GET /openapi.json lists them.", error_type: "not_found" }, 404),
   );
-  app.onError(respondToErrors(deps));
+  base.onError(respondToErrors(deps));
+
+  const app = base
+    .post("/generate", model, jsonBody(generateSchema, deps), async (c) => {
+      const body = c.req.valid("json");
+      if (body.stream === true) return streamGenerate(deps, body, callOf(c));
+      return c.json(await generateResult(deps, body, callOf(c)));
+    })
+    .post("/generate_stream", model, jsonBody(generateSchema, deps), (c) =>
+      streamGenerate(deps, c.req.valid("json"), callOf(c)),
+    )
+    .post("/", model, jsonBody(generateSchema, deps), async (c) => {
+      const body = c.req.valid("json");
+      if (body.stream === true) return streamGenerate(deps, body, callOf(c));
+      return c.json([await generateResult(deps, body, callOf(c))]);
+    })
+    .post("/score", model, jsonBody(scoreOrPairSchema, deps), async (c) =>
+      c.json(await scoreOrPairResult(deps, c.req.valid("json"), callOf(c))),
+    )
+    .post("/v1/score", model, jsonBody(pairScoreSchema, deps), async (c) =>
+      c.json(await pairScoreResult(deps, c.req.valid("json"), callOf(c))),
+    )
+    .post("/get_reward", model, jsonBody(getRewardSchema, deps), async (c) =>
+      c.json(await getRewardResult(deps, c.req.valid("json"), callOf(c))),
+    )
+    .post("/v1/completions", model, jsonBody(completionsSchema, deps), async (c) => {
+      const body = c.req.valid("json");
+      if (body.stream === true) return streamCompletions(deps, body, callOf(c));
+      return c.json(await completionsResult(deps, body, callOf(c)));
+    })
+    .post("/v1/chat/completions", model, jsonBody(chatSchema, deps), async (c) => {
+      const body = c.req.valid("json");
+      if (body.stream === true) return streamChat(deps, body, callOf(c));
+      return c.json(await chatResult(deps, body, callOf(c)));
+    })
+    .get("/health", async (c) => {
+      await deps.engine.load();
+      return c.json({ status: "ok" });
+    })
+    .get("/info", async (c) => c.json(await infoResult(deps)))
+    .get("/metrics", (c) =>
+      c.text(deps.metrics.render(deps.engine), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+    )
+    .get("/v1/models", async (c) => c.json({ object: "list", data: await listModels(deps) }))
+    .get("/v1/models/:name", async (c) => c.json(await findModel(deps, c.req.param("name"))))
+    .get("/openapi.json", (c) => c.json(openapiDocument()))
+    .get("/docs", (c) => servePage(deps, c, "index.html"))
+    .get("/docs/:file", (c) => servePage(deps, c, c.req.param("file")));
+
+  for (const path of ["/rerank", "/v1/rerank", "/v2/rerank"] as const) {
+    app.post(path, model, jsonBody(rerankSchema, deps), async (c) =>
+      c.json(await rerankResult(deps, c.req.valid("json"), callOf(c))),
+    );
+  }
+  refuseOtherMethods(app);
   return app;
+}
+
+/** The app's type: what hono/client knows of the routes. */
+export type App = ReturnType<typeof createApp>;
+
+/** A path that exists, asked by another method, says which one it takes. */
+function refuseOtherMethods(app: Pick<App, "routes" | "all">): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method === "ALL") continue;
+    methods.set(path, (methods.get(path) ?? new Set()).add(method));
+  }
+  for (const [path, known] of methods) {
+    const allow = [...known].join(", ");
+    app.all(path, (c) => {
+      throw new HttpError(405, "method_not_allowed", `${c.req.method} is not allowed here, use ${allow}.`, { allow });
+    });
+  }
 }
 
 function allowOrigins(origins: string) {

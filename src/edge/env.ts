@@ -5,6 +5,7 @@ import { AGGREGATIONS } from "../shared/aggregate.ts";
 import { InputError } from "../shared/errors.ts";
 import { DTYPES } from "../shared/onnx-names.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
+import { type ApiKey, namedKeysSchema, singleKeySchema } from "./http/api-keys.ts";
 import type { AssetsBinding, BucketBinding } from "./model-store.ts";
 
 /** The part of a rate-limit binding that is used. */
@@ -27,7 +28,15 @@ export interface Env {
   CORS_ORIGIN?: string;
   MAX_BODY_BYTES?: string;
   MAX_WAITING?: string;
+  REQUESTS_PER_MINUTE?: string;
+  TOKENS_PER_MINUTE?: string;
   STEPWISE_API_KEY?: string;
+  STEPWISE_API_KEYS?: string;
+}
+
+/** Files that a browser loads: `docs/index.html` and what it names. */
+export interface PageFiles {
+  read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
 const folder = z.string().regex(/^[\w.-]+$/, "must be the name of a model folder");
@@ -41,15 +50,25 @@ const settingsSchema = z.object({
   CORS_ORIGIN: z.string().default(""),
   MAX_BODY_BYTES: z.coerce.number().int().positive().default(1_048_576),
   MAX_WAITING: z.coerce.number().int().nonnegative().default(16),
-  STEPWISE_API_KEY: z.string().min(8, "needs at least 8 characters").optional(),
+  /** Of each caller, unless its key says otherwise; 0 is no limit. */
+  REQUESTS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
+  TOKENS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
+  STEPWISE_API_KEY: singleKeySchema.optional(),
+  STEPWISE_API_KEYS: namedKeysSchema.optional(),
 });
 
-export type Settings = z.infer<typeof settingsSchema>;
+/** The variables, and the keys of both secrets in one list. */
+export type Settings = Omit<z.infer<typeof settingsSchema>, "STEPWISE_API_KEY" | "STEPWISE_API_KEYS"> & {
+  keys: readonly ApiKey[];
+};
 
 /** Parses the variables. Throws InputError naming the first wrong one. */
 export function parseSettings(env: Env): Settings {
   const parsed = settingsSchema.safeParse(env);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { STEPWISE_API_KEY: single, STEPWISE_API_KEYS: named = [], ...rest } = parsed.data;
+    return { ...rest, keys: single === undefined ? named : [{ name: "default", key: single }, ...named] };
+  }
   const issue = parsed.error.issues[0];
   throw new InputError({
     code: "bad_variable",

@@ -1,11 +1,9 @@
 // What workerd runs: bindings in, one app and one engine for the life of the isolate.
 
-import type { Hono } from "hono";
 import { InputError } from "../shared/errors.ts";
-import { createApp } from "./app.ts";
+import { type App, createApp } from "./app.ts";
 import { createEngine } from "./engine/engine.ts";
 import { type Env, parseSettings } from "./env.ts";
-import type { AppEnv } from "./http/app-env.ts";
 import { misconfigured } from "./http/errors.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createAssetStore, createBucketStore, type ModelStore } from "./model-store.ts";
@@ -17,7 +15,7 @@ interface ExecutionContext {
   props: unknown;
 }
 
-let app: Hono<AppEnv> | undefined;
+let app: App | undefined;
 
 function storeOf(env: Env): ModelStore {
   if (env.MODELS !== undefined) return createBucketStore(env.MODELS);
@@ -31,7 +29,7 @@ function storeOf(env: Env): ModelStore {
   });
 }
 
-function buildApp(env: Env): Hono<AppEnv> {
+function buildApp(env: Env): App {
   const settings = parseSettings(env);
   const engine = createEngine({
     store: storeOf(env),
@@ -44,7 +42,8 @@ function buildApp(env: Env): Hono<AppEnv> {
   return createApp({
     engine,
     settings,
-    metrics: createMetrics(),
+    metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    pages: env.ASSETS === undefined ? undefined : createAssetStore(env.ASSETS),
     rateLimiter: env.RATE_LIMITER,
     log: (line) => console.log(line),
   });

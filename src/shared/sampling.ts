@@ -40,7 +40,7 @@ export function logSumExp(values: ArrayLike<number>): number {
 const MAX_SHORT_LIST = 256;
 
 /** The first `count` ids in descending order of their logits (the lower id first on ties), found in one pass. */
-function likeliestOf(logits: ArrayLike<number>, count: number): number[] {
+export function likeliestOf(logits: ArrayLike<number>, count: number): number[] {
   const ids: number[] = [];
   const values: number[] = [];
   let least = Number.NEGATIVE_INFINITY;

@@ -38,10 +38,18 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
     generated,
     scored,
     queueLength: 0,
+    status: () => ({ running: 0, waiting: 0, tokensPerSecond: 0, memoryBytes: 1_000_000 }),
     memoryBytes: 1_000_000,
     load: async () => ({ policy: info("policy-model"), reward: info("reward-model") }),
     async generate(options) {
       generated.push(options);
+      const words = ["one", "\ntwo", ""];
+      for (let candidate = 0; candidate < options.candidates; candidate++) {
+        for (const [at, id] of [10, 11, 1].entries()) {
+          const logp = at === 0 ? -1 + candidate / 10 : -1 - at;
+          options.onToken?.({ candidate, id, text: words[at] ?? "", logp, special: id === 1 });
+        }
+      }
       const candidates = Array.from({ length: options.candidates }, (_, row) => ({
         ids: [10, 11, 1],
         tokenLogps: [-1 + row / 10, -2, -3],

@@ -104,7 +104,12 @@ describe("POST /generate", () => {
     ["an empty stop string", { prompt: "a", parameters: { stop: ["x", ""] } }, 'field "parameters.stop[1]"'],
     ["best_of without sampling", { prompt: "a", parameters: { best_of: 2 } }, 'field "parameters.best_of"'],
     ["a grammar", { prompt: "a", parameters: { grammar: {} } }, 'is not supported (field "parameters.grammar")'],
-    ["streaming", { prompt: "a", stream: true }, 'is not supported (field "stream")'],
+    [
+      "a stream of several",
+      { prompt: "a", stream: true, parameters: { best_of: 2, do_sample: true } },
+      "a stream has one",
+    ],
+    ["streaming that is no yes or no", { prompt: "a", stream: "yes" }, 'field "stream"'],
   ];
   test.each(wrong)("%s is a 422 that names the field", async (_, body, message) => {
     const engine = fakeEngine();

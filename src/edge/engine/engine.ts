@@ -25,6 +25,7 @@ export interface Engine {
   generate(options: GenerateOptions): Promise<Generation>;
   /** Throws as `generate` does. */
   score(options: ScoreOptions): Promise<Scoring>;
+  status(): { running: number; waiting: number; tokensPerSecond: number; memoryBytes: number };
   /** Requests running or waiting. */
   readonly queueLength: number;
   /** Memory that the runtime holds outside the JavaScript heap. */
@@ -86,6 +87,12 @@ export function createEngine(options: EngineOptions): Engine {
         const { reward } = await models();
         return reward.manifest.reward === undefined ? score(reward, request) : scoreProcess(reward, request);
       }),
+    status: () => ({
+      running: Math.min(1, queue.length),
+      waiting: Math.max(0, queue.length - 1),
+      tokensPerSecond: 0,
+      memoryBytes: runtime.memoryBytes(),
+    }),
     get queueLength() {
       return queue.length;
     },

@@ -2,10 +2,11 @@
 
 import { InputError } from "../../shared/errors.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
-import type { SamplingOptions } from "../../shared/sampling.ts";
+import { likeliestOf, logSumExp, type SamplingOptions } from "../../shared/sampling.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import { createRandom, nextToken, penalizeRepetition, tokenLogp } from "./next-token.ts";
+import { pause } from "./pause.ts";
 import { endOfStop } from "./stop.ts";
 import { type Cache, decodeStep, type Encoded, encodeSources, freeCache, freeEncoded, repeatSource } from "./t5.ts";
 
@@ -21,8 +22,26 @@ export interface GenerateOptions {
   candidates: number;
   /** Also tell the text of each token. */
   tokenTexts?: boolean | undefined;
-  /** Called between tokens: lets other requests in, throws to stop early. */
-  pause?: (() => Promise<void>) | undefined;
+  /** Once aborted, the work stops within one token, and the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called as tokens are drawn, in order. */
+  onToken?: ((event: GeneratedToken) => void) | undefined;
+  /** How many of the likeliest tokens each event tells, 0 to 5. */
+  topTokens?: number | undefined;
+  /** Text that the completion begins with; it is not part of the new tokens. */
+  prefix?: string | undefined;
+}
+
+/** One token as it is drawn. */
+export interface GeneratedToken {
+  candidate: number;
+  id: number;
+  /** What it added to the text. */
+  text: string;
+  /** Natural-log probability under the model, before temperature and the other settings. */
+  logp: number;
+  special: boolean;
+  topTokens?: { id: number; text: string; logp: number }[];
 }
 
 export type FinishReason = "eos_token" | "length" | "stop_sequence";
@@ -46,8 +65,6 @@ export interface Generation {
   /** In the order of their rows. */
   candidates: Candidate[];
 }
-
-const TOKENS_BETWEEN_PAUSES = 8;
 
 /** Generates `options.candidates` continuations. Throws InputError when the prompt or maxNewTokens is over the model's limit. */
 export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
@@ -84,13 +101,14 @@ async function decode(
   let cache: Cache | undefined;
   try {
     for (let step = 0; step < maxNewTokens && rows.some((row) => row.finishReason === undefined); step++) {
-      if (step > 0 && step % TOKENS_BETWEEN_PAUSES === 0) await options.pause?.();
+      await pause(options.signal);
       const inputIds = rows.map((row) => row.ids.at(-1) ?? decoderStartTokenId);
       const decoded = await decodeStep(model, encoded, inputIds, cache);
       cache = decoded.cache;
       for (const [index, row] of rows.entries()) {
         if (row.finishReason !== undefined) continue;
         advance(model, row, decoded.logits.subarray(index * vocabSize, (index + 1) * vocabSize), options);
+        tell(model, row, index, decoded.logits.subarray(index * vocabSize, (index + 1) * vocabSize), options);
       }
     }
   } finally {
@@ -106,10 +124,12 @@ interface Row {
   finishReason?: FinishReason;
   /** Text up to the end of the stop string. */
   stoppedText?: string;
+  /** What the events have told of the text. */
+  toldText: string;
 }
 
 function newRow(seed: number): Row {
-  return { ids: [], tokenLogps: [], random: createRandom(seed) };
+  return { ids: [], tokenLogps: [], toldText: "", random: createRandom(seed) };
 }
 
 function advance(model: Model, row: Row, logits: Float32Array, options: GenerateOptions): void {
@@ -129,6 +149,39 @@ function advance(model: Model, row: Row, logits: Float32Array, options: Generate
   if (end === undefined) return;
   row.finishReason = "stop_sequence";
   row.stoppedText = text.slice(0, end);
+}
+
+/** Tells of the row's newest token. */
+function tell(model: Model, row: Row, candidate: number, logits: Float32Array, options: GenerateOptions): void {
+  const { onToken, topTokens } = options;
+  const [id, logp] = [row.ids.at(-1), row.tokenLogps.at(-1)];
+  if (onToken === undefined || id === undefined || logp === undefined) return;
+  const whole = row.stoppedText ?? wholeText(model, row.ids);
+  const text = whole.slice(row.toldText.length);
+  row.toldText = whole;
+  const special = id === model.config.eosTokenId;
+  onToken({
+    candidate,
+    id,
+    text,
+    logp,
+    special,
+    ...(topTokens !== undefined && { topTokens: likeliest(model, logits, topTokens) }),
+  });
+}
+
+/** Text of the ids; a character whose bytes are not all there is left out. */
+function wholeText(model: Model, ids: readonly number[]): string {
+  return model.tokenizer.decode(ids).replace(/\ufffd+$/u, "");
+}
+
+function likeliest(model: Model, logits: Float32Array, count: number): { id: number; text: string; logp: number }[] {
+  const total = logSumExp(logits);
+  return likeliestOf(logits, count).map((id) => ({
+    id,
+    text: model.tokenizer.decode([id]),
+    logp: (logits[id] ?? Number.NaN) - total,
+  }));
 }
 
 function finish(model: Model, row: Row, withTokenTexts: boolean): Candidate {

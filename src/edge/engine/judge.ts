@@ -8,6 +8,7 @@ import { type JudgeContext, judgePrompt, policyPrompt, yesScore } from "../../sh
 import type { Step } from "../../shared/steps.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
+import { pause } from "./pause.ts";
 import { encodeSources, firstLogits, freeEncoded } from "./t5.ts";
 
 export interface ScoreOptions {
@@ -15,8 +16,8 @@ export interface ScoreOptions {
   completions: readonly { field: string; steps: readonly Pick<Step, "text">[] }[];
   aggregation: Aggregation;
   context: JudgeContext;
-  /** Called between batches: lets other requests in, throws to stop early. */
-  pause?: (() => Promise<void>) | undefined;
+  /** Once aborted, the work stops after the batch that runs, and the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface CompletionScore {
@@ -59,7 +60,7 @@ export async function score(model: Model, options: ScoreOptions): Promise<Scorin
   const answers = new Map<Question, number>();
   const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
   for (const batch of batchesByLength([...questions.values()], maxRows)) {
-    if (answers.size > 0) await options.pause?.();
+    await pause(options.signal);
     const scores = await judge(model, batch);
     for (const [row, question] of batch.entries()) answers.set(question, scores[row] ?? Number.NaN);
   }

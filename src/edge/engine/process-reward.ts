@@ -9,6 +9,7 @@ import { policyPrompt, yesScore } from "../../shared/prompts.ts";
 import { encodeWithinLimit, MAX_CHARACTERS_PER_TOKEN } from "./encode.ts";
 import { batchesByLength, checkSteps, type ScoreOptions, type Scoring } from "./judge.ts";
 import type { Model } from "./model.ts";
+import { pause } from "./pause.ts";
 import {
   allLogits,
   type Cache,
@@ -57,8 +58,8 @@ export async function scoreProcess(model: Model, options: ScoreOptions, maxLogit
   const encoded = await encodeSources(model, [source]);
   const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
   try {
-    for (const [index, batch] of batchesByLength([...rows.values()], maxRows).entries()) {
-      if (index > 0) await options.pause?.();
+    for (const batch of batchesByLength([...rows.values()], maxRows)) {
+      await pause(options.signal);
       await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
     }
   } finally {

@@ -1,19 +1,29 @@
 // What the app is made of, and what its middleware leaves for the handlers.
 
 import type { Engine } from "../engine/engine.ts";
-import type { RateLimitBinding, Settings } from "../env.ts";
+import type { PageFiles, RateLimitBinding, Settings } from "../env.ts";
+import type { Accounts } from "./accounts.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface AppDeps {
   engine: Engine;
   settings: Settings;
   metrics: Metrics;
+  accounts: Accounts;
   rateLimiter?: RateLimitBinding | undefined;
+  /** Files of the pages, by their path; absent: there are no pages. */
+  pages?: PageFiles | undefined;
   /** Takes one JSON line a request, and one a fault; no user's text in it. */
   log: (line: string) => void;
 }
 
 /** Hono's type of this app. */
 export interface AppEnv {
-  Variables: { requestId: string };
+  Variables: {
+    requestId: string;
+    /** The key's name, or the caller's address where there are no keys. */
+    client: string;
+    /** Gives the caller's place in the line back. */
+    leave?: () => void;
+  };
 }

@@ -1,29 +1,42 @@
-// The optional API key: `Authorization: Bearer KEY`, compared in constant time (digests are compared, so the length does not leak either).
+// Who asks: the name of the key in `Authorization: Bearer KEY`, or the caller's address where no keys are set. Keys are compared in
+// constant time: all of them, by digest, so that neither their length nor their order leaks.
 
 import { createMiddleware } from "hono/factory";
 import type { AppDeps, AppEnv } from "./app-env.ts";
 import { HttpError } from "./errors.ts";
 
-/** Lets a request pass when no key is set, or when it carries the key; /health is always open. */
-export function requireApiKey({ settings }: AppDeps) {
+/** Paths that answer without a key: nothing of the models is behind them. */
+const OPEN = /^\/(health|docs(\/.*)?)$/;
+
+/** Whether a path answers anyone, at any rate. */
+export function isOpen(path: string): boolean {
+  return OPEN.test(path);
+}
+
+/** Lets a request pass when no key is set, or when it carries one, and says whose it is. */
+export function requireApiKey({ settings }: Pick<AppDeps, "settings">) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    const expected = settings.STEPWISE_API_KEY;
-    if (expected !== undefined && c.req.path !== "/health") {
+    c.set("client", c.req.header("cf-connecting-ip") ?? "anonymous");
+    if (settings.keys.length > 0 && !isOpen(c.req.path)) {
       const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
-      if (!(await sameText(given, expected))) {
+      const digest = await digestOf(given);
+      const same = await Promise.all(settings.keys.map(async ({ key }) => sameBytes(digest, await digestOf(key))));
+      const name = settings.keys.find((_, index) => same[index])?.name;
+      if (name === undefined) {
         throw new HttpError(401, "unauthorized", "send the API key as `Authorization: Bearer KEY`.", {
           "www-authenticate": "Bearer",
         });
       }
+      c.set("client", name);
     }
     await next();
   });
 }
 
-async function sameText(a: string, b: string): Promise<boolean> {
-  const [left, right] = await Promise.all(
-    [a, b].map(async (text) => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)))),
-  );
-  if (left === undefined || right === undefined) return false;
+async function digestOf(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.reduce((difference, byte, index) => difference | (byte ^ (right[index] ?? 0)), 0) === 0;
 }

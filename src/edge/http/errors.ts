@@ -4,8 +4,9 @@
 import type { Context } from "hono";
 import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts";
 import type { AppDeps, AppEnv } from "./app-env.ts";
+import { CallerLeft } from "./call.ts";
 
-export type ErrorStatus = 400 | 401 | 404 | 405 | 413 | 422 | 429 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 404 | 405 | 408 | 413 | 422 | 429 | 499 | 500 | 503;
 
 /** A failure of HTTP itself: not found, too large, not allowed. */
 export class HttpError extends Error {
@@ -25,23 +26,39 @@ export class HttpError extends Error {
 /** The HTTP face of any error; undefined for one that nobody threw on purpose. */
 export function toHttpError(error: unknown): HttpError | undefined {
   if (error instanceof HttpError) return error;
+  // seen by the log alone: nobody reads the answer
+  if (error instanceof CallerLeft) return new HttpError(499, "cancelled", "the caller has gone.");
   if (error instanceof InputError) return new HttpError(422, "validation", error.message);
   if (error instanceof CapacityError) return new HttpError(503, "overloaded", error.message, { "retry-after": "1" });
   if (error instanceof ArtifactError) return new HttpError(503, "unavailable", error.message, { "retry-after": "5" });
   return undefined;
 }
 
-/** Hono's onError: logs a fault with its stack, answers in the one shape. */
+/** What an error tells the caller: the one shape. A fault that nobody foresaw is logged with its stack, and only its id is told. */
+export function errorBody(
+  error: unknown,
+  requestId: string,
+  log: AppDeps["log"],
+): { status: ErrorStatus; headers: Readonly<Record<string, string>>; body: Record<string, string> } {
+  const known = toHttpError(error);
+  if (known !== undefined) {
+    const { status, headers, message, errorType } = known;
+    return { status, headers, body: { error: message, error_type: errorType } };
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  log(JSON.stringify({ level: "error", request_id: requestId, stack }));
+  return {
+    status: 500,
+    headers: {},
+    body: { error: "internal error", error_type: "internal", request_id: requestId },
+  };
+}
+
+/** Hono's onError: answers in the one shape. */
 export function respondToErrors({ log }: Pick<AppDeps, "log">) {
   return (error: unknown, c: Context<AppEnv>): Response => {
-    const known = toHttpError(error);
-    if (known !== undefined) {
-      return c.json({ error: known.message, error_type: known.errorType }, known.status, known.headers);
-    }
-    const requestId = c.get("requestId");
-    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    log(JSON.stringify({ level: "error", request_id: requestId, stack }));
-    return c.json({ error: "internal error", error_type: "internal", request_id: requestId }, 500);
+    const { status, headers, body } = errorBody(error, c.get("requestId"), log);
+    return Response.json(body, { status, headers });
   };
 }
 

@@ -1,12 +1,22 @@
-// Counters of this isolate in Prometheus' text format; a platform that runs many isolates sums them up.
+// Counters and histograms of this isolate in Prometheus' text format; a platform that runs many isolates sums them up.
 // https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+
+import { createHistogram, type Histogram } from "./histogram.ts";
+
+export interface Gauges {
+  queueLength: number;
+  memoryBytes: number;
+  status(): { running: number; waiting: number; tokensPerSecond: number };
+}
 
 export interface Metrics {
   /** Counts one answered request; `route` is a pattern such as /generate, never a raw path. */
   countRequest(route: string, status: number, seconds: number): void;
-  add(name: CounterName, amount: number): void;
+  /** Adds to a counter, and to the line of a key, where it has a name. */
+  add(name: CounterName, amount: number, key?: string): void;
+  observe(name: HistogramName, value: number): void;
   /** The text of /metrics. */
-  render(gauges: { queueLength: number; memoryBytes: number }): string;
+  render(gauges: Gauges): string;
 }
 
 const COUNTERS = {
@@ -16,42 +26,67 @@ const COUNTERS = {
 } as const;
 export type CounterName = keyof typeof COUNTERS;
 
-/** Fresh counters, all zero. */
-export function createMetrics(): Metrics {
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const HISTOGRAMS = {
+  stepwise_time_to_first_token_seconds: { help: "From the request to its first token; streams.", bounds: SECONDS },
+  stepwise_time_per_token_seconds: { help: "Between two tokens of one text; streams.", bounds: SECONDS },
+  stepwise_batch_requests: { help: "Requests running when one came.", bounds: [0, 1, 2, 4, 8, 16, 32] },
+} as const;
+export type HistogramName = keyof typeof HISTOGRAMS;
+
+/** Fresh counters, all zero. `keys` are the names that have lines of their own. */
+export function createMetrics(keys: readonly string[] = []): Metrics {
   const requests = new Map<string, number>();
-  const durations = new Map<string, { sum: number; count: number }>();
+  const durations = new Map<string, Histogram>();
   const counters = new Map<string, number>();
+  const histograms = new Map(
+    Object.entries(HISTOGRAMS).map(([name, { bounds }]) => [name, createHistogram(bounds)] as const),
+  );
   return {
     countRequest(route, status, seconds) {
       const labels = `route="${route}",status="${status}"`;
       requests.set(labels, (requests.get(labels) ?? 0) + 1);
-      const { sum, count } = durations.get(route) ?? { sum: 0, count: 0 };
-      durations.set(route, { sum: sum + seconds, count: count + 1 });
+      const duration = durations.get(route) ?? createHistogram(SECONDS);
+      duration.observe(seconds);
+      durations.set(route, duration);
     },
-    add(name, amount) {
+    add(name, amount, key) {
       counters.set(name, (counters.get(name) ?? 0) + amount);
+      if (key === undefined || !keys.includes(key)) return;
+      const line = `${name.replace("stepwise_", "stepwise_key_")}{key="${key}"}`;
+      counters.set(line, (counters.get(line) ?? 0) + amount);
     },
-    render({ queueLength, memoryBytes }) {
+    observe: (name, value) => histograms.get(name)?.observe(value),
+    render({ queueLength, memoryBytes, status }) {
       const lines = ["# HELP stepwise_requests_total Requests answered.", "# TYPE stepwise_requests_total counter"];
       for (const [labels, count] of requests) lines.push(`stepwise_requests_total{${labels}} ${count}`);
-      lines.push("# HELP stepwise_request_seconds Time to answer.", "# TYPE stepwise_request_seconds summary");
-      for (const [route, { sum, count }] of durations) {
-        lines.push(
-          `stepwise_request_seconds_sum{route="${route}"} ${sum}`,
-          `stepwise_request_seconds_count{route="${route}"} ${count}`,
-        );
+      lines.push("# HELP stepwise_request_seconds Time to answer.", "# TYPE stepwise_request_seconds histogram");
+      for (const [route, duration] of durations)
+        lines.push(...duration.render("stepwise_request_seconds", `route="${route}"`));
+      for (const [name, { help }] of Object.entries(HISTOGRAMS)) {
+        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} histogram`, ...(histograms.get(name)?.render(name) ?? []));
       }
       for (const [name, help] of Object.entries(COUNTERS)) {
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`, `${name} ${counters.get(name) ?? 0}`);
+        const own = name.replace("stepwise_", "stepwise_key_");
+        const ofKeys = keys.map((key) => `${own}{key="${key}"}`);
+        if (ofKeys.length > 0) lines.push(`# HELP ${own} ${help} By key.`, `# TYPE ${own} counter`);
+        for (const line of ofKeys) lines.push(`${line} ${counters.get(line) ?? 0}`);
       }
-      lines.push(
-        "# HELP stepwise_queue_length Requests running or waiting.",
-        "# TYPE stepwise_queue_length gauge",
-        `stepwise_queue_length ${queueLength}`,
-        "# HELP stepwise_wasm_memory_bytes Memory of the ONNX runtime; it counts against the isolate's 128 MB.",
-        "# TYPE stepwise_wasm_memory_bytes gauge",
-        `stepwise_wasm_memory_bytes ${memoryBytes}`,
-      );
+      const { running, waiting, tokensPerSecond } = status();
+      const gauges: [string, string, number][] = [
+        ["stepwise_queue_length", "Requests running or waiting.", queueLength],
+        ["stepwise_requests_running", "Requests that the models work on.", running],
+        ["stepwise_requests_waiting", "Requests that wait for the models.", waiting],
+        ["stepwise_tokens_per_second", "Speed of late.", tokensPerSecond],
+        [
+          "stepwise_wasm_memory_bytes",
+          "Memory of the ONNX runtime; it counts against the isolate's 128 MB.",
+          memoryBytes,
+        ],
+      ];
+      for (const [name, help, value] of gauges)
+        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${value}`);
       return `${lines.join("\n")}\n`;
     },
   };

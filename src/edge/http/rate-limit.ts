@@ -2,12 +2,13 @@
 
 import { createMiddleware } from "hono/factory";
 import type { AppDeps, AppEnv } from "./app-env.ts";
+import { isOpen } from "./auth.ts";
 import { HttpError } from "./errors.ts";
 
 /** Answers 429 when the binding says so; /health is never limited. */
 export function limitRate({ rateLimiter }: AppDeps) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    if (rateLimiter !== undefined && c.req.path !== "/health") {
+    if (rateLimiter !== undefined && !isOpen(c.req.path)) {
       const key = c.req.header("cf-connecting-ip") ?? "anonymous";
       const { success } = await rateLimiter.limit({ key });
       if (!success)

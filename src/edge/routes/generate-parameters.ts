@@ -28,8 +28,9 @@ export const parametersSchema = z.strictObject({
   decoder_input_details: unsupported,
   frequency_penalty: unsupported,
   grammar: unsupported,
-  return_full_text: unsupported,
-  top_n_tokens: unsupported,
+  return_full_text: z.boolean().nullish().describe("Put the prompt before the text."),
+  score_steps: z.boolean().nullish().describe("Also score the steps of what was written."),
+  top_n_tokens: z.int().nonnegative().max(5).nullish().describe("With `details`: the likeliest tokens at each place."),
   truncate: unsupported,
   typical_p: unsupported,
   watermark: unsupported,
@@ -61,6 +62,6 @@ export function generateOptionsOf(prompt: string, parameters: Parameters): Gener
     stop: parameters.stop ?? [],
     repetitionPenalty: parameters.repetition_penalty ?? 1,
     candidates: parameters.best_of ?? 1,
-    tokenTexts: parameters.details === true,
+    topTokens: parameters.top_n_tokens ?? undefined,
   };
 }

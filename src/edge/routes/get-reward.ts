@@ -2,16 +2,19 @@
 // Where the prompt ends is told by `prompts`; without them it is a query's first line.
 // https://github.com/OpenRLHF/OpenRLHF, openrlhf/cli/serve_rm.py
 
-import type { Context } from "hono";
 import { z } from "zod";
 import { InputError } from "../../shared/errors.ts";
 import { splitSteps } from "../../shared/steps.ts";
-import type { AppDeps, AppEnv } from "../http/app-env.ts";
-import { readJson } from "../http/read-json.ts";
-import { pauseFor } from "./pause.ts";
+import { checkSteps } from "../engine/judge.ts";
+import type { AppDeps } from "../http/app-env.ts";
+import type { Call } from "../http/call.ts";
+import { firstFailureAborts } from "../http/first-failure.ts";
+import { meter } from "../http/meter.ts";
 import { text } from "./text.ts";
 
 const MAX_QUERIES = 64;
+/** So many places of the queue does one request take. */
+const PROMPTS_AT_ONCE = 4;
 
 export const getRewardSchema = z
   .object({
@@ -26,6 +29,8 @@ export const getRewardSchema = z
       message: `has ${prompts.length} items, query has ${query.length}`,
     });
   });
+
+export type GetRewardBody = z.output<typeof getRewardSchema>;
 
 function cut(query: string, prompt: string | undefined, index: number): { prompt: string; response: string } {
   if (prompt === undefined) {
@@ -43,25 +48,47 @@ function cut(query: string, prompt: string | undefined, index: number): { prompt
   });
 }
 
-/** The handler of POST /get_reward. */
-export function handleGetReward({ engine, settings, metrics }: AppDeps) {
-  return async (c: Context<AppEnv>): Promise<Response> => {
-    const { query, prompts } = await readJson(c, getRewardSchema, settings.MAX_BODY_BYTES);
-    const rewards: number[] = [];
-    for (const [index, whole] of query.entries()) {
-      const { prompt, response } = cut(whole, prompts?.[index], index);
-      const steps = splitSteps(response);
+/** Rewards of queries that were checked; all are cut before the first is scored, and responses to one prompt are scored together. */
+export async function getRewardResult(deps: AppDeps, { query, prompts }: GetRewardBody, call: Call) {
+  const { engine, settings } = deps;
+  const asked = query.map((whole, index) => {
+    const { prompt, response } = cut(whole, prompts?.[index], index);
+    const steps = splitSteps(response);
+    const field = `query[${index}]`;
+    if (steps.length === 0 || prompt.trim() === "") throw noResponse(field);
+    return { field, prompt: prompt.trim(), steps, index };
+  });
+  checkSteps(asked);
+  const groups = new Map<string, typeof asked>();
+  for (const one of asked) groups.set(one.prompt, [...(groups.get(one.prompt) ?? []), one]);
+  const rewards: number[] = [];
+  await firstFailureAborts(
+    call,
+    [...groups.entries()],
+    async ([prompt, completions]) => {
       const scoring = await engine.score({
-        prompt: prompt.trim(),
-        completions: [{ field: `query[${index}]`, steps }],
+        prompt,
+        completions,
         aggregation: settings.AGGREGATION,
         context: settings.JUDGE_CONTEXT,
-        pause: pauseFor(c),
+        signal: call.signal,
       });
-      metrics.add("stepwise_prompt_tokens_total", scoring.promptTokens);
-      metrics.add("stepwise_scored_steps_total", steps.length);
-      rewards.push(...scoring.completions.map(({ score }) => score));
-    }
-    return c.json({ rewards });
-  };
+      const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
+      meter(deps, call, { promptTokens: scoring.promptTokens, steps });
+      scoring.completions.forEach(({ score }, at) => {
+        rewards[completions[at]?.index ?? 0] = score;
+      });
+    },
+    PROMPTS_AT_ONCE,
+  );
+  return { rewards };
+}
+
+function noResponse(field: string): InputError {
+  return new InputError({
+    code: "bad_request",
+    what: "a query needs a prompt and at least one step of a response",
+    where: `field "${field}"`,
+    fix: "Put the prompt on the first line, or send `prompts`.",
+  });
 }

@@ -1,18 +1,9 @@
-// GET /health, /info and /metrics: whether the models can be used, what they are, what they did.
+// GET /info: what the models are, and the settings of the worker.
 
-import type { Context } from "hono";
 import { AGGREGATIONS } from "../../shared/aggregate.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
 import type { ModelInfo } from "../engine/engine.ts";
-import type { AppDeps, AppEnv } from "../http/app-env.ts";
-
-/** The handler of GET /health: opens the models if need be; 503 while one is absent or damaged. */
-export function handleHealth({ engine }: AppDeps) {
-  return async (c: Context<AppEnv>): Promise<Response> => {
-    await engine.load();
-    return c.json({ status: "ok" });
-  };
-}
+import type { AppDeps } from "../http/app-env.ts";
 
 function describe({ manifest, dtype, vocabSize }: ModelInfo) {
   return {
@@ -28,26 +19,18 @@ function describe({ manifest, dtype, vocabSize }: ModelInfo) {
   };
 }
 
-/** The handler of GET /info. */
-export function handleInfo({ engine, settings }: AppDeps) {
-  return async (c: Context<AppEnv>): Promise<Response> => {
-    const { policy, reward } = await engine.load();
-    return c.json({
-      model_id: policy.manifest.model,
-      policy: describe(policy),
-      reward: { ...describe(reward), type: reward.manifest.reward?.type ?? "judge" },
-      template_version: TEMPLATE_VERSION,
-      aggregation: settings.AGGREGATION,
-      aggregations: AGGREGATIONS,
-      judge_context: settings.JUDGE_CONTEXT,
-      max_body_bytes: settings.MAX_BODY_BYTES,
-      max_waiting_requests: settings.MAX_WAITING,
-    });
+/** What GET /info tells. */
+export async function infoResult({ engine, settings }: Pick<AppDeps, "engine" | "settings">) {
+  const { policy, reward } = await engine.load();
+  return {
+    model_id: policy.manifest.model,
+    policy: describe(policy),
+    reward: { ...describe(reward), type: reward.manifest.reward?.type ?? ("judge" as const) },
+    template_version: TEMPLATE_VERSION,
+    aggregation: settings.AGGREGATION,
+    aggregations: AGGREGATIONS,
+    judge_context: settings.JUDGE_CONTEXT,
+    max_body_bytes: settings.MAX_BODY_BYTES,
+    max_waiting_requests: settings.MAX_WAITING,
   };
-}
-
-/** The handler of GET /metrics. */
-export function handleMetrics({ engine, metrics }: AppDeps) {
-  return (c: Context<AppEnv>): Response =>
-    c.text(metrics.render(engine), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
 }

@@ -1,19 +1,21 @@
 // GET /openapi.json: the endpoints, their bodies from the same schemas that check them. https://spec.openapis.org/oas/v3.1.1
 
-import type { Context } from "hono";
 import { z } from "zod";
-import type { AppEnv } from "../http/app-env.ts";
 import { generateSchema } from "./generate.ts";
 import { getRewardSchema } from "./get-reward.ts";
-import { completionsSchema } from "./openai.ts";
+import { chatSchema } from "./openai/chat.ts";
+import { completionsSchema } from "./openai/completions.ts";
+import { pairScoreSchema } from "./pair-score.ts";
+import { rerankSchema } from "./rerank.ts";
 import { scoreSchema } from "./score.ts";
 
 const FAILURES = {
   400: "The body is not JSON.",
   401: "The API key is missing or wrong.",
+  408: "The body did not arrive in time.",
   413: "The body is too large.",
   422: "A field is wrong; the error names it.",
-  429: "Too many requests.",
+  429: "Too many requests or tokens; Retry-After tells when.",
   500: "A fault inside; only the request id is told.",
   503: "The models are not ready, or too many requests wait.",
 };
@@ -23,14 +25,16 @@ const failures = Object.fromEntries(
   Object.entries(FAILURES).map(([status, description]) => [status, { description, ...errorBody }]),
 );
 
-function get(summary: string) {
-  return { get: { summary, responses: { 200: { description: "OK" }, ...failures } } };
+function get(summary: string, parameter?: string) {
+  const parameters =
+    parameter === undefined ? [] : [{ name: parameter, in: "path", required: true, schema: { type: "string" } }];
+  return { get: { summary, parameters, responses: { 200: { description: "OK" }, ...failures } } };
 }
 
 function post(summary: string, schema: z.ZodType) {
   const requestBody = {
     required: true,
-    content: { "application/json": { schema: z.toJSONSchema(schema, { io: "input" }) } },
+    content: { "application/json": { schema: z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) } },
   };
   return { post: { summary, requestBody, responses: { 200: { description: "OK" }, ...failures } } };
 }
@@ -43,14 +47,23 @@ export function openapiDocument() {
     security: [{}, { apiKey: [] }],
     paths: {
       "/generate": post("Complete a prompt with the policy.", generateSchema),
-      "/score": post("Score the steps of completions with the reward model.", scoreSchema),
+      "/generate_stream": post("The same as server-sent events, as TGI's.", generateSchema),
+      "/": post("The same with a list as answer, as TGI's.", generateSchema),
+      "/score": post("Score the steps of completions; also takes the body of /v1/score.", scoreSchema),
+      "/v1/score": post("vLLM's score: problems against solutions.", pairScoreSchema),
+      "/rerank": post("Solutions of a problem, the best first, as TEI's, vLLM's, Jina's and Cohere's.", rerankSchema),
+      "/v1/rerank": post("The same.", rerankSchema),
+      "/v2/rerank": post("The same.", rerankSchema),
       "/health": get("Whether the models can be used; needs no key."),
       "/info": get("The models, their files and the worker's settings."),
       "/v1/models": get("OpenAI's list of models."),
+      "/v1/models/{name}": get("One of them.", "name"),
       "/v1/completions": post("OpenAI's completions.", completionsSchema),
+      "/v1/chat/completions": post("OpenAI's chat completions.", chatSchema),
       "/get_reward": post("OpenRLHF's remote reward model.", getRewardSchema),
       "/metrics": get("Counters of this isolate, for Prometheus."),
       "/openapi.json": get("This document."),
+      "/docs": get("This document as a page; needs no key."),
     },
     components: {
       schemas: {
@@ -63,9 +76,4 @@ export function openapiDocument() {
       securitySchemes: { apiKey: { type: "http", scheme: "bearer" } },
     },
   };
-}
-
-/** The handler of GET /openapi.json. */
-export function handleOpenapi() {
-  return (c: Context<AppEnv>): Response => c.json(openapiDocument());
 }

@@ -1,16 +1,16 @@
 // POST /score: the reward model's scores of one or several completions of a prompt, or of a pair.
 
-import type { Context } from "hono";
 import { z } from "zod";
 import { AGGREGATIONS } from "../../shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../../shared/prompts.ts";
 import { type Step, splitSteps } from "../../shared/steps.ts";
-import type { AppDeps, AppEnv } from "../http/app-env.ts";
-import { readJson } from "../http/read-json.ts";
-import { pauseFor } from "./pause.ts";
+import type { AppDeps } from "../http/app-env.ts";
+import type { Call } from "../http/call.ts";
+import { meter } from "../http/meter.ts";
 import { text } from "./text.ts";
 
-const MAX_COMPLETIONS = 64;
+/** Completions that one request may have scored. */
+export const MAX_COMPLETIONS = 64;
 
 const FORMS = ["completion", "completions", "steps", "chosen", "rejected"] as const;
 
@@ -36,7 +36,7 @@ export const scoreSchema = z
     });
   });
 
-type ScoreBody = z.output<typeof scoreSchema>;
+export type ScoreBody = z.output<typeof scoreSchema>;
 interface Asked {
   field: string;
   steps: Pick<Step, "text">[];
@@ -63,36 +63,31 @@ function preference([chosen, rejected]: readonly { score: number }[]) {
   };
 }
 
-/** The handler of POST /score. */
-export function handleScore({ engine, settings, metrics }: AppDeps) {
-  return async (c: Context<AppEnv>): Promise<Response> => {
-    const body = await readJson(c, scoreSchema, settings.MAX_BODY_BYTES);
-    const aggregation = body.aggregation ?? settings.AGGREGATION;
-    const completions = askedOf(body);
-    const scoring = await engine.score({
-      prompt: body.prompt,
-      completions,
-      aggregation,
-      context: body.context ?? settings.JUDGE_CONTEXT,
-      pause: pauseFor(c),
-    });
-    metrics.add("stepwise_prompt_tokens_total", scoring.promptTokens);
-    metrics.add(
-      "stepwise_scored_steps_total",
-      completions.reduce((sum, { steps }) => sum + steps.length, 0),
-    );
-    return c.json({
-      object: "list",
-      model: scoring.model,
-      aggregation,
-      data: scoring.completions.map(({ score, steps }, index) => ({
-        index,
-        object: "score",
-        score,
-        steps: steps.map((step, at) => ({ index: at, text: step.text, score: step.score })),
-      })),
-      usage: { prompt_tokens: scoring.promptTokens, total_tokens: scoring.promptTokens },
-      ...(body.chosen !== undefined && preference(scoring.completions)),
-    });
+/** Scores a body that was checked. Throws what the engine throws. */
+export async function scoreResult(deps: AppDeps, body: ScoreBody, call: Call) {
+  const { engine, settings } = deps;
+  const aggregation = body.aggregation ?? settings.AGGREGATION;
+  const completions = askedOf(body);
+  const scoring = await engine.score({
+    prompt: body.prompt,
+    completions,
+    aggregation,
+    context: body.context ?? settings.JUDGE_CONTEXT,
+    signal: call.signal,
+  });
+  const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
+  meter(deps, call, { promptTokens: scoring.promptTokens, steps });
+  return {
+    object: "list",
+    model: scoring.model,
+    aggregation,
+    data: scoring.completions.map(({ score, steps }, index) => ({
+      index,
+      object: "score",
+      score,
+      steps: steps.map((step, at) => ({ index: at, text: step.text, score: step.score })),
+    })),
+    usage: { prompt_tokens: scoring.promptTokens, total_tokens: scoring.promptTokens },
+    ...(body.chosen !== undefined && preference(scoring.completions)),
   };
 }

@@ -1,0 +1,19 @@
+// Before a request that wants a model is read: is its caller within its limits, and is this its share of the line?
+
+import { createMiddleware } from "hono/factory";
+import type { AppDeps, AppEnv } from "./app-env.ts";
+
+/** Answers 429 over a limit. A stream holds its place until it ends. */
+export function admit({ accounts, engine, settings, metrics }: AppDeps) {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const { waiting, running } = engine.status();
+    const leave = accounts.enter(c.get("client"), { waiting, maxWaiting: settings.MAX_WAITING });
+    metrics.observe("stepwise_batch_requests", running);
+    c.set("leave", leave);
+    try {
+      await next();
+    } finally {
+      if (c.res.headers.get("content-type")?.startsWith("text/event-stream") !== true) leave();
+    }
+  });
+}
