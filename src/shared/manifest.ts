@@ -43,6 +43,8 @@ const manifestSchema = z.object({
    * then is the judge where policy and reward model are one folder.
    */
   adapter: z.object({ base: z.string().min(1) }).optional(),
+  /** Rows of the low-memory decoder have lengths of their own, so that requests share its steps. Absent in older exports. */
+  rows: z.object({ version: z.literal(1) }).optional(),
   limits: z.object({ max_source_tokens: z.number().int().positive(), max_target_tokens: z.number().int().positive() }),
   files: z.array(file).min(1),
 });

@@ -15,6 +15,9 @@ export const LEAN = {
   inputEmbeddings: "inputs_embeds",
   encoderAttentionMask: "encoder_attention_mask",
   hiddenStates: "hidden_states",
+  /** Decoder: `[B]`, how many positions of the past are each row's own, and those of the longest row with this run's, a number. */
+  pastLengths: "past_lengths",
+  totalLength: "total_length",
   /** A number, only where the model has an adapter: 0 is the base model, 1 the adapted one. */
   adapterScale: "adapter_scale",
 } as const;

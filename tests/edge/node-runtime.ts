@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Runtime, Value } from "../../src/edge/engine/runtime.ts";
 import type { ModelStore } from "../../src/edge/model-store.ts";
+import { copyRows } from "../../src/edge/ort/copy-rows.ts";
 
 function tensorOf(value: Value | undefined): Tensor {
   if (value instanceof Tensor) return value;
@@ -32,6 +33,14 @@ export const nodeRuntime: Runtime = {
   },
   int64: (values, dims) => new Tensor("int64", BigInt64Array.from(values, BigInt), dims),
   float32: (values, dims) => new Tensor("float32", values, dims),
+  joinRows(parts, shape) {
+    const out = new Float32Array(parts.length * shape.heads * shape.length * shape.width);
+    const sources = parts.map(
+      (part) => part && { floats: nodeRuntime.readFloat32(part.value), length: part.value.dims[2] ?? 0, row: part.row },
+    );
+    copyRows(out, sources, shape);
+    return new Tensor("float32", out, [parts.length, shape.heads, shape.length, shape.width]);
+  },
   readFloat32(value) {
     const { data } = tensorOf(value);
     if (data instanceof Float32Array) return data;

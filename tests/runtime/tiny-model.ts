@@ -29,15 +29,16 @@ function tinyTokenizer(): unknown {
 /** Exports a tiny model, as a process reward model where asked, to a fresh folder; `remove` deletes it. */
 export async function exportTinyModel(
   weights: TinyWeights = "t5-v1.1",
-  options: { maxSourceTokens?: number; maxTargetTokens?: number; processReward?: boolean } = {},
+  options: { maxSourceTokens?: number; maxTargetTokens?: number; processReward?: boolean; lean?: boolean } = {},
 ): Promise<{ dir: string; remove: () => Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), "stepwise-tiny-"));
   for (const name of ["config.json", "model.safetensors"]) await cp(join(GOLDEN, weights, name), join(dir, name));
   await writeFile(join(dir, "tokenizer.json"), JSON.stringify(tinyTokenizer()));
   const tokenizerConfig = { tokenizer_class: "T5Tokenizer", eos_token: "</s>", pad_token: "<pad>", unk_token: "<unk>" };
   await writeFile(join(dir, "tokenizer_config.json"), JSON.stringify(tokenizerConfig));
-  const { processReward = false, ...limits } = options;
+  // without the worker's own form unless asked: then the worker runs the graphs of transformers.js, as with an older export
+  const { processReward = false, lean = false, ...limits } = options;
   if (processReward) await writeFile(join(dir, REWARD_MODEL_FILE), JSON.stringify(PROCESS_REWARD_MODEL));
-  await exportOnnx({ modelDir: dir, name: `tiny-${weights}`, ...limits });
+  await exportOnnx({ modelDir: dir, name: `tiny-${weights}`, lean, ...limits });
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
 }

@@ -4,18 +4,33 @@
 import type { Manifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
 import type { ModelStore } from "../model-store.ts";
-import { type GenerateOptions, type Generation, generate } from "./generate.ts";
-import { type ScoreOptions, type Scoring, score } from "./judge.ts";
+import { type GenerateOptions, type Generation, generateJob } from "./generate.ts";
+import { judgeJob, type ScoreOptions, type Scoring } from "./judge.ts";
+import { memoryBudget } from "./memory-budget.ts";
 import { closeModel, judgeOf, loadModel, type Model } from "./model.ts";
-import { scoreProcess } from "./process-reward.ts";
-import { createQueue } from "./queue.ts";
+import { processJob } from "./process-reward.ts";
+import { createRowsTogether, type RowsTogether, sharesSteps } from "./rows-together.ts";
 import type { Runtime } from "./runtime.ts";
+import { createScheduler } from "./scheduler.ts";
+import { createSpeedometer } from "./speedometer.ts";
+import { MAX_RUN_MS, ranTooLong } from "./work.ts";
 
 /** What is known of an opened model. */
 export interface ModelInfo {
   manifest: Manifest;
   dtype: Dtype;
   vocabSize: number;
+}
+
+export interface EngineStatus {
+  /** Requests that the models work on. */
+  running: number;
+  /** Requests that wait for their turn. */
+  waiting: number;
+  /** Tokens written in the last seconds, a second. */
+  tokensPerSecond: number;
+  /** Memory that the runtime holds outside the JavaScript heap. */
+  memoryBytes: number;
 }
 
 export interface Engine {
@@ -25,7 +40,8 @@ export interface Engine {
   generate(options: GenerateOptions): Promise<Generation>;
   /** Throws as `generate` does. */
   score(options: ScoreOptions): Promise<Scoring>;
-  status(): { running: number; waiting: number; tokensPerSecond: number; memoryBytes: number };
+  /** What the engine does now. Reads nothing, waits for nothing. */
+  status(): EngineStatus;
   /** Requests running or waiting. */
   readonly queueLength: number;
   /** Memory that the runtime holds outside the JavaScript heap. */
@@ -45,13 +61,39 @@ export interface EngineOptions {
 /** How long a failed or unfinished load is remembered before the next request tries again. */
 const RETRY_LOAD_MS = 5_000;
 const LOAD_LEASE_MS = 60_000;
-const TURN_LEASE_MS = 60_000;
+/** Requests that the models work on at a time; more would only make each slower. */
+const MAX_RUNNING = 16;
+/** How long a request waits for its turn at most. */
+const MAX_WAIT_MS = 30_000;
+
+interface Models {
+  policy: Model;
+  reward: Model;
+  /** Where the texts of all requests are written. */
+  together: RowsTogether | undefined;
+  budgetBytes: number;
+}
 
 /** Creates an engine; nothing is read before the first call. */
 export function createEngine(options: EngineOptions): Engine {
   const { store, runtime, dtype, maxWaiting } = options;
-  const queue = createQueue({ maxWaiting, leaseMs: TURN_LEASE_MS });
-  const open = async (): Promise<{ policy: Model; reward: Model }> => {
+  let together: RowsTogether | undefined;
+  let budgetBytes = 0;
+  const speed = createSpeedometer();
+  const scheduler = createScheduler({
+    maxRunning: MAX_RUNNING,
+    maxWaiting,
+    maxWaitMs: MAX_WAIT_MS,
+    maxRunMs: MAX_RUN_MS,
+    budgetBytes: () => budgetBytes,
+    async shared() {
+      const rows = together?.size ?? 0;
+      await together?.step();
+      speed.count(rows);
+    },
+    tooLong: ranTooLong,
+  });
+  const openBoth = async (): Promise<{ policy: Model; reward: Model }> => {
     const policy = await loadModel(store, options.policy, dtype, runtime);
     if (options.reward === options.policy) return { policy, reward: judgeOf(policy) };
     try {
@@ -61,8 +103,14 @@ export function createEngine(options: EngineOptions): Engine {
       throw error;
     }
   };
-  let loading: { models: Promise<{ policy: Model; reward: Model }>; retryAt: number } | undefined;
-  const models = (): Promise<{ policy: Model; reward: Model }> => {
+  const open = async (): Promise<Models> => {
+    const { policy, reward } = await openBoth();
+    together = sharesSteps(policy) ? createRowsTogether(policy) : undefined;
+    budgetBytes = memoryBudget(new Set([policy, reward]), runtime.memoryBytes());
+    return { policy, reward, together, budgetBytes };
+  };
+  let loading: { models: Promise<Models>; retryAt: number } | undefined;
+  const models = (): Promise<Models> => {
     if (loading !== undefined && Date.now() < loading.retryAt) return loading.models;
     const attempt = { models: open(), retryAt: Date.now() + LOAD_LEASE_MS };
     attempt.models.then(
@@ -81,20 +129,28 @@ export function createEngine(options: EngineOptions): Engine {
       const { policy, reward } = await models();
       return { policy: infoOf(policy), reward: infoOf(reward) };
     },
-    generate: (request) => queue.run(async () => generate((await models()).policy, request)),
-    score: (request) =>
-      queue.run(async () => {
-        const { reward } = await models();
-        return reward.manifest.reward === undefined ? score(reward, request) : scoreProcess(reward, request);
-      }),
+    async generate(request) {
+      request.signal?.throwIfAborted();
+      const { policy, ...room } = await models();
+      const job = generateJob(policy, request, room);
+      await scheduler.run(job, request.signal);
+      return job.result();
+    },
+    async score(request) {
+      request.signal?.throwIfAborted();
+      const { reward } = await models();
+      const job = reward.manifest.reward === undefined ? judgeJob(reward, request) : processJob(reward, request);
+      await scheduler.run(job, request.signal);
+      return job.result();
+    },
     status: () => ({
-      running: Math.min(1, queue.length),
-      waiting: Math.max(0, queue.length - 1),
-      tokensPerSecond: 0,
+      running: scheduler.running,
+      waiting: scheduler.waiting,
+      tokensPerSecond: speed.perSecond(),
       memoryBytes: runtime.memoryBytes(),
     }),
     get queueLength() {
-      return queue.length;
+      return scheduler.running + scheduler.waiting;
     },
     get memoryBytes() {
       return runtime.memoryBytes();

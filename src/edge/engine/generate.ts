@@ -1,59 +1,54 @@
-// Autoregressive decoding of one prompt, greedy or sampled, one or several candidates in one batch.
+// Autoregressive decoding of one prompt, greedy or sampled, one or several candidates: as a job that shares its steps with others where the
+// model's graphs allow it.
 
 import { InputError } from "../../shared/errors.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
-import { likeliestOf, logSumExp, type SamplingOptions } from "../../shared/sampling.ts";
+import type { LogitSettings, SamplingOptions } from "../../shared/sampling.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
-import { createRandom, nextToken, penalizeRepetition, tokenLogp } from "./next-token.ts";
-import { pause } from "./pause.ts";
-import { endOfStop } from "./stop.ts";
-import { type Cache, decodeStep, type Encoded, encodeSources, freeCache, freeEncoded, repeatSource } from "./t5.ts";
+import { type FinishReason, type GeneratedToken, hasEnded, newRow, type Row, textOf } from "./row.ts";
+import { createRowsAlone, type RowsAlone } from "./rows-alone.ts";
+import { paddedSourceLength, type RowsTogether, sharesSteps } from "./rows-together.ts";
+import type { Job } from "./scheduler.ts";
+import { encodeSources } from "./t5.ts";
+import { bytesAPosition, checkWork, decoderSeconds, encoderSeconds } from "./work.ts";
 
-export interface GenerateOptions {
+export type { FinishReason, GeneratedToken } from "./row.ts";
+
+export interface GenerateOptions extends LogitSettings {
   prompt: string;
-  /** At most the model's max_target_tokens, which is also the default. */
+  /** Text that the completion already begins with: forced, and not counted among the new tokens. */
+  prefix?: string | undefined;
+  /** At most the model's max_target_tokens; by default so many, or what memory allows. */
   maxNewTokens?: number | undefined;
+  /** A text ends after so long. */
+  maxTimeMs?: number | undefined;
   sampling: SamplingOptions;
   seed: number;
   stop: readonly string[];
+  /** Ids that end a text as EOS does. */
+  stopIds?: readonly number[] | undefined;
   repetitionPenalty: number;
-  /** Candidates drawn in one batch; each row has its own random sequence. */
+  /** Candidates drawn together; each has its own random sequence. */
   candidates: number;
   /** Also tell the text of each token. */
   tokenTexts?: boolean | undefined;
-  /** Once aborted, the work stops within one token, and the promise rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-  /** Called as tokens are drawn, in order. */
-  onToken?: ((event: GeneratedToken) => void) | undefined;
-  /** How many of the likeliest tokens each event tells, 0 to 5. */
+  /** So many of the likeliest alternatives of each token, at most 5. */
   topTokens?: number | undefined;
-  /** Text that the completion begins with; it is not part of the new tokens. */
-  prefix?: string | undefined;
+  /** Ends the request within one token; the promise rejects with its reason. */
+  signal?: AbortSignal | undefined;
+  /** Called in order as tokens are drawn. */
+  onToken?: ((event: GeneratedToken) => void) | undefined;
 }
-
-/** One token as it is drawn. */
-export interface GeneratedToken {
-  candidate: number;
-  id: number;
-  /** What it added to the text. */
-  text: string;
-  /** Natural-log probability under the model, before temperature and the other settings. */
-  logp: number;
-  special: boolean;
-  topTokens?: { id: number; text: string; logp: number }[];
-}
-
-export type FinishReason = "eos_token" | "length" | "stop_sequence";
 
 export interface Candidate {
-  /** Generated ids, EOS included when it was reached. */
+  /** Generated ids, EOS included when it was reached; without those of the prefix. */
   ids: number[];
   /** Natural-log probability of each id under the model, before temperature and the other settings. */
   tokenLogps: number[];
   /** What each id added to the text ("" for a special token); empty unless asked for. */
   tokenTexts: string[];
-  /** Text without special tokens; it ends with the stop string when one was met. */
+  /** Text without special tokens, the prefix included; it ends with the stop string when one was met. */
   text: string;
   finishReason: FinishReason;
 }
@@ -66,133 +61,131 @@ export interface Generation {
   candidates: Candidate[];
 }
 
-/** Generates `options.candidates` continuations. Throws InputError when the prompt or maxNewTokens is over the model's limit. */
-export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
+export interface GenerateJob extends Job {
+  result(): Generation;
+}
+
+/** Copies of a source for the candidates of one request: beyond, they share it and are decoded by themselves. */
+const MAX_COPIED_BYTES = 4 * 2 ** 20;
+const MAX_TOP_TOKENS = 5;
+
+/**
+ * Checks a request and makes a job of it; `together` is where its rows go. Throws InputError when the prompt, the prefix or maxNewTokens is
+ * over the model's limit, or all would take too much work or memory (`budgetBytes`).
+ */
+export function generateJob(
+  model: Model,
+  options: GenerateOptions,
+  { together, budgetBytes }: { together: RowsTogether | undefined; budgetBytes: number },
+): GenerateJob {
   if (model.manifest.reward !== undefined) throw noPolicy(model);
   const source = encodeWithinLimit(model, policyPrompt(options.prompt), {
     what: "prompt",
     field: "prompt",
     fix: "Shorten it.",
   });
-  const maxNewTokens = targetLimit(model, options.maxNewTokens);
-  const rows = Array.from({ length: options.candidates }, (_, row) => newRow(options.seed + row));
-  const encoded = await encodeSources(model, [source]);
-  try {
-    await decode(model, repeatSource(model, encoded, options.candidates), rows, maxNewTokens, options);
-  } finally {
-    freeEncoded(model, encoded);
-  }
+  const forced = forcedIds(model, options.prefix);
+  const perPosition = bytesAPosition(model.config);
+  const copiedBytes = paddedSourceLength(source.length) * perPosition * options.candidates;
+  const isAlone =
+    together === undefined || !sharesSteps(model) || (options.candidates > 1 && copiedBytes > MAX_COPIED_BYTES);
+  const sourceBytes = isAlone ? source.length * perPosition : copiedBytes;
+  // a step holds the past twice: as it was, and grown
+  const bytesAToken = 2 * perPosition * options.candidates;
+  const fitting = Math.floor((budgetBytes - sourceBytes) / bytesAToken) - forced.length - 1;
+  const maxNewTokens = targetLimit(model, options.maxNewTokens, { forced: forced.length, fitting });
+  const steps = forced.length + maxNewTokens;
+  checkWork(encoderSeconds(model.config, source.length, 1) + decoderSeconds(model.config, steps, options.candidates), {
+    what: "the answer",
+    field: "max_new_tokens",
+    fix: "Ask for fewer tokens or candidates.",
+  });
+  const rows = Array.from({ length: options.candidates }, (_, candidate) =>
+    newRow(model, { candidate, seed: options.seed + candidate, forced, settings: settingsOf(options, maxNewTokens) }),
+  );
+
+  let isEncoded = false;
+  let alone: RowsAlone | undefined;
   return {
-    model: model.manifest.model,
-    promptTokens: source.length,
-    candidates: rows.map((row) => finish(model, row, options.tokenTexts ?? false)),
+    bytes: sourceBytes + (steps + 1) * bytesAToken,
+    get isDone() {
+      return rows.every(hasEnded);
+    },
+    get hasWork() {
+      return !isEncoded || alone !== undefined;
+    },
+    async advance() {
+      if (alone !== undefined) await alone.step();
+      else if (!isEncoded) {
+        const encoded = await encodeSources(model, [source]);
+        isEncoded = true;
+        if (isAlone) alone = createRowsAlone(model, rows, encoded);
+        else together.add(rows, encoded);
+      }
+    },
+    deliver() {
+      for (const row of rows) {
+        if (row.failure !== undefined) throw row.failure.error;
+        for (const event of row.untold.splice(0)) options.onToken?.(event);
+      }
+    },
+    release() {
+      alone?.free();
+      together?.remove(rows);
+    },
+    result: () => ({
+      model: model.manifest.model,
+      promptTokens: source.length,
+      candidates: rows.map((row) => finish(model, row, options.tokenTexts ?? false)),
+    }),
   };
 }
 
-/** Fills in the rows, until all have ended or have `maxNewTokens`. */
-async function decode(
-  model: Model,
-  encoded: Encoded,
-  rows: readonly Row[],
-  maxNewTokens: number,
-  options: GenerateOptions,
-): Promise<void> {
-  const { vocabSize, decoderStartTokenId } = model.config;
-  let cache: Cache | undefined;
+/** Generates without other requests beside it. */
+export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
+  const job = generateJob(model, options, { together: undefined, budgetBytes: Number.POSITIVE_INFINITY });
   try {
-    for (let step = 0; step < maxNewTokens && rows.some((row) => row.finishReason === undefined); step++) {
-      await pause(options.signal);
-      const inputIds = rows.map((row) => row.ids.at(-1) ?? decoderStartTokenId);
-      const decoded = await decodeStep(model, encoded, inputIds, cache);
-      cache = decoded.cache;
-      for (const [index, row] of rows.entries()) {
-        if (row.finishReason !== undefined) continue;
-        advance(model, row, decoded.logits.subarray(index * vocabSize, (index + 1) * vocabSize), options);
-        tell(model, row, index, decoded.logits.subarray(index * vocabSize, (index + 1) * vocabSize), options);
-      }
+    while (!job.isDone) {
+      options.signal?.throwIfAborted();
+      await job.advance();
+      job.deliver();
     }
+    return job.result();
   } finally {
-    freeCache(model, cache);
+    job.release();
   }
 }
 
-interface Row {
-  ids: number[];
-  tokenLogps: number[];
-  random: () => number;
-  /** Set once the row has ended. */
-  finishReason?: FinishReason;
-  /** Text up to the end of the stop string. */
-  stoppedText?: string;
-  /** What the events have told of the text. */
-  toldText: string;
+function settingsOf(options: GenerateOptions, maxNewTokens: number): Row["settings"] {
+  const { sampling, stop, stopIds = [], maxTimeMs, topTokens = 0, onToken } = options;
+  return {
+    sampling,
+    logits: options,
+    stop,
+    stopIds,
+    maxNewTokens,
+    topTokens: Math.min(topTokens, MAX_TOP_TOKENS),
+    listens: onToken !== undefined,
+    endsAt: maxTimeMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + maxTimeMs,
+  };
 }
 
-function newRow(seed: number): Row {
-  return { ids: [], tokenLogps: [], toldText: "", random: createRandom(seed) };
-}
-
-function advance(model: Model, row: Row, logits: Float32Array, options: GenerateOptions): void {
-  const scores = options.repetitionPenalty === 1 ? logits : logits.slice();
-  if (scores !== logits)
-    penalizeRepetition(scores, [model.config.decoderStartTokenId, ...row.ids], options.repetitionPenalty);
-  const id = nextToken(scores, options.sampling, row.random);
-  row.ids.push(id);
-  row.tokenLogps.push(tokenLogp(logits, id));
-  if (id === model.config.eosTokenId) {
-    row.finishReason = "eos_token";
-    return;
-  }
-  if (options.stop.length === 0) return;
-  const text = model.tokenizer.decode(row.ids);
-  const end = endOfStop(text, options.stop);
-  if (end === undefined) return;
-  row.finishReason = "stop_sequence";
-  row.stoppedText = text.slice(0, end);
-}
-
-/** Tells of the row's newest token. */
-function tell(model: Model, row: Row, candidate: number, logits: Float32Array, options: GenerateOptions): void {
-  const { onToken, topTokens } = options;
-  const [id, logp] = [row.ids.at(-1), row.tokenLogps.at(-1)];
-  if (onToken === undefined || id === undefined || logp === undefined) return;
-  const whole = row.stoppedText ?? wholeText(model, row.ids);
-  const text = whole.slice(row.toldText.length);
-  row.toldText = whole;
-  const special = id === model.config.eosTokenId;
-  onToken({
-    candidate,
-    id,
-    text,
-    logp,
-    special,
-    ...(topTokens !== undefined && { topTokens: likeliest(model, logits, topTokens) }),
-  });
-}
-
-/** Text of the ids; a character whose bytes are not all there is left out. */
-function wholeText(model: Model, ids: readonly number[]): string {
-  return model.tokenizer.decode(ids).replace(/\ufffd+$/u, "");
-}
-
-function likeliest(model: Model, logits: Float32Array, count: number): { id: number; text: string; logp: number }[] {
-  const total = logSumExp(logits);
-  return likeliestOf(logits, count).map((id) => ({
-    id,
-    text: model.tokenizer.decode([id]),
-    logp: (logits[id] ?? Number.NaN) - total,
-  }));
+function forcedIds(model: Model, prefix: string | undefined): number[] {
+  if (prefix === undefined || prefix === "") return [];
+  const ids = encodeWithinLimit(model, prefix, { what: "prefix", field: "prefix", fix: "Shorten it." });
+  return ids.at(-1) === model.config.eosTokenId ? ids.slice(0, -1) : ids;
 }
 
 function finish(model: Model, row: Row, withTokenTexts: boolean): Candidate {
-  const { ids, tokenLogps, stoppedText, finishReason = "length" } = row;
-  const tokenTexts = withTokenTexts ? textsOfTokens(model, ids) : [];
-  return { ids, tokenLogps, tokenTexts, text: stoppedText ?? model.tokenizer.decode(ids), finishReason };
+  const { ids, tokenLogps, finishReason = "length" } = row;
+  const tokenTexts = withTokenTexts ? textsOfTokens(model, row) : [];
+  return { ids, tokenLogps, tokenTexts, text: textOf(model, row), finishReason };
 }
 
-function textsOfTokens(model: Model, ids: readonly number[]): string[] {
-  const prefixes = ids.map((_, index) => model.tokenizer.decode(ids.slice(0, index + 1)));
-  return prefixes.map((prefix, index) => prefix.slice(prefixes[index - 1]?.length ?? 0));
+function textsOfTokens(model: Model, { forced, ids }: Row): string[] {
+  const upTo = (count: number): string => model.tokenizer.decode([...forced, ...ids.slice(0, count)]);
+  const prefixes = [forced.length === 0 ? "" : upTo(0), ...ids.map((_, index) => upTo(index + 1))];
+  return ids.map((_, index) => (prefixes[index + 1] ?? "").slice(prefixes[index]?.length ?? 0));
 }
 
 function noPolicy(model: Model): InputError {
@@ -203,13 +196,22 @@ function noPolicy(model: Model): InputError {
   });
 }
 
-function targetLimit(model: Model, asked: number | undefined): number {
+/** Tokens to write at most; `fitting` is what memory allows. Throws InputError. */
+function targetLimit(
+  model: Model,
+  asked: number | undefined,
+  { forced, fitting }: { forced: number; fitting: number },
+): number {
   const limit = model.manifest.limits.max_target_tokens;
-  if (asked === undefined || asked <= limit) return asked ?? limit;
-  throw new InputError({
-    code: "too_long",
-    what: `${asked} new tokens are asked for, the limit of model "${model.manifest.model}" is ${limit}`,
-    where: 'field "max_new_tokens"',
-    fix: "Ask for fewer.",
-  });
+  const refuse = (what: string): InputError =>
+    new InputError({ code: "too_long", what, where: 'field "max_new_tokens"', fix: "Ask for fewer." });
+  const wanted = asked ?? limit - forced;
+  if (wanted > limit || wanted + forced > limit || wanted < 1) {
+    const after = forced === 0 ? "" : ` after a prefix of ${forced}`;
+    const { model: name } = model.manifest;
+    throw refuse(`${wanted} new tokens are asked for${after}, the limit of model "${name}" is ${limit}`);
+  }
+  if (wanted <= fitting) return wanted;
+  if (asked === undefined && fitting >= 1) return fitting;
+  throw refuse(`${wanted} new tokens are asked for, memory is left for ${Math.max(0, fitting)} after this prompt`);
 }

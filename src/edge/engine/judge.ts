@@ -8,15 +8,16 @@ import { type JudgeContext, judgePrompt, policyPrompt, yesScore } from "../../sh
 import type { Step } from "../../shared/steps.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
-import { pause } from "./pause.ts";
+import type { Job } from "./scheduler.ts";
 import { encodeSources, firstLogits, freeEncoded } from "./t5.ts";
+import { checkWork, encoderSeconds } from "./work.ts";
 
 export interface ScoreOptions {
   prompt: string;
   completions: readonly { field: string; steps: readonly Pick<Step, "text">[] }[];
   aggregation: Aggregation;
   context: JudgeContext;
-  /** Once aborted, the work stops after the batch that runs, and the promise rejects with the signal's reason. */
+  /** Ends the request between two runs of the model; the promise rejects with its reason. */
   signal?: AbortSignal | undefined;
 }
 
@@ -43,45 +44,97 @@ const MAX_STEPS = 512;
 interface Question {
   text: string;
   ids: number[];
+  /** Where it was asked first. */
+  field: string;
+  index: number;
 }
 
-/** Scores every step of every completion. Throws InputError for a completion without steps or a judge prompt that is too long. */
-export async function score(model: Model, options: ScoreOptions): Promise<Scoring> {
+/** A scoring request as a job. */
+export interface ScoreJob extends Job {
+  result(): Scoring;
+}
+
+/** What one run of the encoder may hold at a time beside its weights. */
+const BYTES_A_TOKEN_READ = 40_000;
+/** Characters of judge prompts that are encoded in one go. */
+const CHARACTERS_A_BIT = 20_000;
+/** Characters of all judge prompts of one request. */
+const MAX_CHARACTERS = 2_000_000;
+
+/**
+ * Scores every step of every completion, some steps a turn. Throws InputError for a completion without steps; as it goes, for a judge prompt
+ * that is too long, or too many of them.
+ */
+export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   checkSteps(options.completions);
   const questions = new Map<string, Question>();
-  const asked = options.completions.map(({ field, steps }) =>
+  const texts = options.completions.map(({ field, steps }) =>
     steps.map((_, index) => {
       const text = judgePrompt(policyPrompt(options.prompt), steps, index, options.context);
-      const question = questions.get(text) ?? { text, ids: encodeQuestion(model, text, field, index) };
+      const question = questions.get(text) ?? { text, ids: [], field, index };
       questions.set(text, question);
       return question;
     }),
   );
+  const characters = [...questions.keys()].reduce((sum, text) => sum + text.length, 0);
+  if (characters > MAX_CHARACTERS) throw tooManyCharacters(options, characters);
   const answers = new Map<Question, number>();
-  const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
-  for (const batch of batchesByLength([...questions.values()], maxRows)) {
-    await pause(options.signal);
-    const scores = await judge(model, batch);
-    for (const [row, question] of batch.entries()) answers.set(question, scores[row] ?? Number.NaN);
-  }
-  const completions = options.completions.map(({ steps }, at) => {
-    const scored = steps.map((step, index) => {
-      const question = asked[at]?.[index];
-      return { text: step.text, score: (question && answers.get(question)) ?? Number.NaN };
+  const unread = [...questions.values()];
+  let batches: Question[][] | undefined;
+
+  const encodeSome = (): void => {
+    for (let read = 0; read < CHARACTERS_A_BIT; ) {
+      const question = unread.pop();
+      if (question === undefined) break;
+      question.ids = encodeQuestion(model, question);
+      read += question.text.length;
+    }
+    if (unread.length > 0) return;
+    const tokens = [...questions.values()].reduce((sum, { ids }) => sum + ids.length, 0);
+    checkWork(encoderSeconds(model.config, tokens, questions.size), {
+      what: `scoring ${questions.size} steps of ${tokens} tokens, questions included,`,
+      field: options.completions[0]?.field ?? "completion",
+      fix: "Send fewer or shorter ones at a time.",
     });
-    return {
-      score: aggregateScores(
-        scored.map((step) => step.score),
-        options.aggregation,
-      ),
-      steps: scored,
-    };
-  });
-  return {
-    model: model.manifest.model,
-    completions,
-    promptTokens: [...questions.values()].reduce((sum, { ids }) => sum + ids.length, 0),
+    batches = batchesByLength([...questions.values()], model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS);
   };
+  return {
+    bytes: Math.min(MAX_BATCH_TOKENS, model.manifest.limits.max_source_tokens) * BYTES_A_TOKEN_READ,
+    get isDone() {
+      return batches?.length === 0;
+    },
+    hasWork: true,
+    async advance() {
+      if (batches === undefined) return encodeSome();
+      const batch = batches.shift() ?? [];
+      const scores = await judge(model, batch);
+      for (const [row, question] of batch.entries()) answers.set(question, scores[row] ?? Number.NaN);
+    },
+    deliver: () => undefined,
+    release: () => undefined,
+    result: () => ({
+      model: model.manifest.model,
+      completions: options.completions.map(({ steps }, at) => {
+        const scored = steps.map((step, index) => {
+          const question = texts[at]?.[index];
+          return { text: step.text, score: (question && answers.get(question)) ?? Number.NaN };
+        });
+        const scores = scored.map((step) => step.score);
+        return { score: aggregateScores(scores, options.aggregation), steps: scored };
+      }),
+      promptTokens: [...questions.values()].reduce((sum, { ids }) => sum + ids.length, 0),
+    }),
+  };
+}
+
+/** Scores without other requests beside it. Throws as `judgeJob` and its job do. */
+export async function score(model: Model, options: ScoreOptions): Promise<Scoring> {
+  const job = judgeJob(model, options);
+  while (!job.isDone) {
+    options.signal?.throwIfAborted();
+    await job.advance();
+  }
+  return job.result();
 }
 
 async function judge(model: Model, batch: readonly Question[]): Promise<number[]> {
@@ -133,7 +186,16 @@ function noSteps(field: string): InputError {
   });
 }
 
-function encodeQuestion(model: Model, text: string, field: string, index: number): number[] {
+function tooManyCharacters({ completions }: ScoreOptions, characters: number): InputError {
+  return new InputError({
+    code: "too_much_work",
+    what: `the questions about all steps have ${characters} characters, the limit is ${MAX_CHARACTERS}`,
+    where: `field "${completions[0]?.field ?? "completion"}"`,
+    fix: "Send fewer or shorter ones at a time.",
+  });
+}
+
+function encodeQuestion(model: Model, { text, field, index }: Question): number[] {
   return encodeWithinLimit(model, text, {
     what: `step ${index} of ${field}, with its prompt and earlier steps,`,
     field,

@@ -21,6 +21,8 @@ export interface Model {
   decoder: Session;
   /** Only for a model in the low-memory form, whose graphs have inputs and outputs of their own. */
   lean?: Lean;
+  /** Bytes of its tables in JavaScript's buffers. */
+  tableBytes: number;
   /** Strength of the adapter that a low-memory form may hold: 1 is the model itself, 0 its base. Without an adapter nothing reads it. */
   adapterScale: number;
 }
@@ -85,11 +87,18 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
     }
     const [first, second, third] = opened;
     if (first === undefined || second === undefined) throw new TypeError("a model has two graphs");
-    const parts = { manifest, dtype, config, tokenizer, runtime, adapterScale: 1 };
+    const parts = { manifest, dtype, config, tokenizer, runtime, adapterScale: 1, tableBytes: 0 };
     if (!isLean || third === undefined) return { ...parts, encoder: first, decoder: second };
     const read = (role: ManifestFile["role"]) => readVerified(store, folder, findFile(manifest, role, where, dtype));
-    const embed = createEmbedding(config, await read("lean_embedding"), await read("lean_embedding_scales"), where);
-    return { ...parts, encoder: third, decoder: second, lean: { head: first, embed } };
+    const [table, scales] = [await read("lean_embedding"), await read("lean_embedding_scales")];
+    const embed = createEmbedding(config, table, scales, where);
+    return {
+      ...parts,
+      tableBytes: table.length + scales.length,
+      encoder: third,
+      decoder: second,
+      lean: { head: first, embed },
+    };
   } catch (error) {
     for (const session of opened) await session.release();
     throw error;

@@ -7,9 +7,8 @@ import { InputError } from "../../shared/errors.ts";
 import { layoutSolution } from "../../shared/process-reward.ts";
 import { policyPrompt, yesScore } from "../../shared/prompts.ts";
 import { encodeWithinLimit, MAX_CHARACTERS_PER_TOKEN } from "./encode.ts";
-import { batchesByLength, checkSteps, type ScoreOptions, type Scoring } from "./judge.ts";
+import { batchesByLength, checkSteps, type ScoreJob, type ScoreOptions, type Scoring } from "./judge.ts";
 import type { Model } from "./model.ts";
-import { pause } from "./pause.ts";
 import {
   allLogits,
   type Cache,
@@ -20,6 +19,7 @@ import {
   freeEncoded,
   repeatSource,
 } from "./t5.ts";
+import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
 
 const MAX_BATCH_ROWS = 16;
 /** The lean form is for models that barely fit. */
@@ -35,10 +35,11 @@ interface Row {
 }
 
 /**
- * Scores every step of every completion. Throws InputError for a completion without steps, a prompt or completion above the model's
- * limits, or a context, which only a judge can be given. `maxLogits` bounds one run of the decoder.
+ * Scores every step of every completion, a batch of solutions a turn. Throws InputError for a completion without steps, a prompt or
+ * completion above the model's limits, too much work, or a context, which only a judge can be given. `maxLogits` bounds one run of the
+ * decoder.
  */
-export async function scoreProcess(model: Model, options: ScoreOptions, maxLogits = MAX_LOGITS): Promise<Scoring> {
+export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_LOGITS): ScoreJob {
   const { prompt, completions, context } = options;
   checkSteps(completions);
   if (context !== "prefix") throw noContext(model, context);
@@ -55,27 +56,59 @@ export async function scoreProcess(model: Model, options: ScoreOptions, maxLogit
     rows.set(key, known);
     return known;
   });
-  const encoded = await encodeSources(model, [source]);
-  const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
-  try {
-    for (const batch of batchesByLength([...rows.values()], maxRows)) {
-      await pause(options.signal);
-      await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
-    }
-  } finally {
-    freeEncoded(model, encoded);
-  }
+  const decoded = [...rows.values()].reduce((sum, { ids }) => sum + ids.length, 0);
+  checkWork(encoderSeconds(model.config, source.length + 2 * decoded, 1 + rows.size), {
+    what: `scoring ${rows.size} solutions of ${decoded} tokens`,
+    field: completions[0]?.field ?? "completion",
+    fix: "Send fewer or shorter ones at a time.",
+  });
+  const batches = batchesByLength([...rows.values()], model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS);
+  const longest = Math.max(...[...rows.values()].map(({ ids }) => ids.length));
+  let encoded: Encoded | undefined;
   return {
-    model: model.manifest.model,
-    completions: completions.map(({ steps }, at) => {
-      const scores = asked[at]?.scores ?? [];
-      return {
-        score: aggregateScores(scores, options.aggregation),
-        steps: steps.map((step, index) => ({ text: step.text, score: scores[index] ?? Number.NaN })),
-      };
+    bytes: (source.length + 2 * longest) * bytesAPosition(model.config),
+    get isDone() {
+      return batches.length === 0;
+    },
+    hasWork: true,
+    async advance() {
+      if (encoded === undefined) {
+        encoded = await encodeSources(model, [source]);
+        return;
+      }
+      const batch = batches.shift() ?? [];
+      await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
+    },
+    deliver: () => undefined,
+    release() {
+      if (encoded !== undefined) freeEncoded(model, encoded);
+    },
+    result: () => ({
+      model: model.manifest.model,
+      completions: completions.map(({ steps }, at) => {
+        const scores = asked[at]?.scores ?? [];
+        return {
+          score: aggregateScores(scores, options.aggregation),
+          steps: steps.map((step, index) => ({ text: step.text, score: scores[index] ?? Number.NaN })),
+        };
+      }),
+      promptTokens: source.length + decoded,
     }),
-    promptTokens: source.length + [...rows.values()].reduce((sum, { ids }) => sum + ids.length, 0),
   };
+}
+
+/** Scores without other requests beside it. Throws as `processJob` does. */
+export async function scoreProcess(model: Model, options: ScoreOptions, maxLogits = MAX_LOGITS): Promise<Scoring> {
+  const job = processJob(model, options, maxLogits);
+  try {
+    while (!job.isDone) {
+      options.signal?.throwIfAborted();
+      await job.advance();
+    }
+    return job.result();
+  } finally {
+    job.release();
+  }
 }
 
 /** Decodes the solutions of a batch, padded on the right, where no earlier position sees it, and fills in their scores. */

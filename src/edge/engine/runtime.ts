@@ -18,6 +18,12 @@ export interface WeightFile {
   data: Uint8Array;
 }
 
+/** One row of a tensor `[B, H, length, K]`. */
+export interface RowPart {
+  value: Value;
+  row: number;
+}
+
 export interface Runtime {
   /**
    * Opens a session on the bytes of an .onnx file and of the weight files that it names, which the caller may free afterwards.
@@ -28,6 +34,11 @@ export interface Runtime {
   int64(values: readonly number[], dims: readonly number[]): Value;
   /** A float32 tensor, row-major. */
   float32(values: Float32Array, dims: readonly number[]): Value;
+  /**
+   * A tensor `[parts.length, heads, length, width]` that stays in the runtime's memory until it is freed: copies of rows of others, cut or
+   * followed by zeros; an absent part is zeros.
+   */
+  joinRows(parts: readonly (RowPart | undefined)[], shape: { heads: number; length: number; width: number }): Value;
   /** The elements of a float32 tensor. */
   readFloat32(value: Value): Float32Array;
   /** Gives back what values hold in the runtime's memory; they are not used afterwards. Others are left alone. */

@@ -103,7 +103,8 @@ export function repeatSource(model: Model, encoded: Encoded, count: number): Enc
   };
 }
 
-function cacheNames(config: T5Config, sides: readonly CacheSide[]): { past: string; present: string }[] {
+/** Names of the cache's parts, as they go in and as they come out grown. */
+export function cacheNames(config: T5Config, sides: readonly CacheSide[]): { past: string; present: string }[] {
   const layers = Array.from({ length: config.numDecoderLayers }, (_, layer) => layer);
   const parts = ["key", "value"] as const;
   return layers.flatMap((layer) =>
@@ -118,24 +119,63 @@ function newSides({ lean }: Model): CacheSide[] {
   return lean === undefined ? ["decoder", "encoder"] : ["decoder"];
 }
 
-function emptyCache(model: Model, batch: number): Cache {
+/** The past before the first position. */
+export function emptyCache(model: Model, batch: number): Cache {
   const { numHeads, dKv } = model.config;
   const empty = model.runtime.float32(new Float32Array(0), [batch, numHeads, 0, dKv]);
   return new Map(cacheNames(model.config, newSides(model)).map(({ past }) => [past, empty]));
 }
 
-function decoderFeeds(
-  model: Model,
-  encoded: Encoded,
-  inputIds: readonly number[],
-  cache: Cache,
-): Record<string, Value> {
+/** What the decoder reads in one run. */
+export interface DecoderInput {
+  /** [B * T], T positions a row. */
+  inputIds: readonly number[];
+  /** [B], how many positions of the past are each row's. */
+  pastLengths: readonly number[];
+  /** [B, S], or [1, S] where one source serves all rows of the lean form. */
+  mask: Value;
+  /** Sources and past, by input name. */
+  states: Readonly<Record<string, Value>>;
+}
+
+function decoderFeeds(model: Model, { inputIds, pastLengths, mask, states }: DecoderInput): Record<string, Value> {
+  const batch = pastLengths.length;
+  const positions = inputIds.length / batch;
   return {
-    ...tokenInput(model, inputIds, [encoded.batch, inputIds.length / encoded.batch]),
+    ...tokenInput(model, inputIds, [batch, positions]),
     ...adapterInput(model),
-    [DECODER_INPUTS.encoderAttentionMask]: encoded.mask,
-    ...encoded.states,
-    ...Object.fromEntries(cache),
+    ...lengthInputs(model, pastLengths, positions),
+    [DECODER_INPUTS.encoderAttentionMask]: mask,
+    ...states,
+  };
+}
+
+/** The input of rows of one length. */
+function evenInput(model: Model, encoded: Encoded, inputIds: readonly number[], cache?: Cache): DecoderInput {
+  const past = cache ?? emptyCache(model, encoded.batch);
+  return {
+    inputIds,
+    pastLengths: new Array<number>(encoded.batch).fill(pastLength(past)),
+    mask: encoded.mask,
+    states: { ...encoded.states, ...Object.fromEntries(past) },
+  };
+}
+
+/** Positions that a cache holds. */
+function pastLength(cache: Cache): number {
+  return cache.get(pastName(0, "decoder", "key"))?.dims[2] ?? 0;
+}
+
+/** Where each row of the decoder goes on from, for graphs whose rows have lengths of their own. */
+function lengthInputs(
+  { manifest, lean, runtime }: Model,
+  pastLengths: readonly number[],
+  newPositions: number,
+): Record<string, Value> {
+  if (lean === undefined || manifest.rows === undefined) return {};
+  return {
+    [LEAN.pastLengths]: runtime.int64(pastLengths, [pastLengths.length]),
+    [LEAN.totalLength]: runtime.int64([Math.max(...pastLengths) + newPositions], []),
   };
 }
 
@@ -146,17 +186,17 @@ export async function firstLogits(model: Model, encoded: Encoded): Promise<Float
 
 /** Logits [B, T, V] of whole decoder rows: `inputIds` [B * T], rows of one length. Nothing is kept for later positions. */
 export async function allLogits(model: Model, encoded: Encoded, inputIds: readonly number[]): Promise<Float32Array> {
-  const feeds = decoderFeeds(model, encoded, inputIds, emptyCache(model, encoded.batch));
-  return (await runDecoder(model, feeds, [])).logits;
+  return (await decoderOutputs(model, evenInput(model, encoded, inputIds), [])).logits;
 }
 
-/** Logits [B, T, V] and the outputs named in `fetches`. */
-async function runDecoder(
+/** One run of the decoder: logits [B, T, V] and the outputs named in `fetches`. */
+export async function decoderOutputs(
   model: Model,
-  feeds: Readonly<Record<string, Value>>,
+  input: DecoderInput,
   fetches: readonly string[],
 ): Promise<{ logits: Float32Array; outputs: Value[] }> {
   const { decoder, lean, runtime } = model;
+  const feeds = decoderFeeds(model, input);
   const [first, ...outputs] = await decoder.run(feeds, [lean === undefined ? LOGITS : LEAN.hiddenStates, ...fetches]);
   if (first === undefined) throw new TypeError("the decoder returned nothing");
   const [logits = first] = lean === undefined ? [] : await lean.head.run({ [LEAN.hiddenStates]: first }, [LOGITS]);
@@ -176,9 +216,8 @@ export async function decodeStep(
   cache?: Cache,
 ): Promise<{ logits: Float32Array; cache: Cache }> {
   const names = cacheNames(model.config, cache === undefined ? newSides(model) : ["decoder"]);
-  const feeds = decoderFeeds(model, encoded, inputIds, cache ?? emptyCache(model, encoded.batch));
   const present = names.map((name) => name.present);
-  const { logits, outputs } = await runDecoder(model, feeds, present);
+  const { logits, outputs } = await decoderOutputs(model, evenInput(model, encoded, inputIds, cache), present);
   const grown = new Map(cache);
   for (const [index, { past }] of names.entries()) {
     const [before, value] = [grown.get(past), outputs[index]];

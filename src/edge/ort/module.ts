@@ -51,12 +51,13 @@ const PAGE_BYTES = 65_536;
 
 /**
  * Runs `start`, which opens a first session, with the globals that the glue code needs; `wasm` is the runtime compiled, its memory
- * unshared. Throws TypeError when the library is not the one that this was written for.
+ * unshared. The library starts once: where it did, and its first graph could not be opened, the result is rejected and the runtime is
+ * there all the same. Throws what `start` throws where it did not start, TypeError when it is not the one that this was written for.
  */
 export async function startOrt<T>(
   wasm: WebAssembly.Module,
   start: () => Promise<T>,
-): Promise<{ started: StartedOrt; result: T }> {
+): Promise<{ started: StartedOrt; result: PromiseSettledResult<T> }> {
   const { instantiate, Memory } = WebAssembly;
   const waitAsync = Object.getOwnPropertyDescriptor(Atomics, "waitAsync");
   const growth = { needed: 0 };
@@ -89,9 +90,11 @@ export async function startOrt<T>(
     },
   });
   try {
-    const result = await start();
-    if (memory === undefined || module === undefined || !isOrtModule(module))
+    const [result] = await Promise.allSettled([start()]);
+    if (memory === undefined || module === undefined || !isOrtModule(module)) {
+      if (result.status === "rejected") throw result.reason;
       throw new TypeError("onnxruntime-web is not the version of package-lock.json");
+    }
     return { started: { module, memory, lastSession: () => session.handle }, result };
   } finally {
     Reflect.deleteProperty(Object.prototype, "_OrtCreateSession");

@@ -26,7 +26,8 @@ export function createOrtRuntime(wasm: WebAssembly.Module, openSession: OpenSess
     if (ort !== undefined) return openSession(bytes, weights);
     const first = await startOrt(wasm, () => openSession(bytes, weights));
     ort = { ...first.started, values: createOrtValues(first.started) };
-    return first.result;
+    if (first.result.status === "rejected") throw first.result.reason;
+    return first.result.value;
   };
   return {
     async createSession(bytes, where, weights = []): Promise<Session> {
@@ -58,6 +59,10 @@ export function createOrtRuntime(wasm: WebAssembly.Module, openSession: OpenSess
     },
     int64: (values, dims) => ({ data: BigInt64Array.from(values, BigInt), dims }),
     float32: (data, dims) => ({ data, dims }),
+    joinRows(parts, shape) {
+      const own = parts.map((part) => part && { value: asOrtValue(part.value), row: part.row });
+      return started().values.joinRows(own, shape);
+    },
     readFloat32: (value) => started().values.readFloat32(asOrtValue(value)),
     free(values) {
       for (const value of values) started().values.release(asOrtValue(value));

@@ -2,6 +2,7 @@
 // and every input back: a prompt's keys and values, megabytes, at every token.
 
 import type { Value } from "../engine/runtime.ts";
+import { copyRows, type RowShape } from "./copy-rows.ts";
 import type { StartedOrt } from "./module.ts";
 
 /** Numbers of ONNX's TensorProto.DataType. */
@@ -11,14 +12,22 @@ const POINTER_BYTES = 4;
 
 type Elements = Float32Array | BigInt64Array;
 
+/** A tensor of the runtime; `address` is that of its elements where they were placed here, 0 where the runtime placed them. */
+interface Held {
+  tensor: number;
+  address: number;
+}
+
 /** A tensor in JavaScript, or one in the runtime's memory, which `release` frees. */
 export type OrtValue =
   | { readonly dims: readonly number[]; readonly data: Elements }
-  | { readonly dims: readonly number[]; readonly held: { tensor: number } };
+  | { readonly dims: readonly number[]; readonly held: Held };
 
 export interface OrtValues {
   /** Runs a session on `inputs`; outputs stay in the runtime's memory. Throws Error with the runtime's message. */
   run(session: OrtSession, inputs: ReadonlyMap<string, OrtValue>, outputs: readonly string[]): OrtValue[];
+  /** Rows of tensors `[B, H, length, K]` as one tensor in the runtime's memory (copy-rows.ts). */
+  joinRows(parts: readonly ({ value: OrtValue; row: number } | undefined)[], shape: RowShape): OrtValue;
   /** A copy of a float32 tensor's elements. */
   readFloat32(value: OrtValue): Float32Array;
   release(value: OrtValue): void;
@@ -62,8 +71,9 @@ function allocate(module: StartedOrt["module"], bytes: number): number {
 /** Runs and tensors of a started runtime. */
 export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
   // For a request that the platform cut off: its tensors are freed when the collector finds their values.
-  const forgotten = new FinalizationRegistry<number>((tensor) => {
+  const forgotten = new FinalizationRegistry<Held>(({ tensor, address }) => {
     module._OrtReleaseTensor(tensor);
+    if (address !== 0) module._free(address);
   });
   const words = (address: number, count: number) => new Uint32Array(memory.buffer, address, count);
 
@@ -102,10 +112,18 @@ export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
     }
   };
 
-  const keep = (tensor: number): OrtValue => {
-    const held = { tensor };
-    forgotten.register(held, tensor, held);
+  const keep = (tensor: number, address = 0): OrtValue => {
+    const held = { tensor, address };
+    forgotten.register(held, { tensor, address }, held);
     return { dims: look(tensor).dims, held };
+  };
+  /** A view of the elements, to be made when nothing is allocated before it is used: memory that grows leaves views behind. */
+  const viewer = (value: OrtValue): (() => Float32Array) => {
+    if (!("held" in value)) return () => floatsOf(value.data);
+    const { type, address, dims } = look(value.held.tensor);
+    if (type !== ELEMENT.float32) throw new TypeError("not a float32 tensor");
+    const length = dims.reduce((product, dim) => product * dim, 1);
+    return () => new Float32Array(memory.buffer, address, length);
   };
 
   return {
@@ -133,7 +151,7 @@ export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
         const outputsAt = outputNamesAt + outputs.length * POINTER_BYTES;
         const { handle } = session;
         check(module._OrtRun(handle, at, valuesAt, tensors.length, outputNamesAt, outputs.length, outputsAt, 0));
-        return Array.from(words(outputsAt, outputs.length), keep);
+        return Array.from(words(outputsAt, outputs.length), (tensor) => keep(tensor));
       } finally {
         for (const { address, tensor } of placed) {
           module._OrtReleaseTensor(tensor);
@@ -142,17 +160,27 @@ export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
         module._free(at);
       }
     },
+    joinRows(parts, shape) {
+      const dims = [parts.length, shape.heads, shape.length, shape.width];
+      const count = dims.reduce((product, dim) => product * dim, 1);
+      const bytes = count * Float32Array.BYTES_PER_ELEMENT;
+      const address = allocate(module, bytes + POINTER_BYTES * dims.length);
+      const places = parts.map((part) => part && { ...part, view: viewer(part.value) });
+      const sources = places.map(
+        (part) => part && { floats: part.view(), length: part.value.dims[2] ?? 0, row: part.row },
+      );
+      copyRows(new Float32Array(memory.buffer, address, count), sources, shape);
+      words(address + bytes, dims.length).set(dims);
+      return keep(module._OrtCreateTensor(ELEMENT.float32, address, bytes, address + bytes, dims.length, CPU), address);
+    },
     readFloat32(value) {
-      if (!("held" in value)) return floatsOf(value.data);
-      const { type, address, dims } = look(value.held.tensor);
-      if (type !== ELEMENT.float32) throw new TypeError("not a float32 tensor");
-      const length = dims.reduce((product, dim) => product * dim, 1);
-      return new Float32Array(memory.buffer, address, length).slice();
+      return "held" in value ? viewer(value)().slice() : floatsOf(value.data);
     },
     release(value) {
       if (!("held" in value) || value.held.tensor === 0) return;
       forgotten.unregister(value.held);
       module._OrtReleaseTensor(value.held.tensor);
+      if (value.held.address !== 0) module._free(value.held.address);
       value.held.tensor = 0;
     },
   };

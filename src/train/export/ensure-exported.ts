@@ -23,11 +23,13 @@ export interface EnsureExported {
   say?: ((line: string) => void) | undefined;
 }
 
-/** Whether an export has graphs of a type. */
+/** Whether an export has graphs of a type, of int8 also those in which requests share steps. */
 async function holds(exportDir: string, dtype: Dtype): Promise<boolean> {
   const path = join(exportDir, MANIFEST_FILE);
   const text = await readFile(path, "utf8").catch(() => undefined);
-  return text !== undefined && parseManifest(JSON.parse(text), path).files.some((file) => file.dtype === dtype);
+  if (text === undefined) return false;
+  const { files, rows } = parseManifest(JSON.parse(text), path);
+  return files.some((file) => file.dtype === dtype) && (dtype !== "int8" || rows !== undefined);
 }
 
 /**

@@ -6,7 +6,6 @@ import { ArtifactError } from "../../shared/errors.ts";
 import { MANIFEST_FILE, type ManifestFile } from "../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../shared/onnx-names.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
-import { isAdapterFolder } from "../lora/adapter-config.ts";
 import { modelFile } from "../lora/base-folder.ts";
 import { readJson } from "../read-json.ts";
 import { openModelTensors, type TensorReader } from "../safetensors.ts";
@@ -31,15 +30,12 @@ export interface ExportGraphsOptions {
   outputDir: string;
   dtypes: readonly Dtype[];
   /**
-   * The worker's own low-memory form beside the int8 graphs; by default for models whose int8 graphs exceed 24 MiB together, and
-   * for adapters, which it holds beside their base. */
+   * The worker's own form beside the int8 graphs: less memory, and requests that share the steps of its decoder. By default wherever there
+   * are int8 graphs. */
   lean?: boolean | undefined;
   /** Bytes of weights written so far, of all that will be written. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
-
-/** Above it, two .onnx files and what the runtime makes of them do not fit an isolate's 128 MB. */
-const LEAN_FROM_BYTES = 24 * 2 ** 20;
 
 /** One .onnx file to come. */
 interface Plan {
@@ -62,9 +58,7 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
     checkT5Tensors(config, reader, modelDir);
     const plans = dtypes.flatMap((dtype) => planGraphs(config, reader, dtype));
     const files = await writeAll(plans, outputDir, onProgress);
-    const int8Bytes = files.reduce((sum, { dtype, bytes }) => sum + (dtype === "int8" ? bytes : 0), 0);
-    const adapted = isAdapterFolder(modelDir) && int8Bytes > 0;
-    if (!(options.lean ?? (adapted || int8Bytes > LEAN_FROM_BYTES))) return files;
+    if (!(options.lean ?? dtypes.includes("int8"))) return files;
     const source = await openAdapterSource(modelDir, config);
     try {
       const weights = weightSource(source?.base ?? reader);

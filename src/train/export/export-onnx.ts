@@ -21,7 +21,7 @@ export interface ExportOptions {
   outputDir?: string | undefined;
   /** fp32 and int8 by default. */
   dtypes?: readonly Dtype[] | undefined;
-  /** The worker's own low-memory form; by default for models whose int8 graphs are large. */
+  /** The worker's own form; by default beside int8. */
   lean?: boolean | undefined;
   /** Name in the manifest; the model folder's by default. */
   name?: string | undefined;
@@ -50,6 +50,7 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
     judge: { yes_token_id: tokenizer.yesTokenId, no_token_id: tokenizer.noTokenId },
     ...(reward !== undefined && { reward: { type: reward.type } }),
     ...(graphs.some(isLean) && isAdapterFolder(modelDir) && { adapter: { base: await baseName(modelDir) } }),
+    ...(graphs.some(isLean) && { rows: { version: 1 as const } }),
     limits: { max_source_tokens: options.maxSourceTokens ?? 512, max_target_tokens: options.maxTargetTokens ?? 512 },
     files: [...files.map((file) => file.entry), ...graphs],
   };

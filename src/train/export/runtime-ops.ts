@@ -21,7 +21,7 @@ const PADDED = -1e30;
 export interface AttentionInputs {
   /** `[B, T, H*K]` */
   query: Float;
-  /** `[B, T, H*K]` beside a past, `[B, H, S, K]` where they are another sequence's. */
+  /** `[B, T, H*K]`, or `[B, H, S, K]` where they are another sequence's. */
   key: Float;
   value: Float;
   numHeads: number;
@@ -29,8 +29,22 @@ export interface AttentionInputs {
   keyMask?: Value<"int32"> | undefined;
   /** `[1, H, T, S]`, added to the scores. */
   bias?: Float | undefined;
+}
+
+export interface RowAttentionInputs {
+  /** `[B, T, H*K]`, as are key and value. */
+  query: Float;
+  key: Float;
+  value: Float;
+  numHeads: number;
   /** `[B, H, past, K]` each. */
-  past?: { key: Float; value: Float } | undefined;
+  past: { key: Float; value: Float };
+  /** `[B]`: the position of each row's last token of this run. */
+  lastPositions: Value<"int32">;
+  /** Positions of the longest row, this run's included; scalar. */
+  totalLength: Value<"int32">;
+  /** `[B, H, T, total]`, added to the scores. */
+  bias: Float;
 }
 
 /** The operators as functions that append to `graph`. */
@@ -82,19 +96,35 @@ export function createRuntimeOps(graph: GraphBuilder) {
       graph.emit("MatMulNBits", [x, codes, scales], [product], attributes, RUNTIME_DOMAIN);
       return product;
     },
-    /** Attention without T5's missing division by sqrt(K): `[B, T, H*K]`, and with a past also what it has grown to. */
-    attention(input: AttentionInputs): { context: Float; present?: { key: Float; value: Float } } {
-      const { query, key, value, keyMask, bias, past, numHeads } = input;
+    /**
+     * Causal attention in which every row goes on from a length of its own: keys and values lie at the start of its part of the past, and
+     * the new ones follow them. Nothing of a row depends on the others. As above without a division by sqrt(K).
+     */
+    rowAttention(input: RowAttentionInputs): { context: Float; present: { key: Float; value: Float } } {
+      const { query, key, value, past, lastPositions, totalLength, bias, numHeads } = input;
+      const context = float("GroupQueryAttention");
+      const present = { key: float("present_key"), value: float("present_value") };
+      const own = [query, key, value, past.key, past.value, lastPositions, totalLength];
+      graph.emit(
+        "GroupQueryAttention",
+        [...own, undefined, undefined, undefined, bias],
+        [context, present.key, present.value],
+        { num_heads: { int: numHeads }, kv_num_heads: { int: numHeads }, scale: { float: 1 } },
+        RUNTIME_DOMAIN,
+      );
+      return { context, present };
+    },
+    /** Attention without T5's missing division by sqrt(K): `[B, T, H*K]`. */
+    attention({ query, key, value, keyMask, bias, numHeads }: AttentionInputs): Float {
       const context = float("MultiHeadAttention");
-      const present = past && { key: float("present_key"), value: float("present_value") };
       graph.emit(
         "MultiHeadAttention",
-        [query, key, value, undefined, keyMask, bias, ...(past === undefined ? [] : [past.key, past.value])],
-        [context, ...(present === undefined ? [] : [present.key, present.value])],
+        [query, key, value, undefined, keyMask, bias],
+        [context],
         { num_heads: { int: numHeads }, scale: { float: 1 }, mask_filter_value: { float: PADDED } },
         RUNTIME_DOMAIN,
       );
-      return { context, ...(present && { present }) };
+      return context;
     },
   };
 }

@@ -101,15 +101,8 @@ export function positionBias(
   keyPositions: Int,
   bidirectional: boolean,
 ): Float {
-  const { graph, ops, config, weights } = t5;
-  const stack = bidirectional ? "encoder" : "decoder";
-  const name = `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
-  const table = graph.weight({
-    name,
-    type: "float32",
-    shape: [config.numHeads, distanceColumns(config, bidirectional)],
-    load: async () => bytesOf(distanceBiasTable(await weights.read(name), config, bidirectional)),
-  });
+  const { graph, ops, config } = t5;
+  const table = distanceTable(t5, bidirectional);
   return graph.within("position_bias", () => {
     const max = graph.int64(config.relativeAttentionMaxDistance);
     const query = ops.unsqueeze(queryPositions, graph.int64([1])); // [T, 1]
@@ -121,5 +114,35 @@ export function positionBias(
     const back = ops.sub(query, key); // negative for keys in the future
     const bias = ops.gather(table, ops.clip(back, graph.int64(0), max), 1); // [H, T, S]
     return ops.unsqueeze(ops.where(ops.less(back, graph.int64(0)), graph.float(MASKED), bias), graph.int64([0]));
+  });
+}
+
+/** Relative position bias `[B, H, T, total]` of rows that go on from `pastLengths [B]`, T = `length`. What lies ahead is not masked. */
+export function rowPositionBias(
+  t5: Pick<T5Context<never>, "graph" | "ops" | "config" | "weights">,
+  { pastLengths, total, length }: { pastLengths: Int; total: Int; length: Int },
+): Float {
+  const { graph, ops, config } = t5;
+  const table = distanceTable(t5, false);
+  return graph.within("position_bias", () => {
+    const queries = ops.add(ops.unsqueeze(pastLengths, graph.int64([1])), ops.range(length)); // [B, T]
+    const back = ops.sub(ops.unsqueeze(queries, graph.int64([2])), ops.range(total)); // [B, T, total]
+    const max = graph.int64(config.relativeAttentionMaxDistance);
+    return ops.transpose(ops.gather(table, ops.clip(back, graph.int64(0), max), 1), [1, 0, 2, 3]);
+  });
+}
+
+/** The bias by distance, `[H, n]` (relative-bias.ts). */
+function distanceTable(
+  { graph, config, weights }: Pick<T5Context<never>, "graph" | "config" | "weights">,
+  bidirectional: boolean,
+): Float {
+  const stack = bidirectional ? "encoder" : "decoder";
+  const name = `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
+  return graph.weight({
+    name,
+    type: "float32",
+    shape: [config.numHeads, distanceColumns(config, bidirectional)],
+    load: async () => bytesOf(distanceBiasTable(await weights.read(name), config, bidirectional)),
   });
 }

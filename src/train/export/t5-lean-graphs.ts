@@ -10,8 +10,8 @@ import type { WeightSource } from "./layers.ts";
 import type { LeanLayers, Rows } from "./lean-layers.ts";
 import type { Ops } from "./ops.ts";
 import type { RuntimeOps } from "./runtime-ops.ts";
-import { normWeight, positionBias, splitHeads } from "./t5-blocks.ts";
-import { pastInputs } from "./t5-cache.ts";
+import { normWeight, positionBias, rowPositionBias, splitHeads } from "./t5-blocks.ts";
+import { type Past, pastInputs } from "./t5-cache.ts";
 
 type Float = Value<"float32">;
 
@@ -71,8 +71,9 @@ export function buildLeanEncoder(t5: LeanContext): Graph {
 }
 
 /**
- * `inputs_embeds [B, T, D]`, `encoder_attention_mask [B, S]` and both caches -> `hidden_states [B, T, D]` for the head and the grown
- * cache of the self-attention. Mask and encoder side may have a batch of 1, which then serves all B rows.
+ * `inputs_embeds [B, T, D]`, `encoder_attention_mask [B, S]`, both caches and how much of the past is each row's -> `hidden_states
+ * [B, T, D]` for the head and the grown cache of the self-attention. Mask and encoder side may have a batch of 1, which then serves all B
+ * rows. Several positions at once (T > 1) need an empty past.
  */
 export function buildLeanDecoder(t5: LeanContext): Graph {
   const { config, graph, ops } = t5;
@@ -87,13 +88,12 @@ export function buildLeanDecoder(t5: LeanContext): Graph {
     own: pastInputs(t5, layer, "decoder"),
     cross: pastInputs(t5, layer, "encoder", "source_batch_size"),
   }));
-  const [first] = all;
-  if (first === undefined) throw new RangeError("a decoder has at least one layer");
-  const before = ops.squeeze(ops.sizeOf(first.own.key, 2));
+  const pastLengths = graph.input(LEAN.pastLengths, "int64", ["batch_size"]);
+  const total = graph.input(LEAN.totalLength, "int64", []);
   const perRow = ops.sizeOf(embedded, 1);
-  const length = ops.squeeze(perRow);
-  const queries = ops.add(ops.range(length), before);
-  const bias = positionBias(t5, queries, ops.range(ops.add(length, before)), false); // [1, H, T, past + T]
+  const bias = rowPositionBias(t5, { pastLengths, total, length: ops.squeeze(perRow) });
+  const lastPositions = ops.cast(ops.sub(ops.add(pastLengths, perRow), graph.int64([1])), "int32");
+  const totalLength = ops.cast(total, "int32");
   const unflatten = unflattener(t5, embedded, perRow);
   // a source that serves several rows sees them as more queries of its own: nothing in this attention depends on their order
   const bySource = ops.concat([ops.sizeOf(mask, 0), graph.int64([-1]), graph.int64([numHeads * dKv])], 0);
@@ -102,18 +102,7 @@ export function buildLeanDecoder(t5: LeanContext): Graph {
     const block = `decoder.block.${layer}`;
     return [
       sublayer(`${block}.layer.0`, (normed) =>
-        attend(
-          t5,
-          `${block}.layer.0.SelfAttention`,
-          (linear) => ({
-            query: unflatten(linear(normed, "q")),
-            key: unflatten(linear(normed, "k")),
-            value: unflatten(linear(normed, "v")),
-            bias,
-            past: own,
-          }),
-          layer,
-        ),
+        selfAttend(t5, { block, layer, own, bias, lastPositions, totalLength, unflatten }, normed),
       ),
       sublayer(`${block}.layer.1`, (normed) =>
         attend(t5, `${block}.layer.1.EncDecAttention`, (linear) => ({
@@ -165,18 +154,43 @@ function attend(
   { config, graph, ops, runtime, layers }: LeanContext,
   path: string,
   inputs: (linear: (x: Rows, letter: string) => Float) => Omit<Parameters<RuntimeOps["attention"]>[0], "numHeads">,
-  layer?: number,
 ): Float {
   const { numHeads, dKv } = config;
   const linear = (x: Rows, letter: string): Float => layers.linear(x, `${path}.${letter}.weight`);
-  const { context, present } = runtime.attention({ ...inputs(linear), numHeads });
-  if (layer !== undefined && present !== undefined) {
-    const shape = ["batch_size", numHeads, "total_decoder_sequence_length", dKv];
-    graph.output(presentName(layer, "decoder", "key"), present.key, shape);
-    graph.output(presentName(layer, "decoder", "value"), present.value, shape);
-  }
-  const rows = ops.reshape(context, graph.int64([-1, numHeads * dKv]));
-  return linear(layers.rows(rows), "o");
+  const context = runtime.attention({ ...inputs(linear), numHeads });
+  return linear(layers.rows(ops.reshape(context, graph.int64([-1, numHeads * dKv]))), "o");
+}
+
+/** The decoder's attention to its own past, which every row goes on from where it is. Result `[rows, D]`. */
+function selfAttend(
+  { config, graph, ops, runtime, layers }: LeanContext,
+  input: Pick<Parameters<RuntimeOps["rowAttention"]>[0], "bias" | "lastPositions" | "totalLength"> & {
+    block: string;
+    layer: number;
+    own: Past;
+    unflatten: (rows: Float) => Float;
+  },
+  normed: Rows,
+): Float {
+  const { block, layer, own, unflatten, bias, lastPositions, totalLength } = input;
+  const { numHeads, dKv } = config;
+  const linear = (x: Rows, letter: string): Float =>
+    layers.linear(x, `${block}.layer.0.SelfAttention.${letter}.weight`);
+  const of = (letter: string): Float => unflatten(linear(normed, letter));
+  const { context, present } = runtime.rowAttention({
+    query: of("q"),
+    key: of("k"),
+    value: of("v"),
+    past: own,
+    bias,
+    lastPositions,
+    totalLength,
+    numHeads,
+  });
+  const shape = ["batch_size", numHeads, "total_decoder_sequence_length", dKv];
+  graph.output(presentName(layer, "decoder", "key"), present.key, shape);
+  graph.output(presentName(layer, "decoder", "value"), present.value, shape);
+  return linear(layers.rows(ops.reshape(context, graph.int64([-1, numHeads * dKv]))), "o");
 }
 
 /** Gated GELU or one ReLU layer. */

@@ -26,6 +26,14 @@ const ALL_FILES = [
   "onnx/decoder_model_merged_quantized.onnx",
   "onnx/encoder_model.onnx",
   "onnx/encoder_model_quantized.onnx",
+  "onnx/lean_decoder.onnx",
+  "onnx/lean_decoder_0.bin",
+  "onnx/lean_embedding.bin",
+  "onnx/lean_embedding_scales.bin",
+  "onnx/lean_encoder.onnx",
+  "onnx/lean_encoder_0.bin",
+  "onnx/lean_head.onnx",
+  "onnx/lean_head_0.bin",
   "tokenizer.json",
   "tokenizer_config.json",
 ];
@@ -202,5 +210,5 @@ test("an export that fails leaves the earlier export whole", async () => {
   await expect(exportOnnx({ modelDir })).rejects.toThrow(/NaN/);
   expect(parseManifest(JSON.parse(await readFile(join(modelDir, MANIFEST_FILE), "utf8")))).toEqual(manifest);
   for (const file of manifest.files) expect((await readFile(join(modelDir, file.path))).length).toBe(file.bytes);
-  expect((await readdir(join(modelDir, "onnx"))).length).toBe(4);
+  expect((await readdir(join(modelDir, "onnx"))).length).toBe(12);
 });

@@ -1,0 +1,26 @@
+// How many bytes of keys and values requests may hold together, so that an isolate stays below its limit.
+
+import type { Model } from "./model.ts";
+
+/** An isolate has 128 MB; the rest is for what is not counted here. */
+const LIMIT_BYTES = 120_000_000;
+/** Objects, code and script (docs/benchmarks.md), and what requests and answers take. */
+const OBJECT_BYTES = 9_000_000;
+/** Activations of one run of the encoder, a token of its limit. */
+const WORKING_BYTES_A_TOKEN = 13_000;
+/** Even a model that leaves no room serves one short request. */
+const LEAST_BYTES = 4_000_000;
+
+/** With these models open, and `runtimeBytes` held by the runtime for them. */
+export function memoryBudget(models: ReadonlySet<Model>, runtimeBytes: number): number {
+  const tables = [...models].reduce((sum, { tableBytes }) => sum + tableBytes, 0);
+  // judge and policy of one folder are two models with one table
+  const shared = models.size > 1 && new Set([...models].map(({ encoder }) => encoder)).size === 1 ? tables / 2 : tables;
+  const working = Math.max(
+    ...[...models].map(({ config, manifest }) => {
+      const tokens = Math.min(manifest.limits.max_source_tokens, 300);
+      return (tokens * WORKING_BYTES_A_TOKEN * config.dModel) / 512;
+    }),
+  );
+  return Math.max(LEAST_BYTES, LIMIT_BYTES - OBJECT_BYTES - shared - runtimeBytes - working);
+}

@@ -1,0 +1,231 @@
+// Who works when: requests enter while their memory fits, in order of arrival, and then all go on together, a bit of each a turn. One of
+// the waiting callers drives: the platform may cut a request off at any await, so that no request's loop is special. When the driver's own
+// request is done, or it is gone, the next caller drives on; a caller that is no longer heard of loses its place. What belongs to a request
+// (its stream, its signal) is only touched in its own loop.
+
+import { CapacityError } from "../../shared/errors.ts";
+
+/** A request's work. Memory is held from the first `advance` until `release`. */
+export interface Job {
+  /** What it holds at most, while it runs. */
+  readonly bytes: number;
+  readonly isDone: boolean;
+  /** Whether `advance` has something to do; work that is shared goes on without it. */
+  readonly hasWork: boolean;
+  /** A bit of work: one run of a graph, more or less. What it throws ends the job. */
+  advance(): Promise<void>;
+  /** Called after each turn, and at the end, in the caller's own loop. */
+  deliver(): void;
+  /** Gives back what it holds; called once. */
+  release(): void;
+}
+
+export interface SchedulerOptions {
+  maxRunning: number;
+  maxWaiting: number;
+  /** How long a request waits for its turn at most. */
+  maxWaitMs: number;
+  /** How long it runs at most. */
+  maxRunMs: number;
+  /** Bytes that running jobs may hold together; one job runs whatever it holds. */
+  budgetBytes: () => number;
+  /** A step of what running jobs share. */
+  shared: () => Promise<void>;
+  tooLong: () => Error;
+}
+
+export interface Scheduler {
+  /** Resolves when the job is done; rejects with its failure, the signal's reason, or CapacityError when the line is full or slow. */
+  run(job: Job, signal?: AbortSignal): Promise<void>;
+  readonly running: number;
+  readonly waiting: number;
+}
+
+interface Entry {
+  job: Job;
+  state: "waiting" | "running" | "ended";
+  /** When it came, then when it began to run. */
+  since: number;
+  /** When its caller was last heard of, and in which turn. */
+  heard: { at: number; turn: number };
+  failure?: { error: unknown };
+}
+
+/** So long a large request lets smaller ones pass that came later. */
+const PASSING_MS = 3_000;
+/** A caller sleeps so long at most, to see whether somebody still drives. */
+const WATCH_MS = 500;
+/** A caller not heard of for so long, and for some turns, is gone. */
+const GONE_MS = 10_000;
+const GONE_TURNS = 3;
+
+/** A scheduler with nothing to do. */
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  let entries: Entry[] = [];
+  let driver: object | undefined;
+  let isInTurn = false;
+  let turn = 0;
+  let next = 0;
+  let turnEnd = deferred();
+
+  const inState = (state: Entry["state"]): Entry[] => entries.filter((entry) => entry.state === state);
+  const end = (entry: Entry): void => {
+    if (entry.state === "ended") return;
+    entry.state = "ended";
+    entries = entries.filter((other) => other !== entry);
+    entry.job.release();
+  };
+  const tell = (): void => {
+    const before = turnEnd;
+    turnEnd = deferred();
+    before.resolve();
+  };
+
+  const admit = (): void => {
+    const now = Date.now();
+    for (const entry of inState("waiting")) {
+      const running = inState("running");
+      if (running.length >= options.maxRunning) return;
+      const held = running.reduce((sum, { job }) => sum + job.bytes, 0);
+      if (running.length === 0 || held + entry.job.bytes <= options.budgetBytes()) {
+        entry.state = "running";
+        entry.since = now;
+      } else if (now - entry.since > PASSING_MS) return;
+    }
+  };
+  const endGone = (): void => {
+    const now = Date.now();
+    for (const entry of entries) {
+      if (now - entry.heard.at > GONE_MS && turn - entry.heard.turn > GONE_TURNS) end(entry);
+    }
+  };
+  const advanceOne = async (): Promise<void> => {
+    const able = inState("running").filter(({ job, failure }) => job.hasWork && failure === undefined);
+    const entry = able[next++ % Math.max(1, able.length)];
+    if (entry === undefined) return;
+    try {
+      await entry.job.advance();
+    } catch (error) {
+      entry.failure = { error };
+    }
+  };
+  const takeTurn = async (): Promise<void> => {
+    isInTurn = true;
+    try {
+      turn++;
+      endGone();
+      admit();
+      await options.shared();
+      await advanceOne();
+    } finally {
+      isInTurn = false;
+      tell();
+    }
+  };
+
+  /** What a caller does between turns. Throws to end its request. */
+  const attend = (entry: Entry, signal: AbortSignal | undefined): void => {
+    const now = Date.now();
+    entry.heard = { at: now, turn };
+    signal?.throwIfAborted();
+    entry.job.deliver();
+    if (entry.failure !== undefined) throw entry.failure.error;
+    if (entry.state === "waiting" && now - entry.since > options.maxWaitMs) throw waitedTooLong(options.maxWaitMs);
+    if (entry.state === "running" && now - entry.since > options.maxRunMs) throw options.tooLong();
+    if (entry.state === "ended") throw options.tooLong(); // it was thought gone
+  };
+
+  const drive = async (entry: Entry, signal: AbortSignal | undefined): Promise<void> => {
+    const me = {};
+    driver = me;
+    try {
+      while (!entry.job.isDone && driver === me) {
+        await takeTurn();
+        attend(entry, signal);
+        if (!entry.job.isDone) await pause();
+        signal?.throwIfAborted();
+      }
+    } finally {
+      if (driver === me) {
+        driver = undefined;
+        tell();
+      }
+    }
+  };
+
+  return {
+    async run(job, signal) {
+      signal?.throwIfAborted();
+      const waiting = inState("waiting").length;
+      // whoever came before and was not yet looked at counts as waiting: the first of them runs at once
+      if (waiting >= options.maxWaiting + (entries.length === waiting ? 1 : 0)) throw full(waiting);
+      const now = Date.now();
+      const entry: Entry = { job, state: "waiting", since: now, heard: { at: now, turn } };
+      entries = [...entries, entry];
+      const aborted = abortOf(signal);
+      /** The turn at which nobody seemed to drive, when this caller last looked. */
+      let silentSince: number | undefined;
+      try {
+        while (!job.isDone) {
+          if (driver === undefined && !isInTurn) await drive(entry, signal);
+          else {
+            const seen = turn;
+            await within(WATCH_MS, [turnEnd.promise, aborted.promise]);
+            if (turn !== seen || isInTurn || driver === undefined || signal?.aborted === true) silentSince = undefined;
+            else if (silentSince !== seen) silentSince = seen;
+            else driver = undefined;
+          }
+          attend(entry, signal);
+        }
+      } finally {
+        aborted.forget();
+        end(entry);
+      }
+    },
+    get running() {
+      return inState("running").length;
+    },
+    get waiting() {
+      return inState("waiting").length;
+    },
+  };
+}
+
+/** Lets the event loop run: other requests come in, streams go out, signals are heard. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** The first of the promises, or the end of the time. */
+async function within(ms: number, promises: readonly Promise<void>[]): Promise<void> {
+  const { promise, resolve } = deferred();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([...promises, promise]);
+  clearTimeout(timer);
+}
+
+function abortOf(signal: AbortSignal | undefined): { promise: Promise<void>; forget: () => void } {
+  const { promise, resolve } = deferred();
+  signal?.addEventListener("abort", resolve, { once: true });
+  return { promise, forget: () => signal?.removeEventListener("abort", resolve) };
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+function full(waiting: number): CapacityError {
+  return new CapacityError({ code: "busy", what: `${waiting} requests are waiting`, fix: "Try again in a second." });
+}
+
+function waitedTooLong(ms: number): CapacityError {
+  return new CapacityError({
+    code: "busy",
+    what: `the request waited ${ms / 1000} s for its turn`,
+    fix: "Try again later.",
+  });
+}
