@@ -208,7 +208,7 @@ describe("callers who leave", () => {
 
 test("work that would take minutes is refused before it begins", async () => {
   const steps = Array.from({ length: 500 }, (_, index) => ({
-    text: `${index} + 1 = ${index + 1} ${"and so on ".repeat(75)}`,
+    text: `${index} + 1 = ${index + 1} ${"and so on ".repeat(120)}`,
   }));
   const scoring = engine.score({
     prompt: asked.prompt,
