@@ -67,12 +67,22 @@ export function parseSettings(env: Env): Settings {
   const parsed = settingsSchema.safeParse(env);
   if (parsed.success) {
     const { STEPWISE_API_KEY: single, STEPWISE_API_KEYS: named = [], ...rest } = parsed.data;
-    return { ...rest, keys: single === undefined ? named : [{ name: "default", key: single }, ...named] };
+    const keys = single === undefined ? named : [{ name: "default", key: single }, ...named];
+    if (
+      new Set(keys.map(({ key }) => key)).size < keys.length ||
+      new Set(keys.map(({ name }) => name)).size < keys.length
+    )
+      throw badVariable("STEPWISE_API_KEYS: the same key or name stands there twice");
+    return { ...rest, keys };
   }
   const issue = parsed.error.issues[0];
-  throw new InputError({
+  throw badVariable(`${issue?.path.join(".") ?? "a variable"}: ${issue?.message ?? "invalid"}`);
+}
+
+function badVariable(what: string): InputError {
+  return new InputError({
     code: "bad_variable",
-    what: `${issue?.path.join(".") ?? "a variable"}: ${issue?.message ?? "invalid"}`,
+    what,
     where: "worker variables",
     fix: "Mend it in wrangler.toml, or with wrangler secret put.",
   });

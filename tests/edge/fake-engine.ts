@@ -81,7 +81,13 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
 export function appOn(engine: Engine, env: Env = {}, rateLimiter?: RateLimitBinding) {
   const logs: string[] = [];
   const settings = parseSettings(env);
-  const app = createApp({ engine, settings, metrics: createMetrics(), rateLimiter, log: (line) => logs.push(line) });
+  const app = createApp({
+    engine,
+    settings,
+    metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    rateLimiter,
+    log: (line) => logs.push(line),
+  });
   const call = async (path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const init =
       body === undefined

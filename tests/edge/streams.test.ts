@@ -1,0 +1,192 @@
+// Server-sent events against a fake engine: heartbeats, failures before and after the first event, stop strings, chats as prompts.
+
+import { describe, expect, test } from "vitest";
+import { newCall } from "../../src/edge/http/call.ts";
+import { createMetrics } from "../../src/edge/http/metrics.ts";
+import { streamEvents } from "../../src/edge/http/sse.ts";
+import { chatPrompt } from "../../src/edge/routes/openai/chat-prompt.ts";
+import { createStopFilter } from "../../src/edge/routes/openai/stop-text.ts";
+import { CapacityError } from "../../src/shared/errors.ts";
+import { appOn, fakeEngine } from "./fake-engine.ts";
+
+const quick = { settleMs: 10, heartbeatMs: 20 };
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe("events", () => {
+  const deps = { log: () => undefined, metrics: createMetrics() };
+
+  test("a comment comes while nothing else does, then the events in order", async () => {
+    const response = await streamEvents(
+      deps,
+      newCall("r", "c"),
+      async (send) => {
+        await later(200);
+        send({ a: 1 });
+        send("two\nlines", "named");
+      },
+      quick,
+    );
+    const text = await response.text();
+    expect(text).toMatch(/^(: waiting\n\n){2,}data: \{"a":1\}\n\nevent: named\ndata: two\ndata: lines\n\n$/);
+  });
+
+  test("a failure before the first event is thrown, a later one is an event", async () => {
+    const busy = new CapacityError({ code: "busy", what: "the line is full" });
+    await expect(streamEvents(deps, newCall("r", "c"), () => Promise.reject(busy), quick)).rejects.toBe(busy);
+    const response = await streamEvents(
+      deps,
+      newCall("r", "c"),
+      async (send) => {
+        send({ a: 1 });
+        await later(1);
+        throw new Error("secret");
+      },
+      quick,
+    );
+    expect(await response.text()).toBe(
+      'data: {"a":1}\n\nevent: error\ndata: {"error":"internal error","error_type":"internal","request_id":"r"}\n\n',
+    );
+  });
+
+  test("a reader that leaves aborts the call", async () => {
+    const call = newCall("r", "c");
+    const work = async (send: (data: unknown) => void) => {
+      send({ a: 1 });
+      await new Promise((_, reject) => call.signal.addEventListener("abort", () => reject(call.signal.reason)));
+    };
+    const response = await streamEvents(deps, call, work, quick);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    expect(call.signal.aborted).toBe(false);
+    await reader?.cancel();
+    expect(call.signal.aborted).toBe(true);
+  });
+
+  test("a stream holds its caller's place until it ends", async () => {
+    let finish: () => void = () => undefined;
+    const engine = fakeEngine({
+      generate: async (options) => {
+        options.onToken?.({ candidate: 0, id: 5, text: "one", logp: -1, special: false });
+        options.onToken?.({ candidate: 0, id: 1, text: "", logp: -1, special: true });
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+        const candidate = { ids: [5, 1], tokenLogps: [-1, -1], tokenTexts: [], text: "one" };
+        return { model: "m", promptTokens: 1, candidates: [{ ...candidate, finishReason: "eos_token" as const }] };
+      },
+    });
+    const { app } = appOn(engine);
+    const init = { method: "POST", body: JSON.stringify({ prompt: "x" }) };
+    const response = await app.request("/generate_stream", init);
+    const reader = response.body?.getReader();
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toContain('"text":"one"');
+    finish();
+    const rest = new TextDecoder().decode((await reader?.read())?.value);
+    expect(rest).toContain('"generated_text":"one"');
+    expect((await reader?.read())?.done).toBe(true);
+  });
+});
+
+describe("stop strings in a stream", () => {
+  test("what may begin one is held back until it is known", () => {
+    const filter = createStopFilter(["END", "Stop"]);
+    expect(filter.add("a E")).toBe("a ");
+    expect(filter.add("Nx S")).toBe("ENx ");
+    expect(filter.add("to")).toBe("");
+    expect(filter.add("p more")).toBe("");
+    expect(filter.end("a ENx Stop")).toBe("");
+  });
+
+  test("without one, everything is given in the end", () => {
+    const filter = createStopFilter(["END"]);
+    expect(filter.add("a EN")).toBe("a ");
+    expect(filter.end("a EN")).toBe("EN");
+  });
+});
+
+describe("a chat as a prompt", () => {
+  test("one question stands as it is, behind the system's words", () => {
+    expect(chatPrompt([{ role: "user", content: "Q?" }])).toEqual({ prompt: "Q?", prefix: undefined });
+    const parts = [{ type: "text" as const, text: "Q?" }];
+    expect(
+      chatPrompt([
+        { role: "system", content: "S." },
+        { role: "user", content: parts },
+      ]).prompt,
+    ).toBe("S.\nQ?");
+  });
+
+  test("several turns stand behind their roles; the assistant's last words begin the answer", () => {
+    expect(
+      chatPrompt([
+        { role: "user", content: "A?" },
+        { role: "assistant", content: "B." },
+        { role: "user", content: "C?" },
+        { role: "assistant", content: "D" },
+      ]),
+    ).toEqual({ prompt: "User: A?\nAssistant: B.\nUser: C?", prefix: "D" });
+  });
+
+  const wrong: [string, unknown, string][] = [
+    ["no message", { messages: [] }, 'field "messages"'],
+    ["no user", { messages: [{ role: "system", content: "x" }] }, "no message of the user"],
+    ["a tool's answer", { messages: [{ role: "tool", content: "x" }] }, 'field "messages[0].role"'],
+    ["an image", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }, 'field "messages[0].content"'],
+    ["tools", { messages: [{ role: "user", content: "x" }], tools: [{ type: "function" }] }, 'field "tools"'],
+    [
+      "JSON",
+      { messages: [{ role: "user", content: "x" }], response_format: { type: "json_object" } },
+      "response_format",
+    ],
+    ["a typing error", { messages: [{ role: "user", content: "x" }], temprature: 1 }, 'field "temprature"'],
+  ];
+  test.each(wrong)("%s is a 422 that names the field", async (_, body, message) => {
+    const { status, json } = await appOn(fakeEngine()).call("/v1/chat/completions", body);
+    expect(status).toBe(422);
+    expect(json).toMatchObject({ error: expect.stringContaining(message), error_type: "validation" });
+  });
+});
+
+describe("bodies", () => {
+  test("an unknown key of a megabyte is not echoed", async () => {
+    const { status, text } = await appOn(fakeEngine()).call("/generate", { prompt: "x", ["k".repeat(1_000_000)]: 1 });
+    expect(status).toBe(422);
+    expect(text.length).toBeLessThan(400);
+  });
+
+  test("a body that breaks off is a caller who has gone, and no fault of the worker", async () => {
+    const { app, logs } = appOn(fakeEngine());
+    const body = new ReadableStream({ pull: (controller) => controller.error(new Error("connection lost")) });
+    const init = { method: "POST", body, duplex: "half" };
+    expect((await app.request("/generate", init)).status).toBe(499);
+    expect(logs.map((line): unknown => JSON.parse(line))).toMatchObject([{ level: "info", status: 499 }]);
+  });
+
+  test("only so many bodies may arrive at a time", async () => {
+    const { app, call } = appOn(fakeEngine());
+    const controllers: ReadableStreamDefaultController[] = [];
+    const slow = Array.from({ length: 64 }, () => {
+      const body = new ReadableStream({ start: (controller) => void controllers.push(controller) });
+      const init = { method: "POST", body, duplex: "half" };
+      return app.request("/generate", init);
+    });
+    await later(20);
+    expect(await call("/generate", { prompt: "x" })).toMatchObject({ status: 503, json: { error_type: "overloaded" } });
+    for (const controller of controllers) controller.error(new Error("gone"));
+    await Promise.all(slow);
+    expect((await call("/generate", { prompt: "x" })).status).toBe(200);
+  });
+});
+
+test("/get_reward checks all queries before the first is scored, and scores those of one prompt together", async () => {
+  const engine = fakeEngine();
+  const { call } = appOn(engine);
+  expect((await call("/get_reward", { query: ["Q\nab", "no response"] })).status).toBe(422);
+  const many = Array.from({ length: 64 }, (_, i) => `Q${i}\n${"s\n".repeat(400)}`);
+  expect((await call("/get_reward", { query: many })).status).toBe(422);
+  expect(engine.scored).toEqual([]);
+  expect((await call("/get_reward", { query: ["Q\nab", "R\na", "Q\nabcd"] })).json).toEqual({
+    rewards: [0.5, 1, 0.25],
+  });
+  expect(engine.scored.map(({ completions }) => completions.length)).toEqual([2, 1]);
+});
