@@ -4,19 +4,30 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { z } from "zod";
+import { createWorkerClient } from "../edge/client.ts";
 import type { Aggregation } from "../shared/aggregate.ts";
 import { InputError } from "../shared/errors.ts";
 import type { Pair } from "../shared/records.ts";
+import { readAnswer } from "./bounded-text.ts";
 import { failureOfAnswer, failureOfFetch, RequestFailure } from "./request-failure.ts";
 
 const MAX_RETRY_AFTER_MS = 60_000;
 
+/** Sends one request by the typed client. */
+type Send = (init: RequestInit) => Promise<Response>;
+
 const generateAnswer = z.object({ generated_text: z.string() });
-const scoreAnswer = z.object({
-  chosen_score: z.number(),
-  rejected_score: z.number(),
-  preferred: z.enum(["chosen", "rejected"]),
-});
+const scoreAnswer = z
+  .object({
+    chosen_score: z.number(),
+    rejected_score: z.number(),
+    preferred: z.enum(["chosen", "rejected"]),
+  })
+  .refine(
+    ({ chosen_score: chosen, rejected_score: rejected, preferred }) =>
+      chosen === rejected || preferred === (chosen > rejected ? "chosen" : "rejected"),
+    { path: ["preferred"], message: "contradicts the scores" },
+  );
 export type PairScores = z.infer<typeof scoreAnswer>;
 
 const servedModel = z.object({ id: z.string(), dtype: z.string(), files: z.array(z.object({ sha256: z.string() })) });
@@ -26,6 +37,7 @@ const infoAnswer = z.object({
   template_version: z.string(),
   judge_context: z.string(),
 });
+const limitsAnswer = z.object({ max_waiting_requests: z.int().nonnegative() });
 
 /** Names that differ when the weights or the way of scoring do. */
 export interface ServedModels {
@@ -43,6 +55,8 @@ export interface ClientOptions {
   retries?: number;
   /** Pause before the second try, doubled each time, default 500. */
   minPauseMs?: number;
+  /** How long one request may wait for a worker that has too much to do, default 600,000. */
+  maxBusyMs?: number;
   signal?: AbortSignal | undefined;
 }
 
@@ -54,42 +68,61 @@ export interface WorkerClient {
   health(): Promise<void>;
   /** What is served, by GET /info; the URL where the server does not tell. */
   models(): Promise<ServedModels>;
+  /** Requests that the worker takes at a time, by GET /info; undefined where the server does not tell. */
+  concurrencyLimit(): Promise<number | undefined>;
 }
 
 /** A client for one worker. Its functions reject with RequestFailure, or with the signal's reason once that is aborted. */
 export function createClient(options: ClientOptions): WorkerClient {
-  const { apiKey, timeoutMs = 120_000, retries = 4, minPauseMs = 500, signal } = options;
+  const { apiKey, timeoutMs = 120_000, retries = 4, minPauseMs = 500, maxBusyMs = 600_000, signal } = options;
   const url = parseEndpoint(options.url);
+  const worker = createWorkerClient(url, {
+    headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+  });
 
-  async function ask(path: string, body?: unknown): Promise<string> {
+  /** One try; the text of the answer, which must be whole. */
+  async function ask<T>(send: Send, parse: (text: string) => T): Promise<T> {
     const limit = AbortSignal.timeout(timeoutMs);
     try {
-      const response = await fetch(`${url}${path}`, {
-        method: body === undefined ? "GET" : "POST",
-        headers: {
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-          ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      // a redirect would send the key to another host
+      const init: RequestInit = {
+        redirect: "manual",
         signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
-      });
-      const text = await response.text();
+      };
+      const response = await send(init);
+      if (response.status >= 300 && response.status < 400) throw redirected(response);
+      const text = await readAnswer(response);
       if (!response.ok) throw failureOfAnswer(response.status, response.headers.get("retry-after"), text);
-      return text;
+      return parse(text);
     } catch (error) {
       signal?.throwIfAborted();
       throw error instanceof RequestFailure ? error : failureOfFetch(error, timeoutMs);
     }
   }
 
-  function askAgain(path: string, body?: unknown): Promise<string> {
-    return pRetry(() => ask(path, body), {
+  /** Waits while the worker has too much to do, which is no failed try. */
+  async function askWhenFree<T>(send: Send, parse: (text: string) => T): Promise<T> {
+    const since = Date.now();
+    for (let pauseMs = minPauseMs; ; pauseMs = Math.min(2 * pauseMs, 16 * minPauseMs)) {
+      try {
+        return await ask(send, parse);
+      } catch (error) {
+        if (!(error instanceof RequestFailure) || !error.overloaded || Date.now() - since > maxBusyMs) throw error;
+        const wished = Math.min(error.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
+        // not all at once
+        await sleep(Math.max(wished, pauseMs) * (1 + Math.random() / 4), undefined, { ...(signal && { signal }) });
+      }
+    }
+  }
+
+  function askAgain<T>(send: Send, parse: (text: string) => T): Promise<T> {
+    return pRetry(() => askWhenFree(send, parse), {
       retries,
       minTimeout: minPauseMs,
       maxTimeout: 16 * minPauseMs,
       randomize: true,
       ...(signal === undefined ? {} : { signal }),
-      shouldRetry: (error) => error instanceof RequestFailure && error.retryable,
+      shouldRetry: (error) => error instanceof RequestFailure && error.retryable && !error.overloaded,
       onFailedAttempt: async (error) => {
         if (!(error instanceof RequestFailure) || error.retriesLeft === 0 || error.retryAfterMs === undefined) return;
         await sleep(Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS), undefined, {
@@ -99,20 +132,25 @@ export function createClient(options: ClientOptions): WorkerClient {
     });
   }
 
+  const info = () => askAgain((init) => worker.info.$get({}, { init }), parseJson("/info")).catch(unlessStopped);
+
   return {
     url,
     async generate(prompt, maxNewTokens) {
-      const parameters = { max_new_tokens: maxNewTokens, do_sample: false };
-      return parseAnswer("/generate", generateAnswer, await askAgain("/generate", { inputs: prompt, parameters }))
-        .generated_text;
+      const json = { inputs: prompt, parameters: { max_new_tokens: maxNewTokens, do_sample: false } };
+      const send: Send = (init) => worker.generate.$post({ json }, { init });
+      return (await askAgain(send, parseAnswer("/generate", generateAnswer))).generated_text;
     },
-    async score({ prompt, chosen, rejected }, aggregation) {
-      const body = { prompt, chosen, rejected, ...(aggregation === undefined ? {} : { aggregation }) };
-      return parseAnswer("/score", scoreAnswer, await askAgain("/score", body));
+    score({ prompt, chosen, rejected }, aggregation) {
+      const json = { prompt, chosen, rejected, ...(aggregation === undefined ? {} : { aggregation }) };
+      return askAgain((init) => worker.score.$post({ json }, { init }), parseAnswer("/score", scoreAnswer));
     },
     async health() {
       try {
-        await askAgain("/health");
+        await askAgain(
+          (init) => worker.health.$get({}, { init }),
+          () => undefined,
+        );
       } catch (error) {
         // a server without this route is there all the same
         if (error instanceof RequestFailure && error.status !== undefined && !error.retryable) return;
@@ -120,10 +158,14 @@ export function createClient(options: ClientOptions): WorkerClient {
       }
     },
     async models() {
-      const told = infoAnswer.safeParse(await askAgain("/info").then(JSON.parse).catch(unlessStopped));
+      const told = infoAnswer.safeParse(await info());
       if (!told.success) return { model: url, rewardModel: url };
       const { policy, reward, template_version, judge_context } = told.data;
       return { model: nameOf(policy), rewardModel: `${nameOf(reward)} ${template_version} ${judge_context}` };
+    },
+    async concurrencyLimit() {
+      const told = limitsAnswer.safeParse(await info());
+      return told.success ? told.data.max_waiting_requests + 1 : undefined;
     },
   };
 
@@ -151,19 +193,34 @@ function parseEndpoint(text: string): string {
   return url.href.replace(/\/+$/, "");
 }
 
-function parseAnswer<T>(path: string, schema: z.ZodType<T>, text: string): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new RequestFailure(`POST ${path} answered something that is not JSON`, {
-      status: 200,
+function redirected(response: Response): RequestFailure {
+  const to = response.headers.get("location") ?? "nowhere";
+  return new RequestFailure(
+    `HTTP ${response.status}: the server sends requests on to ${to}; give that address itself`,
+    {
+      status: response.status,
       retryable: false,
-      cause,
-    });
-  }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const field = parsed.error.issues[0]?.path.join(".") ?? "";
-  throw new RequestFailure(`POST ${path} answered without a usable "${field}"`, { status: 200, retryable: false });
+    },
+  );
+}
+
+/** Text that is not JSON although the status was good: an answer that was cut off, which another try may give whole. */
+function parseJson(path: string): (text: string) => unknown {
+  return (text) => {
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      const what = `POST ${path} answered something that is not JSON`;
+      throw new RequestFailure(what, { status: 200, retryable: true, cause });
+    }
+  };
+}
+
+function parseAnswer<T>(path: string, schema: z.ZodType<T>): (text: string) => T {
+  return (text) => {
+    const parsed = schema.safeParse(parseJson(path)(text));
+    if (parsed.success) return parsed.data;
+    const field = parsed.error.issues[0]?.path.join(".") ?? "";
+    throw new RequestFailure(`POST ${path} answered without a usable "${field}"`, { status: 200, retryable: false });
+  };
 }

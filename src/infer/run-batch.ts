@@ -131,7 +131,9 @@ async function runRecords(
     report();
   };
   report();
-  const limit = pLimit(options.concurrency);
+  // a place in the worker's line for each, so that none is turned away
+  const places = (await client.concurrencyLimit()) ?? options.concurrency;
+  const limit = pLimit(Math.max(1, Math.min(options.concurrency, places)));
   await Promise.all(records.filter(({ index }) => !results.has(index)).map((record) => limit(runRecord, record)));
 }
 

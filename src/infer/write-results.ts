@@ -31,15 +31,20 @@ export function encodeCsv(results: readonly ResultRecord[]): string {
   });
 }
 
-/** Writes results and errors, each by a temporary file; without failures an older errors file is removed. */
+/**
+ * Writes results and errors, each by a temporary file; without failures an older errors file is removed. Where nothing succeeded, the
+ * results of an earlier run stay.
+ */
 export async function writeResults(
   folder: string,
   results: readonly ResultRecord[],
   failures: readonly RecordFailure[],
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFileAtomic(join(folder, JSONL_FILE), encodeJsonl(results));
-  await writeFileAtomic(join(folder, CSV_FILE), encodeCsv(results));
+  if (results.length > 0 || failures.length === 0) {
+    await writeFileAtomic(join(folder, JSONL_FILE), encodeJsonl(results));
+    await writeFileAtomic(join(folder, CSV_FILE), encodeCsv(results));
+  }
   if (failures.length === 0) await rm(join(folder, ERRORS_FILE), { force: true });
   else
     await writeFileAtomic(

@@ -23,7 +23,7 @@ export interface WorkerServer {
   delayMs: number;
   health: number;
   /** What /info says is served; `told` false: there is no /info. */
-  models: { told: boolean; policy: string; reward: string };
+  models: { told: boolean; policy: string; reward: string; maxWaiting?: number };
   close(): Promise<void>;
 }
 
@@ -38,7 +38,14 @@ export async function startWorkerServer(): Promise<WorkerServer> {
     if (request.url === "/info") {
       const served = (id: string) => ({ id, dtype: "int8", files: [{ sha256: id }] });
       const [policy, reward] = [served(worker.models.policy), served(worker.models.reward)];
-      if (worker.models.told) send(response, 200, { policy, reward, template_version: "t", judge_context: "prefix" });
+      if (worker.models.told)
+        send(response, 200, {
+          policy,
+          reward,
+          template_version: "t",
+          judge_context: "prefix",
+          max_waiting_requests: worker.models.maxWaiting,
+        });
       else send(response, 404, { error: "not found" });
       return;
     }

@@ -54,11 +54,12 @@ export function errorBody(
   };
 }
 
-/** Hono's onError: answers in the one shape. */
-export function respondToErrors({ log }: Pick<AppDeps, "log">) {
+/** Hono's onError: answers in the one shape. When a line is full, the pace of late says when to come again. */
+export function respondToErrors({ log, accounts }: Pick<AppDeps, "log" | "accounts">) {
   return (error: unknown, c: Context<AppEnv>): Response => {
     const { status, headers, body } = errorBody(error, c.get("requestId"), log);
-    return Response.json(body, { status, headers });
+    const again = error instanceof CapacityError ? { "retry-after": String(accounts.retryAfter()) } : {};
+    return Response.json(body, { status, headers: { ...headers, ...again } });
   };
 }
 
@@ -67,5 +68,6 @@ export function misconfigured(error: unknown): Response {
   const known = toHttpError(error);
   if (known === undefined) throw error;
   const body = { error: known.message, error_type: "unavailable" };
-  return Response.json(body, { status: 503, headers: { "retry-after": "60" } });
+  const headers = { "retry-after": "60", "x-request-id": crypto.randomUUID() };
+  return Response.json(body, { status: 503, headers });
 }
