@@ -2,12 +2,14 @@
 // Each command imports what it measures, and nothing else: a process's memory is one of the figures.
 
 import { Command, Option } from "commander";
+import { AGGREGATIONS } from "../src/shared/aggregate.ts";
 import type { DecodeBenchOptions } from "../src/train/bench/decode.ts";
 import { REWARDS } from "../src/train/bench/rewards.ts";
 import type { ScoreBenchOptions } from "../src/train/bench/score.ts";
 import type { ScoringBenchOptions } from "../src/train/bench/scoring.ts";
+import type { SearchBenchOptions } from "../src/train/bench/search.ts";
 import type { TrainingBenchOptions } from "../src/train/bench/training.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
+import { fraction, wholeNumber } from "../src/train/data/flags.ts";
 import { REWARD_DEFAULTS } from "../src/train/reward/reward-config.ts";
 import { ADAPTERS, BACKENDS, type BackendChoice, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/run-config.ts";
 import { reportFailure } from "./cli.ts";
@@ -16,6 +18,11 @@ type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "loraR" | "loraTargetM
   model: string;
   rank: number;
   target: string;
+};
+
+type SearchFlags = Omit<SearchBenchOptions, "modelDir" | "rewardModelDir" | "say"> & {
+  model: string;
+  rewardModel: string;
 };
 
 const say = (line: string): void => console.error(line);
@@ -105,6 +112,25 @@ program
     const { benchDecode } = await import("../src/train/bench/decode.ts");
     const exportedDir = await exported(model);
     console.log(JSON.stringify(await benchDecode({ modelDir: model, exportedDir, ...options })));
+  });
+
+program
+  .command("search")
+  .description("problems solved by searching with step scores, against sampling with as many tokens (docs/search.md)")
+  .option("--model <dir>", "policy", "data/models/stepwise-t5-nano")
+  .option("--reward-model <dir>", "what scores the steps", "data/models/stepwise-t5-nano-prm")
+  .option("--data <dir|file>", "problems: a file, or `heldout` for new ones of the built-in kind", "heldout")
+  .option("--problems <n>", "how many", wholeNumber(1), 300)
+  .option("--samples <n>", "samples of each problem that sampling's figures are expected from", wholeNumber(1), 24)
+  .option("--temperature <t>", "of sampling and of the steps of searches", fraction(0.01, 100), 1)
+  .addOption(new Option("--aggregation <name>", "of step scores to a rank").choices(AGGREGATIONS).default("prod"))
+  .option("--max-new-tokens <n>", "longest solution", wholeNumber(1), 128)
+  .option("--seed <n>", "of problems and samples", wholeNumber(0), 42)
+  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .allowExcessArguments(false)
+  .action(async ({ model, rewardModel, ...options }: SearchFlags) => {
+    const { benchSearch } = await import("../src/train/bench/search.ts");
+    console.log(JSON.stringify(await benchSearch({ ...options, modelDir: model, rewardModelDir: rewardModel, say })));
   });
 
 program
