@@ -4,6 +4,7 @@
 import type { Manifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
 import type { ModelStore } from "../model-store.ts";
+import { beamJob } from "./beams.ts";
 import { type GenerateOptions, type Generation, generateJob } from "./generate.ts";
 import { judgeJob, type ScoreOptions, type Scoring } from "./judge.ts";
 import { memoryBudget } from "./memory-budget.ts";
@@ -132,7 +133,7 @@ export function createEngine(options: EngineOptions): Engine {
     async generate(request) {
       request.signal?.throwIfAborted();
       const { policy, ...room } = await models();
-      const job = generateJob(policy, request, room);
+      const job = request.beams === undefined ? generateJob(policy, request, room) : beamJob(policy, request, room);
       await scheduler.run(job, request.signal);
       return job.result();
     },

@@ -4,6 +4,7 @@
 import { InputError } from "../../shared/errors.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
 import type { LogitSettings, SamplingOptions } from "../../shared/sampling.ts";
+import type { EarlyStopping } from "../../shared/search/beam-search.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import { type FinishReason, type GeneratedToken, hasEnded, newRow, type Row, textOf } from "./row.ts";
@@ -31,6 +32,8 @@ export interface GenerateOptions extends LogitSettings {
   repetitionPenalty: number;
   /** Candidates drawn together; each has its own random sequence. */
   candidates: number;
+  /** Search for the likeliest texts instead of drawing some; all of them are candidates then, best first. */
+  beams?: BeamSettings | undefined;
   /** Also tell the text of each token. */
   tokenTexts?: boolean | undefined;
   /** So many of the likeliest alternatives of each token, at most 5. */
@@ -39,6 +42,13 @@ export interface GenerateOptions extends LogitSettings {
   signal?: AbortSignal | undefined;
   /** Called in order as tokens are drawn. */
   onToken?: ((event: GeneratedToken) => void) | undefined;
+}
+
+export interface BeamSettings {
+  count: number;
+  /** 1 ranks by the mean log-prob of a token, 0 by the sum. */
+  lengthPenalty: number;
+  earlyStopping: EarlyStopping;
 }
 
 export interface Candidate {
@@ -51,6 +61,8 @@ export interface Candidate {
   /** Text without special tokens, the prefix included; it ends with the stop string when one was met. */
   text: string;
   finishReason: FinishReason;
+  /** What a beam search ranked it by. */
+  beamScore?: number;
 }
 
 export interface Generation {
@@ -170,7 +182,8 @@ function settingsOf(options: GenerateOptions, maxNewTokens: number): Row["settin
   };
 }
 
-function forcedIds(model: Model, prefix: string | undefined): number[] {
+/** Ids that the completion begins with. Throws InputError when they are too many. */
+export function forcedIds(model: Model, prefix: string | undefined): number[] {
   if (prefix === undefined || prefix === "") return [];
   const ids = encodeWithinLimit(model, prefix, { what: "prefix", field: "prefix", fix: "Shorten it." });
   return ids.at(-1) === model.config.eosTokenId ? ids.slice(0, -1) : ids;
@@ -188,7 +201,8 @@ function textsOfTokens(model: Model, { forced, ids }: Row): string[] {
   return ids.map((_, index) => (prefixes[index + 1] ?? "").slice(prefixes[index]?.length ?? 0));
 }
 
-function noPolicy(model: Model): InputError {
+/** For a model that cannot generate. */
+export function noPolicy(model: Model): InputError {
   return new InputError({
     code: "not_a_policy",
     what: `model "${model.manifest.model}" is a process reward model: it scores, and writes no text`,
@@ -197,7 +211,7 @@ function noPolicy(model: Model): InputError {
 }
 
 /** Tokens to write at most; `fitting` is what memory allows. Throws InputError. */
-function targetLimit(
+export function targetLimit(
   model: Model,
   asked: number | undefined,
   { forced, fitting }: { forced: number; fitting: number },

@@ -33,8 +33,14 @@ export interface Hypothesis {
   score: number;
 }
 
-/** Runs the decoder one position on: row `i` goes on from row `parents[i]` of the call before, with `tokens[i]`. Logits [B, V]. */
-export type BeamStep = (parents: readonly number[], tokens: readonly number[]) => Promise<Float32Array>;
+/** A step of the decoder: row `i` goes on from row `parents[i]` of the step before, with `tokens[i]`. */
+export interface BeamStep {
+  parents: readonly number[];
+  tokens: readonly number[];
+}
+
+/** Yields steps, is sent their logits [B, V], returns the hypotheses, best first. */
+export type BeamSearch = Generator<BeamStep, Hypothesis[], Float32Array>;
 
 interface Beam {
   ids: number[];
@@ -42,17 +48,14 @@ interface Beam {
   logp: number;
 }
 
-/** The best `beams` hypotheses, best first. `startId` is the decoder's first token; the first call of `step` has one row. */
-export async function beamSearch(startId: number, step: BeamStep, options: BeamSearchOptions): Promise<Hypothesis[]> {
+/** Searches for the best `beams` hypotheses. `startId` is the decoder's first token; the first step has one row. */
+export function* beamSearch(startId: number, options: BeamSearchOptions): BeamSearch {
   const { beams, maxNewTokens, earlyStopping, eosTokenId, isEnd } = options;
   let running: Beam[] = [{ ids: [], tokenLogps: [], logp: 0 }];
   let finished: Hypothesis[] = [];
   let parents = [0];
   for (let length = 1; ; length++) {
-    const logits = await step(
-      parents,
-      running.map(({ ids }) => ids.at(-1) ?? startId),
-    );
+    const logits = yield { parents, tokens: running.map(({ ids }) => ids.at(-1) ?? startId) };
     const candidates = likeliest(running, logits, options);
     const hasEnded = candidates.map(
       ({ beam: { ids } }) => length >= maxNewTokens || ids.at(-1) === eosTokenId || (isEnd?.(ids) ?? false),

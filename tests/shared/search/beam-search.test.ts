@@ -7,7 +7,7 @@ import { z } from "zod";
 import { loadModel, type Model } from "../../../src/edge/engine/model.ts";
 import { allLogits, encodeSources, repeatSource } from "../../../src/edge/engine/t5.ts";
 import { adjustLogits } from "../../../src/shared/sampling.ts";
-import { type BeamStep, beamSearch } from "../../../src/shared/search/beam-search.ts";
+import { type BeamSearch, type BeamStep, beamSearch, type Hypothesis } from "../../../src/shared/search/beam-search.ts";
 import { folderStore, nodeRuntime } from "../../edge/node-runtime.ts";
 import { exportTinyModel, type TinyWeights } from "../../runtime/tiny-model.ts";
 
@@ -29,11 +29,19 @@ const golden = z
   .object({ models: z.record(z.string(), z.array(caseSchema)) })
   .parse(JSON.parse(readFileSync(new URL("../../golden/beam-search.json", import.meta.url), "utf8")));
 
+type Decoder = (step: BeamStep) => Promise<Float32Array>;
+
+async function run(search: BeamSearch, decode: Decoder): Promise<Hypothesis[]> {
+  let step = search.next();
+  while (step.done !== true) step = search.next(await decode(step.value));
+  return step.value;
+}
+
 /** A decoder without a cache. */
-async function stepOn(model: Model, prompt: readonly number[]): Promise<BeamStep> {
+async function decoderOn(model: Model, prompt: readonly number[]): Promise<Decoder> {
   const encoded = await encodeSources(model, [prompt]);
   let rows: number[][] = [[]];
-  return async (parents, tokens) => {
+  return async ({ parents, tokens }) => {
     rows = tokens.map((token, row) => [...(rows[parents[row] ?? 0] ?? []), token]);
     const { vocabSize } = model.config;
     const all = await allLogits(model, repeatSource(model, encoded, rows.length), rows.flat());
@@ -65,7 +73,7 @@ describe.each(["t5-v1.1", "t5-v1.0"] satisfies TinyWeights[])("%s: as transforme
         noRepeatNgramSize: settings.no_repeat_ngram_size,
         minNewTokens: settings.min_new_tokens,
       };
-      const found = await beamSearch(0, await stepOn(model, prompt), {
+      const search = beamSearch(0, {
         beams: settings.num_beams,
         maxNewTokens: settings.max_new_tokens,
         lengthPenalty: settings.length_penalty,
@@ -74,6 +82,7 @@ describe.each(["t5-v1.1", "t5-v1.0"] satisfies TinyWeights[])("%s: as transforme
         vocabSize: model.config.vocabSize,
         adjust: (logps, ids) => adjustLogits(logps, { startId: 0, ids, newTokens: ids.length, endIds: [1] }, adjusting),
       });
+      const found = await run(search, await decoderOn(model, prompt));
       expect(found.map(({ ids }) => ids)).toEqual(hypotheses.map(([ids]) => ids));
       found.forEach(({ score }, at) => {
         expect(score).toBeCloseTo(hypotheses[at]?.[1] ?? Number.NaN, 4);
@@ -85,8 +94,8 @@ describe.each(["t5-v1.1", "t5-v1.0"] satisfies TinyWeights[])("%s: as transforme
 test("an end that is not EOS ends a hypothesis, too; the log-probs told are the model's, without what was added to them", async () => {
   // two ids and EOS, the same at every step: 0.2, 0.5, 0.3
   const logits = [0.2, 0.5, 0.3].map(Math.log);
-  const step: BeamStep = async (parents) => Float32Array.from(parents.flatMap(() => logits));
-  const found = await beamSearch(0, step, {
+  const decode: Decoder = async ({ parents }) => Float32Array.from(parents.flatMap(() => logits));
+  const search = beamSearch(0, {
     beams: 2,
     maxNewTokens: 9,
     lengthPenalty: 0,
@@ -96,6 +105,7 @@ test("an end that is not EOS ends a hypothesis, too; the log-probs told are the 
     adjust: (logps) => logps.map((logp) => logp - 1),
     isEnd: (ids) => ids.length === 3,
   });
+  const found = await run(search, decode);
   // EOS at once: ln 0.3 - 1; then 1, EOS: ln 0.15 - 2. All of three ids are below: ln 0.125 - 3
   expect(found.map(({ ids }) => ids)).toEqual([[2], [1, 2]]);
   expect(found[1]?.score).toBeCloseTo(Math.log(0.15) - 2, 5);
