@@ -4,9 +4,12 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { CapacityError } from "../shared/errors.ts";
+import { isLean, MANIFEST_FILE } from "../shared/manifest.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
-import { MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
+import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
+import { pageFolders, prepareEdgePages } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import { EDGE_WASM, PROJECT_ROOT, WRANGLER_CONFIG } from "./local-worker.ts";
 import { runWrangler } from "./run-wrangler.ts";
@@ -16,6 +19,13 @@ const MAX_SCRIPT_BYTES = 64 * MIB;
 const LOG_IN = "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID.";
 /** Weights beyond this leave too little of an isolate's 128 MB for the runtime and its activations. */
 const MAX_WEIGHT_BYTES = 45 * MIB;
+/** The low-memory form holds its weights once; a T5 small has 73 MiB and runs in 116 MB. */
+const MAX_LEAN_WEIGHT_BYTES = 80 * MIB;
+
+const OPEN_TO_ALL =
+  "warning       the address is public: without a key anyone may use it, at any rate. Set one (npx wrangler secret put STEPWISE_API_KEY) and uncomment [[ratelimits]] in wrangler.toml";
+
+type PlacedFile = EdgeModels["files"][number];
 
 export interface DeployOptions {
   policyDir: string;
@@ -25,22 +35,33 @@ export interface DeployOptions {
   dryRun: boolean;
   /** Where the models are laid out; the directory that wrangler.toml names by default. */
   assetsDir?: string | undefined;
+  /** wrangler.toml by default. */
+  configPath?: string | undefined;
   say: (line: string) => void;
 }
 
 /** Throws ArtifactError for models that are not exported, CapacityError over a limit or when wrangler fails. */
 export async function deployWorker(options: DeployOptions): Promise<void> {
   const { policyDir, rewardDir, dtype, dryRun, say } = options;
+  const configPath = options.configPath ?? WRANGLER_CONFIG;
+  const { bucket, isLimited } = await readPlatformConfig(configPath);
   const assetsDir = options.assetsDir ?? join(PROJECT_ROOT, "outputs/edge_models");
+  // with a bucket the models are no assets
+  const modelsDir = bucket === undefined ? assetsDir : `${assetsDir}_r2`;
   await mkdir(assetsDir, { recursive: true });
-  const models = await prepareEdgeModels({ policyDir, rewardDir, assetsDir, dtype });
-  checkAssets(models.files);
+  await mkdir(modelsDir, { recursive: true });
+  const models = await prepareEdgeModels({ policyDir, rewardDir, assetsDir: modelsDir, dtype });
+  await removeStrays(assetsDir, bucket === undefined ? [models.policy, models.reward] : []);
+  await prepareEdgePages(assetsDir);
+  checkWeights(models.files);
+  if (bucket === undefined) checkAssets(models.files);
   say(`policy        ${policyDir}`);
   say(`reward model  ${rewardDir}${models.reward === models.policy ? " (the same, opened once)" : ""}`);
   say(`model files   ${mebibytes(totalBytes(models.files))} in ${models.files.length} files, ${dtype}`);
+  if (bucket !== undefined) say(`bucket        ${bucket} (R2)`);
   await prepareEdgeWasm(EDGE_WASM);
   const vars = [`POLICY_MODEL:${models.policy}`, `REWARD_MODEL:${models.reward}`, `DTYPE:${dtype}`];
-  const flags = ["--config", WRANGLER_CONFIG, "--assets", assetsDir, ...vars.flatMap((pair) => ["--var", pair])];
+  const flags = ["--config", configPath, "--assets", assetsDir, ...vars.flatMap((pair) => ["--var", pair])];
 
   const bundleDir = await mkdtemp(join(tmpdir(), "stepwise-bundle-"));
   try {
@@ -58,27 +79,72 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
     await rm(bundleDir, { recursive: true, force: true });
   }
   say("plan          Workers Paid: a request computes for longer than the 10 ms of CPU time of the free plan");
-  if (!dryRun) await runWrangler(["deploy", ...flags], { show: true, fix: LOG_IN });
+  if (!isLimited) say(OPEN_TO_ALL);
+  if (dryRun) return;
+  if (bucket !== undefined) await fillBucket(bucket, modelsDir, models.files, say);
+  await runWrangler(["deploy", ...flags], { show: true, fix: LOG_IN });
 }
 
-function checkAssets(files: readonly { path: string; bytes: number }[]): void {
-  const weights = totalBytes(files.filter(({ path }) => path.endsWith(".onnx")));
-  if (weights > MAX_WEIGHT_BYTES) {
-    throw new CapacityError({
-      code: "models_too_large",
-      what: `the graphs have ${mebibytes(weights)} together; above ${mebibytes(MAX_WEIGHT_BYTES)} they do not fit a worker's 128 MB of memory`,
-      where: "policy and reward model",
-      fix: "Deploy them as int8, use one folder for both, or train a smaller model; npm run dev has no such limit.",
-    });
-  }
+/** Every file that holds weights counts, whatever it is called. */
+function checkWeights(files: readonly PlacedFile[]): void {
+  const isLeanModel = files.some(isLean);
+  const limit = isLeanModel ? MAX_LEAN_WEIGHT_BYTES : MAX_WEIGHT_BYTES;
+  const weights = totalBytes(files.filter(({ role }) => isLean({ role }) || role === "encoder" || role === "decoder"));
+  if (weights <= limit) return;
+  throw new CapacityError({
+    code: "models_too_large",
+    what: `the graphs and weights have ${mebibytes(weights)} together; above ${mebibytes(limit)} they do not fit a worker's 128 MB of memory`,
+    where: "policy and reward model",
+    fix: "Deploy them as int8, use one folder for both, or train a smaller model; npm run dev and npm run serve have no such limit.",
+  });
+}
+
+function checkAssets(files: readonly PlacedFile[]): void {
   const large = files.find(({ bytes }) => bytes > MAX_ASSET_BYTES);
   if (large === undefined) return;
   throw new CapacityError({
     code: "asset_too_large",
     what: `${mebibytes(large.bytes)}, a static asset may have ${mebibytes(MAX_ASSET_BYTES)}`,
     where: large.path,
-    fix: "Put the models in an R2 bucket (wrangler.toml, MODELS), or train a smaller one.",
+    fix: "Put the models in an R2 bucket: uncomment [[r2_buckets]] (binding MODELS) in wrangler.toml, and deploy again; or train a smaller one.",
   });
+}
+
+/** What is left of earlier layouts would be uploaded with the rest. */
+async function removeStrays(assetsDir: string, folders: readonly string[]): Promise<void> {
+  const known = new Set([...folders, ...(await pageFolders())]);
+  for (const name of await readdir(assetsDir)) {
+    if (!known.has(name)) await rm(join(assetsDir, name), { recursive: true, force: true });
+  }
+}
+
+/** Puts the models into the bucket, each manifest last: a worker that reads meanwhile finds a whole model. */
+async function fillBucket(
+  bucket: string,
+  modelsDir: string,
+  files: readonly PlacedFile[],
+  say: (line: string) => void,
+): Promise<void> {
+  const folders = new Set(files.map(({ path }) => path.slice(0, path.indexOf("/"))));
+  const paths = [...files.map(({ path }) => path), ...[...folders].map((folder) => `${folder}/${MANIFEST_FILE}`)];
+  for (const path of paths) {
+    say(`upload        ${path}`);
+    const put = ["r2", "object", "put", `${bucket}/${path}`, "--file", join(modelsDir, path), "--remote"];
+    await runWrangler(put, { fix: LOG_IN });
+  }
+}
+
+const platformConfigSchema = z.object({
+  r2_buckets: z.array(z.object({ binding: z.string(), bucket_name: z.string().optional() })).default([]),
+  ratelimits: z.array(z.object({ name: z.string() })).default([]),
+});
+
+/** What of wrangler's settings decides here. */
+async function readPlatformConfig(config: string): Promise<{ bucket: string | undefined; isLimited: boolean }> {
+  const { unstable_readConfig: readConfig } = await import("wrangler");
+  const { r2_buckets: buckets, ratelimits } = platformConfigSchema.parse(readConfig({ config }));
+  const bucket = buckets.find(({ binding }) => binding === "MODELS")?.bucket_name;
+  return { bucket, isLimited: ratelimits.some(({ name }) => name === "RATE_LIMITER") };
 }
 
 function totalBytes(files: readonly { bytes: number }[]): number {

@@ -4,7 +4,7 @@
 import { copyFile, link, mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ArtifactError } from "../shared/errors.ts";
-import { isLean, MANIFEST_FILE, type Manifest, parseManifest } from "../shared/manifest.ts";
+import { isLean, MANIFEST_FILE, type Manifest, type ManifestFile, parseManifest } from "../shared/manifest.ts";
 import { DEFAULT_DTYPES, type Dtype } from "../shared/onnx-names.ts";
 
 /** Largest static asset of a worker. https://developers.cloudflare.com/workers/platform/limits/#static-assets */
@@ -15,7 +15,7 @@ export interface EdgeModels {
   policy: string;
   reward: string;
   /** The files put there, paths below the assets directory. */
-  files: { path: string; bytes: number }[];
+  files: Pick<ManifestFile, "path" | "role" | "bytes">[];
 }
 
 /** Reads the manifest of an exported model. Throws ArtifactError that tells how to export it. */
@@ -55,7 +55,7 @@ export async function prepareEdgeModels(options: {
   if (same) await rm(rewardFolder, { recursive: true, force: true });
   const reward = same ? [] : await placeModel(rewardDir, rewardFolder, dtype);
   const below = (folder: string, files: typeof policy) =>
-    files.map(({ path, bytes }) => ({ path: `${folder}/${path}`, bytes }));
+    files.map(({ path, role, bytes }) => ({ path: `${folder}/${path}`, role, bytes }));
   return {
     policy: "policy",
     reward: same ? "policy" : "reward",
@@ -64,7 +64,7 @@ export async function prepareEdgeModels(options: {
 }
 
 /** Places one model beside its target, then swaps it in. */
-async function placeModel(modelDir: string, target: string, dtype: Dtype): Promise<{ path: string; bytes: number }[]> {
+async function placeModel(modelDir: string, target: string, dtype: Dtype): Promise<ManifestFile[]> {
   const manifest = await readManifest(modelDir);
   const lean = manifest.files.some((file) => isLean(file) && file.dtype === dtype);
   const files = manifest.files.filter(

@@ -1,7 +1,7 @@
 // The process that runs one local worker: wrangler's bundler and real workerd, told what to do by its parent over IPC.
 // It ends when the parent lets go of it, however the parent ended.
 
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { unstable_startWorker } from "wrangler";
 import { requestSchema, type StartRequest } from "./local-worker-protocol.ts";
@@ -9,7 +9,7 @@ import { requestSchema, type StartRequest } from "./local-worker-protocol.ts";
 async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof unstable_startWorker>>> {
   const worker = await unstable_startWorker({
     config: request.configPath,
-    assets: request.serveFiles ? await emptyFolder(request.assetsDir) : request.assetsDir,
+    assets: request.pagesDir,
     ...(request.envFile !== undefined && { envFiles: [request.envFile] }),
     bindings: {
       ...Object.fromEntries(
@@ -32,12 +32,6 @@ async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof u
   const url = await worker.url;
   process.send?.({ url: url.origin });
   return worker;
-}
-
-async function emptyFolder(parent: string): Promise<string> {
-  const folder = join(parent, "empty");
-  await mkdir(folder, { recursive: true });
-  return folder;
 }
 
 /** Answers a GET with the file of that path. */

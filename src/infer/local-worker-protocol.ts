@@ -8,6 +8,8 @@ export const requestSchema = z.object({
   assetsDir: z.string(),
   /** Wrangler takes no asset above 25 MiB, not even here, and is slow with large ones: this process then hands the files over itself. */
   serveFiles: z.boolean(),
+  /** What is served as assets: the models' own directory, or one with the pages alone. */
+  pagesDir: z.string(),
   /** A file that need not exist; it keeps a developer's .dev.vars out. */
   envFile: z.string().optional(),
   port: z.number(),

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { ArtifactError, type CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { type EdgeModels, prepareEdgeModels } from "./edge-models.ts";
+import { prepareEdgePages } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import type { StartRequest } from "./local-worker-protocol.ts";
 import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd } from "./worker-child.ts";
@@ -84,6 +85,9 @@ export async function startOnAssets(
   const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false } = options;
   const port = await choosePort(options.port);
   await prepareEdgeWasm(EDGE_WASM);
+  const serveFiles = models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES);
+  const pagesDir = serveFiles ? join(assetsDir, "pages") : assetsDir;
+  await prepareEdgePages(pagesDir);
   const { child, lastLines } = forkWorker(PROJECT_ROOT, onLog);
   const killNow = () => killGroup(child);
   process.once("exit", killNow);
@@ -95,7 +99,8 @@ export async function startOnAssets(
     configPath: WRANGLER_CONFIG,
     assetsDir,
     ...(!watch && { envFile: join(assetsDir, "none.env") }),
-    serveFiles: models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES),
+    serveFiles,
+    pagesDir,
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,

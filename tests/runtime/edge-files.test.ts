@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deployWorker } from "../../src/infer/deploy-worker.ts";
 import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
 import { importedMemoryFlag, prepareEdgeWasm, withStack } from "../../src/infer/edge-wasm.ts";
+import { PROJECT_ROOT } from "../../src/infer/local-worker.ts";
 import { CapacityError } from "../../src/shared/errors.ts";
 import { exportTinyModel } from "./tiny-model.ts";
 
@@ -137,31 +138,60 @@ describe("deploy", () => {
     expect(lines.join("\n")).toContain("Workers Paid");
   });
 
-  test("a graph over the asset limit is refused by name and size", async () => {
-    const dir = join(folder, "large");
+  /** A copy of the tiny model whose manifest and file of one role have another size, and perhaps another role. */
+  async function grown(name: string, bytes: number, role = "encoder"): Promise<string> {
+    const dir = join(folder, name);
     await mkdir(join(dir, "onnx"), { recursive: true });
-    const large = 26 * 2 ** 20;
-    const manifest: { files: { path: string; bytes: number }[] } = JSON.parse(
+    const manifest: { files: { path: string; role: string; bytes: number }[] } = JSON.parse(
       await readFile(join(model.dir, "stepwise_manifest.json"), "utf8"),
     );
     for (const file of manifest.files) {
-      const content = await readFile(join(model.dir, file.path));
-      await writeFile(join(dir, file.path), content);
+      await writeFile(join(dir, file.path), await readFile(join(model.dir, file.path)));
       if (file.path !== "onnx/encoder_model_quantized.onnx") continue;
-      await truncate(join(dir, file.path), large);
-      file.bytes = large;
+      await truncate(join(dir, file.path), bytes);
+      file.bytes = bytes;
+      file.role = role;
     }
     await writeFile(join(dir, "stepwise_manifest.json"), JSON.stringify(manifest));
-    const deploy = deployWorker({
-      policyDir: dir,
-      rewardDir: dir,
-      dtype: "int8",
-      dryRun: true,
-      assetsDir: join(folder, "deploy-large"),
-      say: () => undefined,
-    });
-    await expect(deploy).rejects.toThrow(CapacityError);
-    await expect(deploy).rejects.toThrow(
+    return dir;
+  }
+  const deploy = (dir: string, more: { assetsDir: string; configPath?: string; say?: (line: string) => void }) =>
+    deployWorker({ policyDir: dir, rewardDir: dir, dtype: "int8", dryRun: true, say: () => undefined, ...more });
+
+  test("low-memory weights count, too", async () => {
+    // the decoder's role makes it a low-memory form; 81 MiB in one file that is not called .onnx there
+    const dir = await grown("lean", 81 * 2 ** 20, "lean_decoder");
+    const refused = deploy(dir, { assetsDir: join(folder, "deploy-lean") });
+    await expect(refused).rejects.toThrow("the graphs and weights have 81.0 MiB together; above 80.0 MiB");
+  });
+
+  test("with a bucket for the models, no asset is too large, and the models are none", async () => {
+    const configPath = join(PROJECT_ROOT, `wrangler.${process.pid}.test.toml`);
+    const bucket = '\n[[r2_buckets]]\nbinding = "MODELS"\nbucket_name = "stepwise-models"\n';
+    await writeFile(configPath, (await readFile(join(PROJECT_ROOT, "wrangler.toml"), "utf8")) + bucket);
+    const assetsDir = join(folder, "deploy-bucket");
+    await mkdir(join(assetsDir, "stray"), { recursive: true });
+    const lines: string[] = [];
+    try {
+      await deploy(await grown("bucket", 26 * 2 ** 20), { assetsDir, configPath, say: (line) => lines.push(line) });
+    } finally {
+      await rm(configPath);
+    }
+    expect(lines.join("\n")).toContain("bucket        stepwise-models (R2)");
+    // nothing but the pages is uploaded as assets
+    expect(await readdir(assetsDir)).toEqual(["docs"]);
+  });
+
+  test("a public address without a limit is warned of", async () => {
+    const lines: string[] = [];
+    await deploy(model.dir, { assetsDir: join(folder, "deploy-open"), say: (line) => lines.push(line) });
+    expect(lines.join("\n")).toMatch(/warning +the address is public.*STEPWISE_API_KEY/);
+  });
+
+  test("a graph over the asset limit is refused by name and size", async () => {
+    const refused = deploy(await grown("large", 26 * 2 ** 20), { assetsDir: join(folder, "deploy-large") });
+    await expect(refused).rejects.toThrow(CapacityError);
+    await expect(refused).rejects.toThrow(
       "26.0 MiB, a static asset may have 25.0 MiB (policy/onnx/encoder_model_quantized.onnx)",
     );
   });
