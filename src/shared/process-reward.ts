@@ -37,6 +37,12 @@ export function parseRewardModelFile(json: unknown, where = REWARD_MODEL_FILE): 
   });
 }
 
+/**
+ * Put after the steps of an unfinished solution, whose last step is then read at its newline, as in training, and not at the end of a whole
+ * solution. The decoder looks back only, so that what it says makes no difference to the scores before it.
+ */
+export const NEXT_STEP = { text: "..." };
+
 /** Token ids of a question and a solution, and where its steps end. */
 export interface SolutionTokens {
   /** The encoder's input, ending in EOS. */

@@ -16,7 +16,8 @@ export function streamGenerate(deps: AppDeps, body: GenerateBody, call: Call): P
   const parameters = body.parameters ?? {};
   const prompt = promptOf(body);
   const options = generateOptionsOf(prompt, parameters);
-  if (options.candidates > 1) throw noBestOf();
+  const several = (["best_of", "num_beams"] as const).find((field) => (parameters[field] ?? 1) > 1);
+  if (several !== undefined || (parameters.search ?? null) !== null) throw oneText(several ?? "search");
   return streamEvents(deps, call, async (send) => {
     const steps =
       parameters.score_steps === true ? createStepScorer(deps, call, prompt, (step) => send(step, "step")) : undefined;
@@ -55,11 +56,11 @@ export function streamGenerate(deps: AppDeps, body: GenerateBody, call: Call): P
   });
 }
 
-function noBestOf(): InputError {
+function oneText(field: string): InputError {
   return new InputError({
     code: "bad_request",
-    what: "a stream has one candidate",
-    where: 'field "parameters.best_of"',
-    fix: "Leave best_of out, or do not stream.",
+    what: "a stream has one text, not several to choose from",
+    where: `field "parameters.${field}"`,
+    fix: "Leave it out, or do not stream.",
   });
 }

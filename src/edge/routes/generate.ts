@@ -2,20 +2,22 @@
 // https://huggingface.github.io/text-generation-inference/
 
 import { z } from "zod";
-import type { Candidate, GeneratedToken, Generation } from "../engine/generate.ts";
+import type { Candidate, GeneratedToken, GenerateOptions, Generation } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
-import { meter } from "../http/meter.ts";
+import { searchConflict, searchShape } from "../search/parameters.ts";
+import { type Solved, solve } from "../search/solve.ts";
 import { generateOptionsOf, parametersSchema, samplingOf } from "./generate-parameters.ts";
-import { type StepScore, scoreTexts } from "./step-scores.ts";
 import { text } from "./text.ts";
-import { createTokenLog } from "./tokens.ts";
+
+/** TGI's parameters, and how several solutions are found and ranked. */
+const generateParametersSchema = z.strictObject({ ...parametersSchema.shape, ...searchShape });
 
 export const generateSchema = z
   .strictObject({
     prompt: text.optional().describe("The prompt."),
     inputs: text.optional().describe("The prompt, under TGI's name."),
-    parameters: parametersSchema.nullish(),
+    parameters: generateParametersSchema.nullish(),
     stream: z.boolean().nullish().describe("Answer with server-sent events."),
   })
   .superRefine((body, ctx) => {
@@ -23,10 +25,9 @@ export const generateSchema = z
       ctx.addIssue({ code: "custom", path: ["prompt"], message: "send either `prompt` or `inputs`" });
     }
     const parameters = body.parameters ?? {};
-    if ((parameters.best_of ?? 1) > 1 && !samplingOf(parameters).doSample) {
-      const message = "needs sampling: set do_sample or temperature";
-      ctx.addIssue({ code: "custom", path: ["parameters", "best_of"], message });
-    }
+    const conflict = searchConflict(parameters, samplingOf(parameters).doSample);
+    if (conflict === undefined) return;
+    ctx.addIssue({ code: "custom", path: ["parameters", conflict.field], message: conflict.message });
   });
 
 export type GenerateBody = z.output<typeof generateSchema>;
@@ -57,10 +58,6 @@ export function tgiTopTokens({ topTokens = [] }: GeneratedToken) {
   return topTokens.map(({ id, text: added, logp }) => ({ id, text: added, logprob: logp, special: false }));
 }
 
-function totalLogp(candidate: Candidate): number {
-  return candidate.tokenLogps.reduce((sum, logp) => sum + logp, 0);
-}
-
 /** Tokens of prompt and completions. */
 export function usageOf({ promptTokens, candidates }: Generation) {
   const completionTokens = candidates.reduce((sum, { ids }) => sum + ids.length, 0);
@@ -75,34 +72,42 @@ export function usageOf({ promptTokens, candidates }: Generation) {
 export async function generateResult(deps: AppDeps, body: GenerateBody, call: Call) {
   const parameters = body.parameters ?? {};
   const prompt = promptOf(body);
-  const options = generateOptionsOf(prompt, parameters);
-  const log = parameters.details === true ? createTokenLog() : undefined;
-  const generation = await deps.engine.generate({ ...options, signal: call.signal, onToken: log?.onToken });
-  const usage = usageOf(generation);
-  meter(deps, call, { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens });
-  const order = generation.candidates
-    .map((candidate, row) => ({ candidate, row }))
-    .sort((a, b) => totalLogp(b.candidate) - totalLogp(a.candidate));
-  const texts = order.map(({ candidate }) => candidate.text);
-  const scores = parameters.score_steps === true ? await scoreTexts(deps, call, prompt, texts) : [];
-  const [best, ...others] = order;
+  const options = optionsOf(prompt, parameters);
+  const { model, promptTokens, completionTokens, solutions, tally, rounds } = await solve(
+    deps,
+    call,
+    options,
+    parameters,
+  );
+  const [best, ...others] = solutions;
   if (best === undefined) throw new TypeError("the engine returned no candidate");
   const start = parameters.return_full_text === true ? prompt : "";
   const seed = options.sampling.doSample ? options.seed : null;
+  const textOf = ({ candidate, scores }: Solved) => ({
+    generated_text: start + candidate.text,
+    finish_reason: candidate.finishReason,
+    ...(candidate.beamScore !== undefined && { beam_score: candidate.beamScore }),
+    ...scores,
+  });
   return {
-    generated_text: start + best.candidate.text,
-    finish_reason: best.candidate.finishReason,
-    model: generation.model,
-    usage,
-    ...scored(scores[0]),
-    ...(log !== undefined && {
+    ...textOf(best),
+    model,
+    usage: {
+      prompt_tokens: promptTokens,
+      completion_tokens: completionTokens,
+      total_tokens: promptTokens + completionTokens,
+    },
+    ...((parameters.n ?? 1) > 1 && { sequences: solutions.slice(0, parameters.n ?? 1).map(textOf) }),
+    ...(tally.length > 0 && { votes: tally }),
+    ...(rounds !== undefined && { search: { rounds, tokens: completionTokens } }),
+    ...(parameters.details === true && {
       details: {
-        ...details(best.candidate, log.of(best.row), seed),
+        ...details(best.candidate, best.tokens, seed),
         ...(others.length > 0 && {
-          best_of_sequences: others.map(({ candidate, row }, index) => ({
+          best_of_sequences: others.map(({ candidate, tokens, scores }) => ({
             generated_text: start + candidate.text,
-            ...details(candidate, log.of(row), seed),
-            ...scored(scores[index + 1]),
+            ...details(candidate, tokens, seed),
+            ...scores,
           })),
         }),
       },
@@ -110,6 +115,9 @@ export async function generateResult(deps: AppDeps, body: GenerateBody, call: Ca
   };
 }
 
-function scored(scores: { score: number | null; steps: StepScore[] } | undefined) {
-  return scores ?? {};
+/** A step search draws its steps: it samples at temperature 1 unless told otherwise. */
+function optionsOf(prompt: string, parameters: z.output<typeof generateParametersSchema>): GenerateOptions {
+  const options = generateOptionsOf(prompt, parameters);
+  if (parameters.search === undefined || parameters.search === null) return options;
+  return { ...options, sampling: { ...options.sampling, doSample: true } };
 }

@@ -1,5 +1,7 @@
 // Scores of the steps that the policy has written, for `score_steps`: all at the end, or each as it is complete.
 
+import type { Aggregation } from "../../shared/aggregate.ts";
+import { NEXT_STEP } from "../../shared/process-reward.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import type { Scoring } from "../engine/judge.ts";
 import type { AppDeps } from "../http/app-env.ts";
@@ -20,11 +22,12 @@ export async function scoreTexts(
   call: Call,
   prompt: string,
   texts: readonly string[],
+  aggregation = deps.settings.AGGREGATION,
 ): Promise<{ score: number | null; steps: StepScore[] }[]> {
   const asked = texts.map(splitSteps);
   const written = asked.filter((steps) => steps.length > 0);
   if (written.length === 0) return texts.map(() => ({ score: null, steps: [] }));
-  const { completions } = await scoreSteps(deps, call, prompt, written);
+  const { completions } = await scoreSteps(deps, call, prompt, { solutions: written, aggregation });
   const scores = completions.values();
   return asked.map((steps) => {
     const scored = steps.length === 0 ? undefined : scores.next().value;
@@ -37,13 +40,13 @@ async function scoreSteps(
   deps: Deps,
   call: Call,
   prompt: string,
-  solutions: readonly (readonly { text: string }[])[],
+  { solutions, aggregation }: { solutions: readonly (readonly { text: string }[])[]; aggregation: Aggregation },
 ): Promise<Scoring> {
   const { engine, settings } = deps;
   const scoring = await engine.score({
     prompt,
     completions: solutions.map((steps) => ({ field: "score_steps", steps })),
-    aggregation: settings.AGGREGATION,
+    aggregation,
     context: settings.JUDGE_CONTEXT,
     signal: call.signal,
   });
@@ -51,12 +54,6 @@ async function scoreSteps(
   meter(deps, call, { promptTokens: scoring.promptTokens, steps });
   return scoring;
 }
-
-/**
- * A step after the last one. A process reward model reads the end of a solution behind its last step, and a step that is followed by
- * another where its line ends; what follows changes nothing there.
- */
-const NEXT_STEP = { text: "..." };
 
 /** Hears a text grow, and tells the score of each step in order, one request at a time. */
 export function createStepScorer(deps: Deps, call: Call, prompt: string, tell: (step: StepScore) => void) {
@@ -70,7 +67,10 @@ export function createStepScorer(deps: Deps, call: Call, prompt: string, tell: (
       const { reward } = await deps.engine.load();
       const isProcess = reward.manifest.reward?.type === "process";
       const asked = isProcess && !isWhole ? [...steps, NEXT_STEP] : steps;
-      const { completions } = await scoreSteps(deps, call, prompt, [asked]);
+      const { completions } = await scoreSteps(deps, call, prompt, {
+        solutions: [asked],
+        aggregation: deps.settings.AGGREGATION,
+      });
       for (const [index, step] of (completions[0]?.steps ?? []).entries()) {
         if (index >= from && index < steps.length) tell({ index, ...step });
       }

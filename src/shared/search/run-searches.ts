@@ -15,12 +15,22 @@ export interface Continuation {
   finished: boolean;
 }
 
+/** A solution to be scored, or the beginning of one: a process reward model tells its last step apart from the last of a whole solution. */
+export interface ScoreAsk {
+  problem: number;
+  text: string;
+  finished: boolean;
+}
+
 /** The models of searches; `problem` is a search's place in the list given to `runSearches`. */
 export interface SearchModels {
-  /** Continues every prefix `count` times, up to the end of its next step: a list of continuations an ask, all in one batch. */
+  /**
+   * Continues every prefix `count` times, up to the end of its next step: a list of continuations an ask,
+   * empty where nothing can follow, all in one batch.
+   */
   write(asks: readonly (Ask & { problem: number })[]): Promise<(readonly Continuation[])[]>;
   /** A score for each step of every text, all in one batch. No text is given twice, and none without a step. */
-  score(texts: readonly { problem: number; text: string }[]): Promise<(readonly number[])[]>;
+  score(texts: readonly ScoreAsk[]): Promise<(readonly number[])[]>;
 }
 
 interface Running {
@@ -57,16 +67,16 @@ export async function runSearches(searches: readonly StepSearch[], models: Searc
   return results;
 }
 
-interface Text {
-  problem: number;
-  text: string;
-}
-
 /** Scores each text once: many continuations are equal. */
-async function scoreDistinct(texts: readonly Text[], models: SearchModels): Promise<(text: Text) => readonly number[]> {
-  const keyOf = ({ problem, text }: Text): string => `${problem} ${text.trim()}`;
+async function scoreDistinct(
+  texts: readonly ScoreAsk[],
+  models: SearchModels,
+): Promise<(text: ScoreAsk) => readonly number[]> {
+  const keyOf = ({ problem, text, finished }: ScoreAsk): string => `${problem} ${finished} ${text.trim()}`;
   const withSteps = texts.filter(({ text }) => splitSteps(text).length > 0);
-  const distinct = new Map(withSteps.map((one) => [keyOf(one), { problem: one.problem, text: one.text }]));
+  const distinct = new Map(
+    withSteps.map((one) => [keyOf(one), { problem: one.problem, text: one.text, finished: one.finished }]),
+  );
   const scores = distinct.size === 0 ? [] : await models.score([...distinct.values()]);
   const byKey = new Map([...distinct.keys()].map((key, at) => [key, scores[at] ?? []]));
   return (text) => byKey.get(keyOf(text)) ?? [];

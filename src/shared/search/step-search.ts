@@ -75,13 +75,19 @@ export type StepSearch = Generator<Ask[], StepSearchResult, readonly (readonly E
 /** A prefix on its way, and the subtree that it belongs to. */
 interface Node extends Solution {
   subtree: number;
+  /** Nothing more can be written after it. */
+  ended: boolean;
 }
 
-/** Runs a search: yields what must be written, one list of expansions an ask is sent back. */
+/** Runs a search: yields what must be written; a list of expansions an ask is sent back, empty where nothing can follow. */
 export function* stepSearch(options: StepSearchOptions): StepSearch {
   const { kind, width, expand, depth, aggregation } = options;
   const root: Solution = { text: "", stepScores: [], score: Number.NEGATIVE_INFINITY, logp: 0, finished: false };
-  let nodes: Node[] = Array.from({ length: kind === "dvts" ? width : 1 }, (_, subtree) => ({ ...root, subtree }));
+  let nodes: Node[] = Array.from({ length: kind === "dvts" ? width : 1 }, (_, subtree) => ({
+    ...root,
+    subtree,
+    ended: false,
+  }));
   const spending = { tokens: 0, continuations: 0 };
   let rounds = 0;
   let stream = 0;
@@ -96,23 +102,30 @@ export function* stepSearch(options: StepSearchOptions): StepSearch {
       stream: stream++,
     }));
     const expansions = yield asks;
-    const grown = plan.open.flatMap((node, at) =>
-      distinct(expansions[at] ?? []).map((expansion): Node => {
+    const grown = plan.open.flatMap((node, at) => {
+      const nexts = distinct(expansions[at] ?? []);
+      if (nexts.length === 0) return [{ ...node, ended: true }];
+      return nexts.map((expansion): Node => {
         spending.tokens += expansion.spent;
         spending.continuations += expansion.times;
-        return { ...solutionOf(node, expansion, aggregation), subtree: node.subtree };
-      }),
-    );
+        const { subtree } = node;
+        return { ...solutionOf(node, expansion, aggregation), subtree, ended: expansion.finished };
+      });
+    });
     const closed = nodes.filter((node) => !plan.open.includes(node));
     nodes = kind === "dvts" ? bestOfEach([...closed, ...grown]) : byRank([...closed, ...grown]).slice(0, width);
   }
   const written = byRank(nodes).filter(({ text }) => text !== "");
-  const solutions = [...written.filter(({ finished }) => finished), ...openNodes(written)];
-  return { solutions: solutions.map(({ subtree: _, ...solution }) => solution), tokens: spending.tokens, rounds };
+  const solutions = [...written.filter(({ finished }) => finished), ...written.filter(({ finished }) => !finished)];
+  return {
+    solutions: solutions.map(({ subtree: _, ended: __, ...solution }) => solution),
+    tokens: spending.tokens,
+    rounds,
+  };
 }
 
 function openNodes(nodes: readonly Node[]): Node[] {
-  return nodes.filter(({ finished }) => !finished);
+  return nodes.filter(({ ended }) => !ended);
 }
 
 /**

@@ -156,6 +156,9 @@ export async function benchSearch(options: SearchBenchOptions): Promise<SearchBe
             return checked(i, (solutions[first]?.text ?? "").trim()).exact;
           });
           const column = columnOf(exact);
+          const { value, low, high } = resampler.mean(column);
+          const interval = `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+          say(`  ${choice}: ${interval} at ${tokens.toFixed(0)} tokens`);
           searches.push({
             method: kind,
             ...shape,

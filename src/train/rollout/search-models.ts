@@ -2,10 +2,12 @@
 // prefixes in one call of the reward model.
 
 import { InputError } from "../../shared/errors.ts";
+import { NEXT_STEP } from "../../shared/process-reward.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
 import type { SamplingOptions } from "../../shared/sampling.ts";
-import type { Continuation, SearchModels } from "../../shared/search/run-searches.ts";
+import type { Continuation, ScoreAsk, SearchModels } from "../../shared/search/run-searches.ts";
 import type { Ask } from "../../shared/search/step-search.ts";
+import { ProcessRewardModel } from "../reward/process-reward-model.ts";
 import type { RewardModel } from "../reward/reward-model.ts";
 import { startStream } from "./continuations.ts";
 import { newlineTokenId, prefixIds } from "./prefix-ids.ts";
@@ -72,8 +74,16 @@ export function searchModels(policy: Policy, rewardModel: RewardModel, options: 
       return written;
     },
     async score(texts) {
-      const completions = texts.map(({ problem, text }) => ({ prompt: prompts[problem] ?? "", completion: text }));
-      return rewardModel.score(completions).map(({ stepScores }) => stepScores);
+      const isBegun = ({ finished }: ScoreAsk): boolean => !finished && rewardModel instanceof ProcessRewardModel;
+      const completions = texts.map((ask) => ({
+        prompt: prompts[ask.problem] ?? "",
+        completion: isBegun(ask) ? `${ask.text.trimEnd()}\n${NEXT_STEP.text}` : ask.text,
+      }));
+      const scored = rewardModel.score(completions);
+      return scored.map(({ stepScores }, at) => {
+        const ask = texts[at];
+        return ask !== undefined && isBegun(ask) ? stepScores.slice(0, -1) : stepScores;
+      });
     },
   };
 }

@@ -110,6 +110,19 @@ describe("diverse verifier tree search", () => {
   });
 });
 
+test("a prefix after which nothing can be written is kept as it is", async () => {
+  const models = worldModels();
+  const blocked: SearchModels = {
+    ...models,
+    write: async (asks) => (asks[0]?.prefix === "" ? models.write(asks) : asks.map(() => [])),
+  };
+  const [result] = await runSearches([stepSearch(OPTIONS)], blocked);
+  expect(result?.solutions.map(({ text, score, finished }) => [text, score, finished])).toEqual([
+    ["b9\n", 0.9, false],
+    ["c6\n", 0.6, false],
+  ]);
+});
+
 test("searches that run side by side find what each finds alone", async () => {
   const all = [OPTIONS, { ...OPTIONS, kind: "dvts" as const }, { ...OPTIONS, width: 1 }];
   const together = await runSearches(all.map(stepSearch), worldModels());

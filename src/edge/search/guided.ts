@@ -1,0 +1,146 @@
+// A step search on the engine: the next steps of all kept prefixes are written side by side, then all are scored in one request.
+
+import { CapacityError } from "../../shared/errors.ts";
+import { NEXT_STEP } from "../../shared/process-reward.ts";
+import { type Continuation, runSearches, type SearchModels } from "../../shared/search/run-searches.ts";
+import { type Ask, type StepSearchOptions, stepSearch } from "../../shared/search/step-search.ts";
+import { splitSteps } from "../../shared/steps.ts";
+import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
+import type { AppDeps } from "../http/app-env.ts";
+import type { Call } from "../http/call.ts";
+import { firstFailureAborts } from "../http/first-failure.ts";
+import { meter } from "../http/meter.ts";
+import { MAX_WIDTH } from "./parameters.ts";
+
+/** A search ends after so long, and returns what it has. */
+const MAX_SEARCH_MS = 110_000;
+/** Rows of one ask have seeds one after another. */
+const SEEDS_AN_ASK = 16;
+/** A text read again may have a few tokens more than those that were written. */
+const SPARE_TOKENS = 4;
+
+export interface GuidedSolution {
+  candidate: Candidate;
+  tokens: readonly GeneratedToken[];
+  stepScores: readonly number[];
+}
+
+export interface GuidedResult {
+  model: string;
+  promptTokens: number;
+  /** All that were written, dropped steps included. */
+  completionTokens: number;
+  rounds: number;
+  /** Best first. */
+  solutions: GuidedSolution[];
+}
+
+/** Searches for solutions of `options.prompt`. Throws what the engine throws, CapacityError when the time was over at once. */
+export async function guidedSearch(
+  deps: AppDeps,
+  call: Call,
+  options: GenerateOptions,
+  search: StepSearchOptions,
+): Promise<GuidedResult> {
+  const { policy, reward } = await deps.engine.load();
+  const isProcess = reward.manifest.reward?.type === "process";
+  const limit = Math.min(policy.manifest.limits.max_target_tokens - SPARE_TOKENS, options.maxNewTokens ?? Infinity);
+  const endsAt = Date.now() + Math.min(options.maxTimeMs ?? MAX_SEARCH_MS, MAX_SEARCH_MS);
+  /** Tokens of every text that was written. */
+  const written = new Map<string, Written>([["", { ids: [], tokens: [], reason: "length" }]]);
+  let promptTokens = 0;
+
+  const writeOne = async (ask: Ask): Promise<Continuation[]> => {
+    const { prefix, count } = ask;
+    const before = written.get(prefix);
+    if (before === undefined) throw new TypeError("a prefix that was not written");
+    const maxNewTokens = Math.min(ask.maxNewTokens, limit - before.ids.length);
+    const leftMs = endsAt - Date.now();
+    if (maxNewTokens < 1 || leftMs <= 0) return [];
+    const events: GeneratedToken[][] = Array.from({ length: count }, () => []);
+    const generation = await deps.engine.generate({
+      ...options,
+      prefix,
+      candidates: count,
+      maxNewTokens,
+      maxTimeMs: leftMs,
+      seed: (options.seed + ask.stream * SEEDS_AN_ASK) % 2 ** 32,
+      stop: [...options.stop, "\n"],
+      signal: call.signal,
+      onToken: (token) => events[token.candidate]?.push(token),
+    });
+    promptTokens = generation.promptTokens;
+    return generation.candidates.map((candidate, row) => {
+      const tokens = events[row] ?? [];
+      const text = tokens.map((token) => token.text).join("");
+      const isStopped = candidate.finishReason === "stop_sequence" && !text.endsWith("\n");
+      const whole = prefix + text;
+      if (!written.has(whole)) {
+        written.set(whole, {
+          ids: [...before.ids, ...candidate.ids],
+          tokens: [...before.tokens, ...tokens],
+          reason: candidate.finishReason,
+        });
+      }
+      return {
+        text,
+        tokens: candidate.ids.length,
+        logp: candidate.tokenLogps.reduce((sum, logp) => sum + logp, 0),
+        finished: candidate.finishReason === "eos_token" || isStopped,
+      };
+    });
+  };
+  const models: SearchModels = {
+    write: (asks) => firstFailureAborts(call, asks, writeOne, MAX_WIDTH),
+    async score(texts) {
+      const asked = texts.map(({ text, finished }) => {
+        const steps = splitSteps(text);
+        return { field: "search", steps: isProcess && !finished ? [...steps, NEXT_STEP] : steps, count: steps.length };
+      });
+      const scoring = await deps.engine.score({
+        prompt: options.prompt,
+        completions: asked,
+        aggregation: search.aggregation,
+        context: deps.settings.JUDGE_CONTEXT,
+        signal: call.signal,
+      });
+      const steps = asked.reduce((sum, { count }) => sum + count, 0);
+      meter(deps, call, { promptTokens: scoring.promptTokens, steps });
+      return scoring.completions.map((one, at) => one.steps.slice(0, asked[at]?.count).map(({ score }) => score));
+    },
+  };
+  const [result] = await runSearches([stepSearch(search)], models);
+  if (result === undefined || result.solutions.length === 0) throw nothingWritten();
+  const solutions = result.solutions.map(({ text, finished, stepScores }): GuidedSolution => {
+    const { ids, tokens, reason } = written.get(text) ?? { ids: [], tokens: [], reason: "length" as const };
+    const candidate: Candidate = {
+      ids: [...ids],
+      tokenLogps: tokens.map(({ logp }) => logp),
+      tokenTexts: [],
+      text,
+      finishReason: finished ? reason : "length",
+    };
+    return { candidate, tokens, stepScores };
+  });
+  return {
+    model: policy.manifest.model,
+    promptTokens,
+    completionTokens: result.tokens,
+    rounds: result.rounds,
+    solutions,
+  };
+}
+
+interface Written {
+  ids: readonly number[];
+  tokens: readonly GeneratedToken[];
+  reason: Candidate["finishReason"];
+}
+
+function nothingWritten(): CapacityError {
+  return new CapacityError({
+    code: "deadline",
+    what: "the time for the search was over before a step was written",
+    fix: "Allow more time (max_time), or try when the worker is less busy.",
+  });
+}
