@@ -6,12 +6,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createEngine } from "../../src/edge/engine/engine.ts";
 import { closeModel, judgeOf, loadModel, type Model } from "../../src/edge/engine/model.ts";
 import { allLogits, encodeSources } from "../../src/edge/engine/t5.ts";
+import { folderStore } from "../../src/serve/folder-store.ts";
+import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { MANIFEST_FILE, parseManifest } from "../../src/shared/manifest.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { exportedModels } from "../../src/train/export/exported-models.ts";
 import { writeSafetensors } from "../../src/train/safetensors.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
-import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const nodeRuntime = createNodeRuntime(1);
 
 const SOURCE = [20, 31, 42, 53, 24, 35, 46, 57, 28];
 const TARGET = [0, 30, 41, 22, 63];

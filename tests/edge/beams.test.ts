@@ -8,8 +8,11 @@ import { beamJob } from "../../src/edge/engine/beams.ts";
 import { createEngine } from "../../src/edge/engine/engine.ts";
 import { type GenerateOptions, generate } from "../../src/edge/engine/generate.ts";
 import { loadModel, type Model } from "../../src/edge/engine/model.ts";
+import { folderStore } from "../../src/serve/folder-store.ts";
+import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
-import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const nodeRuntime = createNodeRuntime(1);
 
 const golden = z
   .object({

@@ -6,10 +6,13 @@ import { createEngine, type Engine, type EngineOptions } from "../../src/edge/en
 import type { GenerateOptions } from "../../src/edge/engine/generate.ts";
 import { batchesByLength } from "../../src/edge/engine/judge.ts";
 import type { ModelStore } from "../../src/edge/model-store.ts";
+import { folderStore } from "../../src/serve/folder-store.ts";
+import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
 import { openReference, type Reference } from "../runtime/reference.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
-import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const nodeRuntime = createNodeRuntime(1);
 
 const PROMPT = "Tom has 3 apples and gets 4.";
 const SOLUTION = "3 + 4 = 7\nSo Tom has 7 apples.\nAnd no more.";

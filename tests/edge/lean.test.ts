@@ -10,11 +10,14 @@ import { createEmbedding } from "../../src/edge/engine/lean.ts";
 import { closeModel, loadModel, type Model } from "../../src/edge/engine/model.ts";
 import { allLogits, decodeStep, encodeSources, repeatSource } from "../../src/edge/engine/t5.ts";
 import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
+import { folderStore } from "../../src/serve/folder-store.ts";
+import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { isLean, MANIFEST_FILE, parseManifest } from "../../src/shared/manifest.ts";
 import { parseT5Config } from "../../src/shared/t5-config.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { exportTinyModel, type TinyWeights } from "../runtime/tiny-model.ts";
-import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const nodeRuntime = createNodeRuntime(1);
 
 const SOURCE = [20, 31, 42, 53, 24, 35, 46, 57, 28];
 const TARGET = [0, 30, 41, 22, 63];

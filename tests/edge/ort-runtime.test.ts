@@ -12,10 +12,13 @@ import type { Runtime } from "../../src/edge/engine/runtime.ts";
 import { createOrtRuntime } from "../../src/edge/ort/runtime.ts";
 import { sessionOptions } from "../../src/edge/ort/session-options.ts";
 import { prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
+import { folderStore } from "../../src/serve/folder-store.ts";
+import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { DTYPES } from "../../src/shared/onnx-names.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
-import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const nodeRuntime = createNodeRuntime(1);
 
 const PROMPT = "Tom has 3 apples and gets 4 more. How many apples has he?";
 const request = {

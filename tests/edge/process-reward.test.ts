@@ -5,12 +5,15 @@ import { createEngine, type Engine } from "../../src/edge/engine/engine.ts";
 import type { ScoreOptions } from "../../src/edge/engine/judge.ts";
 import { closeModel, loadModel } from "../../src/edge/engine/model.ts";
 import { scoreProcess } from "../../src/edge/engine/process-reward.ts";
+import { folderStore } from "../../src/serve/folder-store.ts";
+import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import type { Dtype } from "../../src/shared/onnx-names.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { openReference } from "../runtime/reference.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
-import { folderStore, nodeRuntime } from "./node-runtime.ts";
+
+const nodeRuntime = createNodeRuntime(1);
 
 const PROMPT = "Tom has 3 apples and gets 4.";
 const SOLUTIONS = ["3 + 4 = 7\nSo Tom has 7 apples.\nAnd no more.", "3 + 4 = 8", "3 + 4 = 7\nSo Tom has 7 apples."];

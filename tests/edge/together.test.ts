@@ -11,9 +11,9 @@ import type { GeneratedToken, GenerateOptions, Generation } from "../../src/edge
 import { createOrtRuntime } from "../../src/edge/ort/runtime.ts";
 import { sessionOptions } from "../../src/edge/ort/session-options.ts";
 import { prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
+import { folderStore } from "../../src/serve/folder-store.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
-import { folderStore } from "./node-runtime.ts";
 
 const MODEL = "data/models/stepwise-t5-nano";
 

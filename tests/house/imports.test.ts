@@ -35,6 +35,8 @@ const forbidden: [file: string, imported: string][] = [
   ["src/infer/a.ts", "../edge/app.ts"],
   ["src/infer/a.ts", "@tensorflow/tfjs"],
   ["scripts/a.ts", "@tensorflow/tfjs"],
+  ["src/serve/a.ts", "../train/loss.ts"],
+  ["src/serve/a.ts", "onnxruntime-web"],
 ];
 
 const allowed: [file: string, imported: string][] = [
@@ -49,6 +51,9 @@ const allowed: [file: string, imported: string][] = [
   ["src/train/model/a.ts", "../tensorflow.ts"],
   ["src/train/a.ts", "onnxruntime-node"],
   ["src/infer/a.ts", "../shared/errors.ts"],
+  ["src/infer/a.ts", "../edge/client.ts"],
+  ["src/serve/a.ts", "../edge/app.ts"],
+  ["src/serve/a.ts", "onnxruntime-node"],
   ["scripts/a.ts", "../src/train/loss.ts"],
 ];
 

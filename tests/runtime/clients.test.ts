@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { InferenceClient } from "@huggingface/inference";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { prepareEdgePages } from "../../src/infer/edge-pages.ts";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
+import { startServer } from "../../src/serve/serve.ts";
 import { exportOnnx } from "../../src/train/export/export-onnx.ts";
 import { openReference, type Reference } from "./reference.ts";
 
@@ -43,6 +45,55 @@ afterAll(async () => {
 });
 
 const MODEL = "stepwise-t5-nano";
+
+test("npm run serve, on Node, gives the same answers", async () => {
+  const [policyDir, rewardDir] = [join(folder, MODEL), join(folder, `${MODEL}-prm`)];
+  const log: string[] = [];
+  const server = await startServer({
+    policyDir,
+    rewardDir,
+    dtype: "fp32",
+    host: "127.0.0.1",
+    port: 0,
+    env: {},
+    preparePages: prepareEdgePages,
+    log: (line) => log.push(line),
+  });
+  try {
+    const ask = async (url: string, path: string, body: unknown) => {
+      const init = {
+        method: "POST",
+        body: JSON.stringify(body),
+        headers: { connection: "close", "x-request-id": "r" },
+      };
+      const response = await fetch(`${url}${path}`, init);
+      return { status: response.status, text: (await response.text()).replace(/-?\d+\.\d+(e-\d+)?/g, "NUMBER") };
+    };
+    const sampled = { temperature: 0.8, seed: 5, max_new_tokens: 40, details: true };
+    const asked: [string, unknown][] = [
+      ["/generate", { prompt: PROMPT, parameters: { details: true } }],
+      ["/generate", { prompt: OTHER, parameters: sampled }],
+      ["/generate_stream", { inputs: PROMPT }],
+      ["/score", { prompt: PROMPT, chosen: "Mia has 12 + 7 = 19 apples.\nA: 19", rejected: "A: 5" }],
+      ["/generate", { prompt: "apples ".repeat(2_000) }],
+      ["/score", { prompt: PROMPT }],
+    ];
+    for (const [path, body] of asked)
+      expect(await ask(server.url, path, body)).toEqual(await ask(worker.url, path, body));
+    // numbers differ in the last digits only
+    const chosen = async (url: string): Promise<number> => {
+      const body = JSON.stringify({ prompt: PROMPT, chosen: "Mia has 12 + 7 = 19 apples.\nA: 19", rejected: "A: 5" });
+      const response = await fetch(`${url}/score`, { method: "POST", body, headers: { connection: "close" } });
+      return Object(await response.json()).chosen_score;
+    };
+    expect(await chosen(server.url)).toBeCloseTo(await chosen(worker.url), 4);
+    const page = await fetch(`${server.url}/docs/swagger-ui-bundle.js`, { headers: { connection: "close" } });
+    expect([page.status, (await page.arrayBuffer()).byteLength > 100_000]).toEqual([200, true]);
+    expect(log.length).toBeGreaterThan(asked.length);
+  } finally {
+    await server.stop();
+  }
+});
 
 describe("openai: completions", () => {
   test("a greedy completion is the reference's text, with usage", async () => {

@@ -1,5 +1,6 @@
 // What the app is made of, and what its middleware leaves for the handlers.
 
+import type { Context } from "hono";
 import type { Engine } from "../engine/engine.ts";
 import type { PageFiles, RateLimitBinding, Settings } from "../env.ts";
 import type { Accounts } from "./accounts.ts";
@@ -11,6 +12,8 @@ export interface AppDeps {
   metrics: Metrics;
   accounts: Accounts;
   rateLimiter?: RateLimitBinding | undefined;
+  /** The caller's address; Cloudflare's header by default. */
+  addressOf?: ((c: Context) => string | undefined) | undefined;
   /** Files of the pages, by their path; absent: there are no pages. */
   pages?: PageFiles | undefined;
   /** Takes one JSON line a request, and one a fault; no user's text in it. */

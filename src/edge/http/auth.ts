@@ -1,6 +1,7 @@
 // Who asks: the name of the key in `Authorization: Bearer KEY`, or the caller's address where no keys are set. Keys are compared in
 // constant time: all of them, by digest, so that neither their length nor their order leaks.
 
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AppDeps, AppEnv } from "./app-env.ts";
 import { HttpError } from "./errors.ts";
@@ -14,9 +15,9 @@ export function isOpen(path: string): boolean {
 }
 
 /** Lets a request pass when no key is set, or when it carries one, and says whose it is. */
-export function requireApiKey({ settings }: Pick<AppDeps, "settings">) {
+export function requireApiKey({ settings, addressOf = cloudflareAddress }: Pick<AppDeps, "settings" | "addressOf">) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    c.set("client", c.req.header("cf-connecting-ip") ?? "anonymous");
+    c.set("client", addressOf(c) ?? "anonymous");
     if (settings.keys.length > 0 && !isOpen(c.req.path)) {
       const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
       const digest = await digestOf(given);
@@ -31,6 +32,11 @@ export function requireApiKey({ settings }: Pick<AppDeps, "settings">) {
     }
     await next();
   });
+}
+
+/** The platform sets this header itself; elsewhere a caller could. */
+function cloudflareAddress(c: Context): string | undefined {
+  return c.req.header("cf-connecting-ip");
 }
 
 async function digestOf(text: string): Promise<Uint8Array> {

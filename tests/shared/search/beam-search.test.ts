@@ -6,10 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { loadModel, type Model } from "../../../src/edge/engine/model.ts";
 import { allLogits, encodeSources, repeatSource } from "../../../src/edge/engine/t5.ts";
+import { folderStore } from "../../../src/serve/folder-store.ts";
+import { createNodeRuntime } from "../../../src/serve/node-runtime.ts";
 import { adjustLogits } from "../../../src/shared/sampling.ts";
 import { type BeamSearch, type BeamStep, beamSearch, type Hypothesis } from "../../../src/shared/search/beam-search.ts";
-import { folderStore, nodeRuntime } from "../../edge/node-runtime.ts";
 import { exportTinyModel, type TinyWeights } from "../../runtime/tiny-model.ts";
+
+const nodeRuntime = createNodeRuntime(1);
 
 const caseSchema = z.object({
   prompt: z.array(z.number()),

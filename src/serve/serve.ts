@@ -1,0 +1,103 @@
+// The worker's app on Node: the same routes and engine, onnxruntime-node on all cores, models from their folders.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { serve } from "@hono/node-server";
+import { getConnInfo } from "@hono/node-server/conninfo";
+import { createApp } from "../edge/app.ts";
+import { createEngine } from "../edge/engine/engine.ts";
+import { type Env, parseSettings } from "../edge/env.ts";
+import { createMetrics } from "../edge/http/metrics.ts";
+import { InputError } from "../shared/errors.ts";
+import type { Dtype } from "../shared/onnx-names.ts";
+import { folderStore } from "./folder-store.ts";
+import { createNodeRuntime } from "./node-runtime.ts";
+
+export interface ServeOptions {
+  /** Exported model folders. */
+  policyDir: string;
+  rewardDir: string;
+  dtype: Dtype;
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  /** Threads of a graph; all cores by default. */
+  threads?: number | undefined;
+  /** The worker's variables and secrets, by the names of wrangler.toml. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Copies the pages into a folder. */
+  preparePages: (dir: string) => Promise<void>;
+  log: (line: string) => void;
+}
+
+/** A request's head and body must arrive in this time; an answer may take longer. */
+const MAX_ARRIVAL_MS = 20_000;
+
+/** Starts the server when both models are open. Throws ArtifactError for a model that is unfit, InputError for a port that is taken. */
+export async function startServer(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const { policyDir, rewardDir, dtype, threads = availableParallelism(), log } = options;
+  const settings = parseSettings({
+    ...variablesOf(options.env),
+    POLICY_MODEL: "policy",
+    REWARD_MODEL: "reward",
+    DTYPE: dtype,
+  });
+  const same = policyDir === rewardDir;
+  const engine = createEngine({
+    store: folderStore({ policy: policyDir, reward: rewardDir }),
+    runtime: createNodeRuntime(threads),
+    policy: "policy",
+    reward: same ? "policy" : "reward",
+    dtype,
+    maxWaiting: settings.MAX_WAITING,
+  });
+  await engine.load();
+  const pagesDir = await mkdtemp(join(tmpdir(), "stepwise-pages-"));
+  await options.preparePages(pagesDir);
+  const app = createApp({
+    engine,
+    settings,
+    metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    pages: folderStore({ docs: join(pagesDir, "docs") }),
+    addressOf: (c) => getConnInfo(c).remote.address,
+    log,
+  });
+  const server = serve({ fetch: app.fetch, hostname: options.host, port: options.port });
+  Object.assign(server, { requestTimeout: MAX_ARRIVAL_MS, headersTimeout: MAX_ARRIVAL_MS });
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", (cause) => reject(cannotListen(options, cause)));
+  });
+  const address = server.address();
+  const { port } = isAddress(address) ? address : options;
+  return {
+    url: `http://${options.host}:${port}`,
+    async stop() {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        if ("closeAllConnections" in server) server.closeAllConnections();
+      });
+      await rm(pagesDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The variables that are set. */
+function variablesOf(env: ServeOptions["env"]): Env {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+}
+
+function isAddress(address: unknown): address is AddressInfo {
+  return typeof address === "object" && address !== null && "port" in address;
+}
+
+function cannotListen({ host, port }: ServeOptions, cause: Error): InputError {
+  return new InputError({
+    code: "port_taken",
+    what: `cannot listen on ${host}:${port}: ${cause.message}`,
+    fix: "Choose another --port or --host.",
+    cause,
+  });
+}
