@@ -2,6 +2,8 @@
 // Each command imports what it measures, and nothing else: a process's memory is one of the figures.
 
 import { Command, Option } from "commander";
+import type { LoadOptions } from "../src/bench/load/load.ts";
+import { BASE_MODEL } from "../src/infer/default-models.ts";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
 import type { DecodeBenchOptions } from "../src/train/bench/decode.ts";
 import { REWARDS } from "../src/train/bench/rewards.ts";
@@ -25,6 +27,12 @@ type SearchFlags = Omit<SearchBenchOptions, "modelDir" | "rewardModelDir" | "say
   rewardModel: string;
 };
 
+type LoadFlags = Pick<LoadOptions, "rounds" | "seconds" | "promptTokens" | "overloadSeconds" | "leaving"> & {
+  model: string;
+  reward?: string;
+  tokens: number;
+};
+
 const say = (line: string): void => console.error(line);
 
 async function exported(model: string): Promise<string> {
@@ -44,6 +52,25 @@ program
     const { benchEdge } = await import("../src/bench/edge.ts");
     const modelDir = await exported(model);
     console.log(JSON.stringify(await benchEdge({ modelDir, tokens, say })));
+  });
+
+program
+  .command("load")
+  .description("the worker in workerd under load: 1, 8 and 16 clients, overload, clients that leave")
+  .option("--model <dir>", "policy; exported first if need be", BASE_MODEL)
+  .option("--reward <dir>", "reward model (default: the policy)")
+  .option("--rounds <n>", "rounds of 1, 8 and 16 clients by turns", wholeNumber(1), 3)
+  .option("--seconds <n>", "of each measurement of a round", wholeNumber(1), 8)
+  .option("--tokens <n>", "longest answer", wholeNumber(1), 48)
+  .option("--prompt-tokens <n>", "words added to the prompts, in tokens", wholeNumber(0), 0)
+  .option("--overload-seconds <n>", "length of the overload by 64 clients; 0: none", wholeNumber(0), 60)
+  .option("--leaving <n>", "clients that leave at random moments; 0: none", wholeNumber(0), 1000)
+  .allowExcessArguments(false)
+  .action(async (flags: LoadFlags) => {
+    const { benchLoad } = await import("../src/bench/load/load.ts");
+    const { model, reward = model, tokens, ...rest } = flags;
+    const [modelDir, rewardDir] = [await exported(model), await exported(reward)];
+    console.log(JSON.stringify(await benchLoad({ ...rest, modelDir, rewardDir, maxNewTokens: tokens, say })));
   });
 
 program

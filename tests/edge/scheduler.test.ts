@@ -133,6 +133,18 @@ test("callers who leave the line give their places to others at once, and are ne
   ]);
 });
 
+test("a job that is done is not worked on, however late its caller takes the result", async () => {
+  const scheduler = schedulerOf({ maxWaiting: 4 });
+  const done = jobOf(1);
+  done.advance = async () => {
+    if (done.isDone) throw new Error("worked on after its end");
+    done.done++;
+  };
+  const others = Array.from({ length: 3 }, () => jobOf(20));
+  await Promise.all([...others.map((job) => scheduler.run(job)), scheduler.run(done)]);
+  expect(done.done).toBe(1);
+});
+
 test("a job that fails ends its own request alone", async () => {
   const scheduler = schedulerOf();
   const bad = jobOf(5);

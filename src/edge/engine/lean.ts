@@ -13,8 +13,8 @@ export interface Lean {
 }
 
 /**
- * Lookup in a table `[V, D]` of int8 whose groups of 32 values (whole rows where D is no multiple) share a bfloat16 scale, little-endian.
- * Throws ShapeError when the files do not have these sizes.
+ * Lookup in a table `[V, D]` of int8 whose groups of 32 values (whole rows where D is no multiple) share a bfloat16 scale, or of float32
+ * without scales; little-endian. Throws ShapeError when the files do not have these sizes.
  */
 export function createEmbedding(
   config: T5Config,
@@ -23,6 +23,8 @@ export function createEmbedding(
   where: string,
 ): Lean["embed"] {
   const { vocabSize, dModel } = config;
+  const floatBytes = vocabSize * dModel * Float32Array.BYTES_PER_ELEMENT;
+  if (table.length === floatBytes && scaleBytes.length === 0) return floatLookup(table, dModel);
   const group = dModel % LEAN_EMBEDDING_GROUP === 0 ? LEAN_EMBEDDING_GROUP : dModel;
   const groups = dModel / group;
   if (table.length !== vocabSize * dModel || scaleBytes.length !== vocabSize * groups * 2) {
@@ -53,6 +55,17 @@ export function createEmbedding(
           out[row * dModel + i] = (values[id * dModel + i] ?? Number.NaN) * scale;
       }
     }
+    return out;
+  };
+}
+
+function floatLookup(table: Uint8Array, dModel: number): Lean["embed"] {
+  // a copy only where the bytes do not lie at a multiple of 4
+  const aligned = table.byteOffset % 4 === 0 ? table : table.slice();
+  const values = new Float32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
+  return (ids) => {
+    const out = new Float32Array(ids.length * dModel);
+    for (const [row, id] of ids.entries()) out.set(values.subarray(id * dModel, (id + 1) * dModel), row * dModel);
     return out;
   };
 }

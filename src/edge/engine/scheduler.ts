@@ -100,7 +100,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   };
   const advanceOne = async (): Promise<void> => {
-    const able = inState("running").filter(({ job, failure }) => job.hasWork && failure === undefined);
+    const able = inState("running").filter(({ job, failure }) => job.hasWork && !job.isDone && failure === undefined);
     const entry = able[next++ % Math.max(1, able.length)];
     if (entry === undefined) return;
     try {

@@ -8,7 +8,7 @@ import type { T5Config } from "../../shared/t5-config.ts";
 import { type Graph, GraphBuilder } from "./graph-builder.ts";
 import type { WeightSource } from "./layers.ts";
 import type { LeanAdapter } from "./lean-adapter.ts";
-import { writeLeanEmbedding } from "./lean-embedding.ts";
+import { writeFloatEmbedding, writeLeanEmbedding } from "./lean-embedding.ts";
 import { createLeanLayers } from "./lean-layers.ts";
 import { createOps } from "./ops.ts";
 import { createRuntimeOps } from "./runtime-ops.ts";
@@ -68,12 +68,11 @@ export async function removeLean(outputDir: string): Promise<void> {
 }
 
 /**
- * Where one digit an activation would move step scores beyond the error of int8 weights (docs/export.md): in the encoder, whose errors
- * pass through everything behind it, and at the feed-forward outputs, whose inputs have outliers. The rest of the decoder, where the time
- * of a token goes, has one.
+ * Where one digit an activation would move step scores beyond the error of int8 weights (docs/export.md). At the feed-forward outputs, whose
+ * inputs have outliers, in every model; everywhere in a small one, which `floats` tells: with so little rounded, the digits count.
  */
-function takesTwoDigits(weight: string): boolean {
-  return weight.startsWith("encoder.") || weight.endsWith(".wo.weight");
+function takesTwoDigits(weight: string, floats: ReadonlySet<string>): boolean {
+  return floats.size > 0 || weight.endsWith(".wo.weight");
 }
 
 function leanGraph({ config, weights, head, floats, adapter }: LeanSource, role: LeanGraph): Graph {
@@ -81,7 +80,7 @@ function leanGraph({ config, weights, head, floats, adapter }: LeanSource, role:
   const scaled = adapter !== undefined && role !== "head";
   const layers = createLeanLayers(graph, weights, {
     floats,
-    fine: takesTwoDigits,
+    fine: (weight) => takesTwoDigits(weight, floats),
     adapter: scaled ? { source: adapter, scale: graph.input(LEAN.adapterScale, "float32", []) } : undefined,
   });
   const t5 = { config, graph, ops: createOps(graph), runtime: createRuntimeOps(graph), weights, layers };
@@ -89,10 +88,16 @@ function leanGraph({ config, weights, head, floats, adapter }: LeanSource, role:
   return role === "encoder" ? buildLeanEncoder(t5) : buildLeanDecoder(t5);
 }
 
-async function embeddingFiles({ weights }: LeanSource, temporary: (file: string) => string): Promise<ManifestFile[]> {
+async function embeddingFiles(
+  { weights, floats }: LeanSource,
+  temporary: (file: string) => string,
+): Promise<ManifestFile[]> {
   const [values, scales] = ["lean_embedding.bin", "lean_embedding_scales.bin"] as const;
   const paths = { values: temporary(values), scales: temporary(scales) };
-  const files = await writeLeanEmbedding(await weights.read(EMBEDDING), weights.shape(EMBEDDING), paths);
+  const table = await weights.read(EMBEDDING);
+  const files = floats.has(EMBEDDING)
+    ? await writeFloatEmbedding(table, paths)
+    : await writeLeanEmbedding(table, weights.shape(EMBEDDING), paths);
   return [
     { path: `${FOLDER}/${values}`, role: "lean_embedding", dtype: DTYPE, ...files.values },
     { path: `${FOLDER}/${scales}`, role: "lean_embedding_scales", dtype: DTYPE, ...files.scales },

@@ -8,6 +8,14 @@ import { LEAN_EMBEDDING_GROUP } from "../../shared/onnx-names.ts";
 import type { WrittenFile } from "./model-file.ts";
 import { bytesOf, rowScales } from "./tensor-bytes.ts";
 
+/** Writes the table as it is, float32, and no scales: for a model whose plan leaves its embedding so (int8-plan.ts). */
+export async function writeFloatEmbedding(
+  table: Float32Array<ArrayBuffer>,
+  paths: { values: string; scales: string },
+): Promise<{ values: WrittenFile; scales: WrittenFile }> {
+  return { values: await write(paths.values, bytesOf(table)), scales: await write(paths.scales, new Uint8Array()) };
+}
+
 /** Writes the table `[V, D]` (int8) and its scales `[V, D / 32]` (bfloat16); returns both files. */
 export async function writeLeanEmbedding(
   table: Float32Array,
