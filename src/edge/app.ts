@@ -16,7 +16,7 @@ import { servePage } from "./routes/docs.ts";
 import { generateResult, generateSchema } from "./routes/generate.ts";
 import { streamGenerate } from "./routes/generate-stream.ts";
 import { getRewardResult, getRewardSchema } from "./routes/get-reward.ts";
-import { infoResult } from "./routes/info.ts";
+import { checkServed, infoResult } from "./routes/info.ts";
 import { chatResult, chatSchema, streamChat } from "./routes/openai/chat.ts";
 import { completionsResult, completionsSchema } from "./routes/openai/completions.ts";
 import { streamCompletions } from "./routes/openai/completions-stream.ts";
@@ -74,7 +74,7 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
       return c.json(await chatResult(deps, body, callOf(c)));
     })
     .get("/health", async (c) => {
-      await deps.engine.load();
+      checkServed(await deps.engine.load());
       return c.json({ status: "ok" });
     })
     .get("/info", async (c) => c.json(await infoResult(deps)))

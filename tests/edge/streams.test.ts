@@ -190,3 +190,42 @@ test("/get_reward checks all queries before the first is scored, and scores thos
   });
   expect(engine.scored.map(({ completions }) => completions.length)).toEqual([2, 1]);
 });
+
+test("a chat's answer does not repeat what it begins with, streamed or not", async () => {
+  const engine = fakeEngine({
+    generate: async (options) => {
+      engine.generated.push(options);
+      options.onToken?.({ candidate: 0, id: 5, text: " = 7", logp: -1, special: false });
+      options.onToken?.({ candidate: 0, id: 1, text: "", logp: -1, special: true });
+      const candidate = { ids: [5, 1], tokenLogps: [-1, -1], tokenTexts: [], text: "3 + 4 = 7" };
+      return { model: "policy-model", promptTokens: 1, candidates: [{ ...candidate, finishReason: "eos_token" }] };
+    },
+  });
+  const { call } = appOn(engine);
+  const messages = [
+    { role: "user", content: "Q?" },
+    { role: "assistant", content: "3 + 4" },
+  ];
+  const whole = await call("/v1/chat/completions", { messages });
+  expect(engine.generated[0]?.prefix).toBe("3 + 4");
+  expect(whole.json).toMatchObject({ choices: [{ message: { content: " = 7" }, logprobs: null }] });
+  const { text } = await call("/v1/chat/completions", { messages, stream: true });
+  expect(text.match(/"content":"[^"]*"/g)).toEqual(['"content":""', '"content":" = 7"']);
+});
+
+test("a temperature next to nothing is greedy, a penalty next to nothing refused", async () => {
+  const engine = fakeEngine();
+  const { call } = appOn(engine);
+  expect((await call("/generate", { prompt: "x", parameters: { temperature: 5e-324 } })).status).toBe(200);
+  expect(engine.generated[0]?.sampling.doSample).toBe(false);
+  const refused = await call("/generate", { prompt: "x", parameters: { repetition_penalty: 1e-45 } });
+  expect(refused).toMatchObject({ status: 422 });
+});
+
+test("a process reward model as policy is told by /health", async () => {
+  const { policy, reward } = await fakeEngine().load();
+  const served = { ...policy, manifest: { ...policy.manifest, reward: { type: "process" as const } } };
+  const { status, json } = await appOn(fakeEngine({ load: async () => ({ policy: served, reward }) })).call("/health");
+  expect(status).toBe(503);
+  expect(json).toMatchObject({ error: expect.stringContaining("POLICY_MODEL"), error_type: "unavailable" });
+});

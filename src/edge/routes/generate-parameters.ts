@@ -59,7 +59,7 @@ export function samplingOf(
   const settings = [temperature, topK, topP, minP, typicalP];
   const asked = doSample === true || settings.some((value) => value !== undefined && value !== null);
   return {
-    doSample: asked && temperature !== 0,
+    doSample: asked && (temperature ?? 1) >= LEAST_TEMPERATURE,
     temperature: temperature ?? 1,
     topK: topK ?? 0,
     topP: topP ?? 1,
@@ -67,6 +67,9 @@ export function samplingOf(
     ...(typeof typicalP === "number" && { typicalP }),
   };
 }
+
+/** Below it the likeliest token always wins, and logits divided by it are no numbers any more. */
+const LEAST_TEMPERATURE = 1e-4;
 
 /** A seed for a request that names none. */
 export function randomSeed(): number {

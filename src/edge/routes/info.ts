@@ -1,6 +1,7 @@
 // GET /info: what the models are, and the settings of the worker.
 
 import { AGGREGATIONS } from "../../shared/aggregate.ts";
+import { ArtifactError } from "../../shared/errors.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
 import type { ModelInfo } from "../engine/engine.ts";
 import type { AppDeps } from "../http/app-env.ts";
@@ -17,6 +18,17 @@ function describe({ manifest, dtype, vocabSize }: ModelInfo) {
       .filter((file) => file.dtype === undefined || file.dtype === dtype)
       .map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 })),
   };
+}
+
+/** Throws ArtifactError where the policy that opened is a reward model; one that is served as both is a worker that only scores. */
+export function checkServed({ policy, reward }: { policy: ModelInfo; reward: ModelInfo }): void {
+  if (policy.manifest.reward === undefined || policy.manifest.model === reward.manifest.model) return;
+  throw new ArtifactError({
+    code: "not_a_policy",
+    what: `model "${policy.manifest.model}" is served as policy, but is a process reward model: it scores, and writes no text`,
+    where: "POLICY_MODEL",
+    fix: "Serve a policy beside it: npm run dev -- --policy DIR --reward DIR.",
+  });
 }
 
 /** What GET /info tells. */

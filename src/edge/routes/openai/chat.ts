@@ -65,20 +65,27 @@ async function headOf(deps: AppDeps, body: ChatBody, call: Call) {
 /** Answers a chat that was checked. Throws what the engine throws. */
 export async function chatResult(deps: AppDeps, body: ChatBody, call: Call) {
   const head = await headOf(deps, body, call);
-  const log = body.logprobs === true ? createTokenLog() : undefined;
-  const generation = await deps.engine.generate({ ...optionsOf(body), signal: call.signal, onToken: log?.onToken });
+  const options = optionsOf(body);
+  const log = body.logprobs === true || options.prefix !== undefined ? createTokenLog() : undefined;
+  const generation = await deps.engine.generate({ ...options, signal: call.signal, onToken: log?.onToken });
   const usage = usageOf(generation);
   meter(deps, call, { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens });
   const choices = generation.candidates.map((candidate, index) => {
-    const content = beforeStop(candidate.text, candidate.finishReason === "stop_sequence" ? stopsOf(body) : []);
+    // what the answer begins with was given by the caller, and is not said again
+    const text = options.prefix === undefined ? candidate.text : textOfTokens(log?.of(index) ?? []);
+    const content = beforeStop(text, candidate.finishReason === "stop_sequence" ? stopsOf(body) : []);
     return {
       index,
       message: { role: "assistant", content, refusal: null },
-      logprobs: log === undefined ? null : chatLogprobs(log.of(index), content.length),
+      logprobs: log === undefined || body.logprobs !== true ? null : chatLogprobs(log.of(index), content.length),
       finish_reason: finishReason(candidate),
     };
   });
   return { ...head, object: "chat.completion", choices, usage };
+}
+
+function textOfTokens(tokens: readonly GeneratedToken[]): string {
+  return tokens.map(({ text }) => text).join("");
 }
 
 /** The same as a stream of chunks. */
@@ -93,6 +100,7 @@ export async function streamChat(deps: AppDeps, body: ChatBody, call: Call): Pro
         ...(withUsage && { usage: null }),
       });
     const filters = Array.from({ length: body.n ?? 1 }, () => createStopFilter(stopsOf(body)));
+    const log = createTokenLog();
     const begun = new Set<number>();
     const begin = (index: number) => {
       if (!begun.has(index)) chunk(index, { role: "assistant", content: "" }, null, null);
@@ -103,6 +111,7 @@ export async function streamChat(deps: AppDeps, body: ChatBody, call: Call): Pro
       signal: call.signal,
       onToken(token: GeneratedToken) {
         begin(token.candidate);
+        log.onToken(token);
         const content = filters[token.candidate]?.add(token.text) ?? "";
         const logprobs = body.logprobs === true ? chatLogprobs([token], Infinity) : null;
         if (content !== "" || logprobs !== null) chunk(token.candidate, { content }, logprobs, null);
@@ -110,7 +119,7 @@ export async function streamChat(deps: AppDeps, body: ChatBody, call: Call): Pro
     });
     generation.candidates.forEach((candidate, index) => {
       begin(index);
-      const rest = filters[index]?.end(candidate.text) ?? "";
+      const rest = filters[index]?.end(textOfTokens(log.of(index))) ?? "";
       if (rest !== "") chunk(index, { content: rest }, null, null);
       chunk(index, {}, null, finishReason(candidate));
     });
