@@ -59,6 +59,9 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
       }));
       return { model: "policy-model", promptTokens: 4, candidates };
     },
+    async forced({ completion }) {
+      return { model: "policy-model", promptTokens: 4, ids: [10, 1], logps: [-1, -0.5], texts: [completion, ""] };
+    },
     async score(options) {
       scored.push(options);
       const completions = options.completions.map(({ steps }) => {

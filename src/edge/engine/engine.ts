@@ -5,6 +5,7 @@ import type { Manifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
 import type { ModelStore } from "../model-store.ts";
 import { beamJob } from "./beams.ts";
+import { type ForcedOptions, type ForcedTokens, forcedJob } from "./forced.ts";
 import { type GenerateOptions, type Generation, generateJob } from "./generate.ts";
 import { judgeJob, type ScoreOptions, type Scoring } from "./judge.ts";
 import { memoryBudget } from "./memory-budget.ts";
@@ -41,6 +42,8 @@ export interface Engine {
   generate(options: GenerateOptions): Promise<Generation>;
   /** Throws as `generate` does. */
   score(options: ScoreOptions): Promise<Scoring>;
+  /** Log-probabilities of a completion that is already written, by the policy. Throws as `generate` does. */
+  forced(options: ForcedOptions): Promise<ForcedTokens>;
   /** What the engine does now. Reads nothing, waits for nothing. */
   status(): EngineStatus;
   /** Requests running or waiting. */
@@ -141,6 +144,12 @@ export function createEngine(options: EngineOptions): Engine {
       request.signal?.throwIfAborted();
       const { reward } = await models();
       const job = reward.manifest.reward === undefined ? judgeJob(reward, request) : processJob(reward, request);
+      await scheduler.run(job, request.signal);
+      return job.result();
+    },
+    async forced(request) {
+      request.signal?.throwIfAborted();
+      const job = forcedJob((await models()).policy, request);
       await scheduler.run(job, request.signal);
       return job.result();
     },

@@ -2,15 +2,21 @@
 
 import { z } from "zod";
 import { AGGREGATIONS } from "../../shared/aggregate.ts";
+import { InputError } from "../../shared/errors.ts";
 import { JUDGE_CONTEXTS } from "../../shared/prompts.ts";
 import { type Step, splitSteps } from "../../shared/steps.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
+import { firstFailureAborts } from "../http/first-failure.ts";
 import { meter } from "../http/meter.ts";
 import { text } from "./text.ts";
 
 /** Completions that one request may have scored. */
 export const MAX_COMPLETIONS = 64;
+
+/** Completions whose log-probabilities one request may ask for, and how many of them are read at a time. */
+const MAX_FORCED = 8;
+const FORCED_AT_ONCE = 2;
 
 const FORMS = ["completion", "completions", "steps", "chosen", "rejected"] as const;
 
@@ -23,6 +29,10 @@ export const scoreSchema = z
     chosen: text.optional().describe("With `rejected`: a pair."),
     rejected: text.optional(),
     aggregation: z.enum(AGGREGATIONS).nullish(),
+    return_logprobs: z
+      .boolean()
+      .nullish()
+      .describe("Also the log-probabilities of the completions by the policy, up to 8 completions."),
     context: z.enum(JUDGE_CONTEXTS).nullish().describe("What of the solution the judge sees beside the step."),
   })
   .superRefine((body, ctx) => {
@@ -63,6 +73,36 @@ function preference([chosen, rejected]: readonly { score: number }[]) {
   };
 }
 
+/** Log-probabilities of the completions by the policy, one request to the engine each. */
+async function forcedLogprobs(deps: AppDeps, prompt: string, completions: readonly Asked[], call: Call) {
+  if (completions.length > MAX_FORCED) throw tooManyForced(completions.length);
+  return firstFailureAborts(
+    call,
+    completions,
+    async ({ field, steps }) => {
+      const completion = steps.map(({ text: step }) => step).join("\n");
+      const { model, promptTokens, ids, logps, texts } = await deps.engine.forced({
+        prompt,
+        completion,
+        field,
+        signal: call.signal,
+      });
+      meter(deps, call, { promptTokens: promptTokens + ids.length });
+      return { model, tokens: texts, token_logprobs: logps, sum: logps.reduce((sum, logp) => sum + logp, 0) };
+    },
+    FORCED_AT_ONCE,
+  );
+}
+
+function tooManyForced(count: number): InputError {
+  return new InputError({
+    code: "bad_request",
+    what: `log-probabilities of ${count} completions are asked for, the limit is ${MAX_FORCED}`,
+    where: 'field "return_logprobs"',
+    fix: "Send fewer at a time.",
+  });
+}
+
 /** Scores a body that was checked. Throws what the engine throws. */
 export async function scoreResult(deps: AppDeps, body: ScoreBody, call: Call) {
   const { engine, settings } = deps;
@@ -75,6 +115,7 @@ export async function scoreResult(deps: AppDeps, body: ScoreBody, call: Call) {
     context: body.context ?? settings.JUDGE_CONTEXT,
     signal: call.signal,
   });
+  const forced = body.return_logprobs === true ? await forcedLogprobs(deps, body.prompt, completions, call) : [];
   const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
   meter(deps, call, { promptTokens: scoring.promptTokens, steps });
   return {
@@ -86,6 +127,7 @@ export async function scoreResult(deps: AppDeps, body: ScoreBody, call: Call) {
       object: "score",
       score,
       steps: steps.map((step, at) => ({ index: at, text: step.text, score: step.score })),
+      ...(forced[index] !== undefined && { logprobs: forced[index] }),
     })),
     usage: { prompt_tokens: scoring.promptTokens, total_tokens: scoring.promptTokens },
     ...(body.chosen !== undefined && preference(scoring.completions)),
