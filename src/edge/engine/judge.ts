@@ -10,7 +10,7 @@ import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import type { Job } from "./scheduler.ts";
 import { encodeSources, firstLogits, freeEncoded } from "./t5.ts";
-import { checkWork, encoderSeconds } from "./work.ts";
+import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
 
 export interface ScoreOptions {
   prompt: string;
@@ -54,8 +54,8 @@ export interface ScoreJob extends Job {
   result(): Scoring;
 }
 
-/** What one run of the encoder may hold at a time beside its weights. */
-const BYTES_A_TOKEN_READ = 40_000;
+/** No text has fewer a token on average than that; only for an estimate. */
+const FEWEST_CHARACTERS_A_TOKEN = 2;
 /** Characters of judge prompts that are encoded in one go. */
 const CHARACTERS_A_BIT = 20_000;
 /** Characters of all judge prompts of one request. */
@@ -78,6 +78,11 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   );
   const characters = [...questions.keys()].reduce((sum, text) => sum + text.length, 0);
   if (characters > MAX_CHARACTERS) throw tooManyCharacters(options, characters);
+  // a batch's keys and values; the lean form reads one question at a time
+  const longest = Math.min(
+    Math.max(...[...questions.keys()].map((text) => text.length)) / FEWEST_CHARACTERS_A_TOKEN,
+    model.lean === undefined ? MAX_BATCH_TOKENS : model.manifest.limits.max_source_tokens,
+  );
   const answers = new Map<Question, number>();
   const unread = [...questions.values()];
   let batches: Question[][] | undefined;
@@ -99,7 +104,7 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
     batches = batchesByLength([...questions.values()], model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS);
   };
   return {
-    bytes: Math.min(MAX_BATCH_TOKENS, model.manifest.limits.max_source_tokens) * BYTES_A_TOKEN_READ,
+    bytes: longest * bytesAPosition(model.config),
     get isDone() {
       return batches?.length === 0;
     },
