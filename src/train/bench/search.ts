@@ -132,6 +132,14 @@ export async function benchSearch(options: SearchBenchOptions): Promise<SearchBe
       const own = columnOf(expected(n)[way]);
       return { n, tokens: n * sampleTokens, exact: resampler.mean(own), gain: resampler.difference(column, own) };
     };
+    say(`greedy: ${shown(greedyFigure(greedy, checked, resampler).exact)}`);
+    for (let n = 1; n <= Math.min(options.samples, 12); n++) {
+      const { best_of_n, majority, weighted_majority } = expected(n);
+      const figures = [best_of_n, majority, weighted_majority].map((values) => shown(resampler.mean(columnOf(values))));
+      say(
+        `${n} samples, ${(n * sampleTokens).toFixed(0)} tokens: best ${figures[0]}, majority ${figures[1]}, weighted ${figures[2]}`,
+      );
+    }
     const searches: SearchFigure[] = [];
     for (const shape of SHAPES) {
       for (const kind of shape.width === 1 ? (["step_beam"] as const) : (["step_beam", "dvts"] as const)) {
@@ -156,9 +164,7 @@ export async function benchSearch(options: SearchBenchOptions): Promise<SearchBe
             return checked(i, (solutions[first]?.text ?? "").trim()).exact;
           });
           const column = columnOf(exact);
-          const { value, low, high } = resampler.mean(column);
-          const interval = `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
-          say(`  ${choice}: ${interval} at ${tokens.toFixed(0)} tokens`);
+          say(`  ${choice}: ${shown(resampler.mean(column))} at ${tokens.toFixed(0)} tokens`);
           searches.push({
             method: kind,
             ...shape,
@@ -208,6 +214,10 @@ function greedyFigure(
 ): SearchBench["greedy"] {
   const exact = columnOf(greedy.map(({ text }, i) => checked(i, text).exact));
   return { tokens: mean(greedy.map(({ tokens }) => tokens)), exact: resampler.mean(exact) };
+}
+
+function shown({ value, low, high }: Interval): string {
+  return `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 }
 
 interface PoolSample extends CheckedText {
