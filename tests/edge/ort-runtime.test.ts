@@ -1,8 +1,10 @@
 // The worker's runtime, here in Node: onnxruntime's WebAssembly as the worker has it, whose tensors stay in its own memory.
 
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { env, InferenceSession } from "onnxruntime-web/wasm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { generate } from "../../src/edge/engine/generate.ts";
@@ -149,4 +151,17 @@ test("when a graph is opened, no weights of the next have been read", () => {
 
 test("the head has run before the large graphs are read, so that V8 optimizes the products while they are opened", () => {
   expect(readBeforeRun[0]).toEqual([HEAD]);
+});
+
+test("a first graph that cannot be opened leaves a runtime that opens the next one", async () => {
+  const start = new URL("first-graph.ts", import.meta.url).pathname;
+  // the library starts once a process
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    "--import",
+    "tsx",
+    start,
+    join(folder, "ort.wasm"),
+    join(tiny.dir, "onnx/encoder_model.onnx"),
+  ]);
+  expect(stdout.trim().split("\n")).toEqual(["refused: bad_graph", "refused: bad_graph", "opened and ran: 1,3,32"]);
 });
