@@ -134,7 +134,10 @@ describe("fp32, two models", () => {
     expect(served.length + refused.length).toBe(8);
     expect(new Set(served.map(({ json }) => JSON.stringify(json))).size).toBe(1);
     for (const answer of refused) {
-      expect(answer.headers.get("retry-after")).toBe("1");
+      // whole seconds, from the speed of late: what it says depends on the machine
+      expect(Number(answer.headers.get("retry-after"))).toSatisfy(
+        (s: number) => Number.isInteger(s) && s >= 1 && s <= 60,
+      );
       expect(answer.json).toMatchObject({ error_type: "overloaded" });
     }
     expect((await post(worker, "/generate", body)).status).toBe(200);
