@@ -1,11 +1,11 @@
 // npm run ablate: trains every variant of a plan with every seed, measures all on the same held-out problems, prints one table.
 
 import { Command, Option } from "commander";
-import { readPlan } from "../src/train/ablation/plan.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
-import { runAblation } from "../src/train/recipes/ablation.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
+import { readPlan } from "../src/train/recipes/ablation/plan.ts";
+import { runAblation } from "../src/train/recipes/ablation/recipe.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { wholeNumber } from "./flags.ts";
 
 interface Flags {
   plan: string;

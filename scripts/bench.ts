@@ -5,16 +5,16 @@ import { Command, Option } from "commander";
 import type { LoadOptions } from "../src/bench/load/load.ts";
 import { BASE_MODEL } from "../src/infer/default-models.ts";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
-import type { DecodeBenchOptions } from "../src/train/bench/decode.ts";
-import { REWARDS } from "../src/train/bench/rewards.ts";
-import type { ScoreBenchOptions } from "../src/train/bench/score.ts";
-import type { ScoringBenchOptions } from "../src/train/bench/scoring.ts";
-import type { SearchBenchOptions } from "../src/train/bench/search.ts";
-import type { TrainingBenchOptions } from "../src/train/bench/training.ts";
-import { fraction, wholeNumber } from "../src/train/data/flags.ts";
-import { REWARD_DEFAULTS } from "../src/train/reward/reward-config.ts";
-import { ADAPTERS, BACKENDS, type BackendChoice, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/run-config.ts";
+import type { DecodeBenchOptions } from "../src/train/checks/bench/decode.ts";
+import { REWARDS } from "../src/train/checks/bench/rewards.ts";
+import type { ScoreBenchOptions } from "../src/train/checks/bench/score.ts";
+import type { ScoringBenchOptions } from "../src/train/checks/bench/scoring.ts";
+import type { SearchBenchOptions } from "../src/train/checks/bench/search.ts";
+import type { TrainingBenchOptions } from "../src/train/checks/bench/training.ts";
+import { ADAPTERS, BACKENDS, type BackendChoice, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
+import { REWARD_DEFAULTS } from "../src/train/recipes/reward/config.ts";
 import { reportFailure } from "./cli.ts";
+import { fraction, wholeNumber } from "./flags.ts";
 
 type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "loraR" | "loraTargetModules"> & {
   model: string;
@@ -36,7 +36,7 @@ type LoadFlags = Pick<LoadOptions, "rounds" | "seconds" | "promptTokens" | "over
 const say = (line: string): void => console.error(line);
 
 async function exported(model: string): Promise<string> {
-  const { ensureExported } = await import("../src/train/export/ensure-exported.ts");
+  const { ensureExported } = await import("../src/train/onnx/export/ensure-exported.ts");
   return ensureExported(model, { say });
 }
 
@@ -83,7 +83,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoringBenchOptions, "modelDir"> & { model: string }) => {
-    const { benchScoring } = await import("../src/train/bench/scoring.ts");
+    const { benchScoring } = await import("../src/train/checks/bench/scoring.ts");
     console.log(JSON.stringify(await benchScoring({ modelDir: model, ...options })));
   });
 
@@ -106,7 +106,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, rank, target, ...options }: TrainFlags) => {
-    const { benchTraining } = await import("../src/train/bench/training.ts");
+    const { benchTraining } = await import("../src/train/checks/bench/training.ts");
     const measured = await benchTraining({ ...options, modelDir: model, loraR: rank, loraTargetModules: target });
     console.log(JSON.stringify(measured));
   });
@@ -122,7 +122,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoreBenchOptions, "modelDir"> & { model: string }) => {
-    const { benchScore } = await import("../src/train/bench/score.ts");
+    const { benchScore } = await import("../src/train/checks/bench/score.ts");
     console.log(JSON.stringify(await benchScore({ modelDir: model, ...options })));
   });
 
@@ -136,7 +136,7 @@ program
   .option("--threads <n>", "threads of onnxruntime", wholeNumber(1), 2)
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<DecodeBenchOptions, "modelDir" | "exportedDir"> & { model: string }) => {
-    const { benchDecode } = await import("../src/train/bench/decode.ts");
+    const { benchDecode } = await import("../src/train/checks/bench/decode.ts");
     const exportedDir = await exported(model);
     console.log(JSON.stringify(await benchDecode({ modelDir: model, exportedDir, ...options })));
   });
@@ -156,7 +156,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, rewardModel, ...options }: SearchFlags) => {
-    const { benchSearch } = await import("../src/train/bench/search.ts");
+    const { benchSearch } = await import("../src/train/checks/bench/search.ts");
     console.log(JSON.stringify(await benchSearch({ ...options, modelDir: model, rewardModelDir: rewardModel, say })));
   });
 
@@ -168,7 +168,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, golden, backend }: { model: string; golden: string; backend: BackendChoice }) => {
-    const { benchParity } = await import("../src/train/bench/batch-parity.ts");
+    const { benchParity } = await import("../src/train/checks/bench/batch-parity.ts");
     const result = await benchParity({ modelDir: model, goldenPath: golden, backend });
     console.log(JSON.stringify(result));
     if (!result.within) process.exitCode = 1;

@@ -1,7 +1,7 @@
 // What every command does with an error and with Ctrl-C.
 
 import { StepwiseError } from "../src/shared/errors.ts";
-import { isDiskFull } from "../src/train/disk-full.ts";
+import { isDiskFull } from "../src/train/io/disk-full.ts";
 
 /** One line for an error that a user can mend: thrown on purpose, or by the file system; undefined for a fault of the program. */
 export function failureLine(error: unknown): string | undefined {

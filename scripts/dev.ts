@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
-import { exportedModels } from "../src/train/export/exported-models.ts";
+import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
 
 interface Flags {

@@ -3,14 +3,14 @@
 import { dirname, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
 import { evaluateModel } from "../src/train/evaluate/evaluate-model.ts";
 import { PARTS, type Part } from "../src/train/evaluate/options.ts";
 import { REPORT_FILE, renderReportFile } from "../src/train/evaluate/report/write.ts";
 import { evaluationSummary } from "../src/train/evaluate/summary.ts";
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { wholeNumber } from "./flags.ts";
 
 interface Flags {
   model: string;

@@ -5,16 +5,16 @@ import { Command, InvalidArgumentError } from "commander";
 import writeFileAtomic from "write-file-atomic";
 import { InputError } from "../src/shared/errors.ts";
 import { DEFAULT_DTYPES, DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
-import { loadPairs } from "../src/train/data/load-pairs.ts";
-import { formatAccuracy, reportAccuracy } from "../src/train/export/accuracy-report.ts";
-import { checkExport } from "../src/train/export/check-export.ts";
-import { exportOnnx } from "../src/train/export/export-onnx.ts";
-import { readSideFiles } from "../src/train/export/side-files.ts";
-import { mergeAdapter } from "../src/train/lora/adapter-folder.ts";
-import { createProgress, type Progress } from "../src/train/progress.ts";
-import { readRewardModelFile } from "../src/train/reward/reward-model-file.ts";
+import { formatAccuracy, reportAccuracy } from "../src/train/checks/export/accuracy-report.ts";
+import { checkExport } from "../src/train/checks/export/check-export.ts";
+import { loadPairs } from "../src/train/data/pairs/load-pairs.ts";
+import { createProgress, type Progress } from "../src/train/io/progress.ts";
+import { exportOnnx } from "../src/train/onnx/export/export-onnx.ts";
+import { readSideFiles } from "../src/train/onnx/export/side-files.ts";
+import { mergeAdapter } from "../src/train/store/adapter-folder.ts";
+import { readRewardModelFile } from "../src/train/store/reward-model-file.ts";
 import { reportFailure } from "./cli.ts";
+import { wholeNumber } from "./flags.ts";
 
 interface Flags {
   model: string;

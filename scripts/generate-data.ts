@@ -3,9 +3,9 @@
 import { Command } from "commander";
 import { datasetText, generateRecords } from "../src/train/data/arithmetic/dataset.ts";
 import { MISTAKE_KINDS } from "../src/train/data/arithmetic/mistakes.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
-import { writeText } from "../src/train/data/write-text.ts";
+import { writeText } from "../src/train/io/write-text.ts";
 import { reportFailure } from "./cli.ts";
+import { wholeNumber } from "./flags.ts";
 
 const program = new Command("npm run generate-data --")
   .description(

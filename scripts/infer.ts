@@ -6,8 +6,8 @@ import { Command, Option } from "commander";
 import { infer, type StartWorker } from "../src/infer/infer.ts";
 import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
 import { reportFailure } from "./cli.ts";
+import { wholeNumber } from "./flags.ts";
 
 interface Flags {
   model?: string;
@@ -50,7 +50,7 @@ if (flags.apiKeyEnv !== undefined && (apiKey === undefined || apiKey === "")) {
 /** Models that were not exported yet are; wrangler and TensorFlow take seconds to load, so only a run without --endpoint does. */
 const startWorker: StartWorker = async ({ policyDir, rewardDir }) => {
   const { startLocalWorker } = await import("../src/infer/local-worker.ts");
-  const { exportedModels } = await import("../src/train/export/exported-models.ts");
+  const { exportedModels } = await import("../src/train/onnx/export/exported-models.ts");
   return startLocalWorker(
     await exportedModels({ policy: policyDir, reward: rewardDir }, (line) => console.error(line)),
   );

@@ -1,10 +1,10 @@
 // npm run parity: holds a model's numbers, in TensorFlow.js and as exported ONNX, against PyTorch's. Exit 1 over tolerance.
 
 import { Command, Option } from "commander";
-import { formatChecks, isWithin } from "../src/train/parity/check.ts";
-import { runParity } from "../src/train/parity/run-parity.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
-import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
+import { formatChecks, isWithin } from "../src/train/checks/parity/check.ts";
+import { runParity } from "../src/train/checks/parity/run-parity.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
+import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure } from "./cli.ts";
 
 const program = new Command("npm run parity --")

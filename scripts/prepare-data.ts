@@ -1,10 +1,10 @@
 // npm run prepare-data: raw data to preference pairs; exit 1 when the file is bad or nothing in it can be used.
 
 import { Command } from "commander";
-import { fraction, wholeNumber } from "../src/train/data/flags.ts";
-import { type PrepareOptions, prepareData } from "../src/train/data/prepare.ts";
-import { prepareSummary } from "../src/train/data/prepare-summary.ts";
+import { type PrepareOptions, prepareData } from "../src/train/data/pairs/prepare.ts";
+import { prepareSummary } from "../src/train/data/pairs/prepare-summary.ts";
 import { reportFailure } from "./cli.ts";
+import { fraction, wholeNumber } from "./flags.ts";
 
 const program = new Command("npm run prepare-data --")
   .description(

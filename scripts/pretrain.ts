@@ -1,11 +1,11 @@
 // npm run pretrain: makes the small base model from nothing, and writes its figures and card beside it.
 
 import { Command, Option } from "commander";
-import { fraction, wholeNumber } from "../src/train/data/flags.ts";
-import { type BaseModelOptions, makeBaseModel } from "../src/train/recipes/base-model.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
-import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
+import { type BaseModelOptions, makeBaseModel } from "../src/train/recipes/pretrain/base-model.ts";
+import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure } from "./cli.ts";
+import { fraction, wholeNumber } from "./flags.ts";
 
 type Flags = BaseModelOptions & { backend: BackendChoice };
 

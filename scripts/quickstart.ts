@@ -8,19 +8,19 @@ import writeFileAtomic from "write-file-atomic";
 import { infer } from "../src/infer/infer.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { CSV_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
-import { prepareData } from "../src/train/data/prepare.ts";
+import { prepareData } from "../src/train/data/pairs/prepare.ts";
 import { evaluateModel } from "../src/train/evaluate/evaluate-model.ts";
 import type { EvaluationResult, Interval } from "../src/train/evaluate/result.ts";
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
-import { ensureExported } from "../src/train/export/ensure-exported.ts";
-import { createProgress } from "../src/train/progress.ts";
-import { trainStepwiseDpo } from "../src/train/recipes/dpo.ts";
-import { runRollout } from "../src/train/rollout/run.ts";
-import { rolloutSummary } from "../src/train/rollout/summary.ts";
-import { BACKENDS, type BackendChoice, resolveTrainConfig } from "../src/train/run-config.ts";
-import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
+import { createProgress } from "../src/train/io/progress.ts";
+import { ensureExported } from "../src/train/onnx/export/ensure-exported.ts";
+import { BACKENDS, type BackendChoice, resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
+import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
+import { runRollout } from "../src/train/recipes/rollout/run.ts";
+import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
+import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { wholeNumber } from "./flags.ts";
 
 /** Settings of the training run: the variant "steps" of docs/results.md. */
 const CONFIG = "data/quickstart.json";

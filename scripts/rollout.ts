@@ -3,18 +3,18 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
-import { fraction, wholeNumber } from "../src/train/data/flags.ts";
-import { resolveModelWithProgress } from "../src/train/hub/resolve-model-with-progress.ts";
-import { createProgress, type Progress } from "../src/train/progress.ts";
-import { PAIR_KINDS, type PairKind } from "../src/train/rollout/pair-kinds.ts";
-import { PREFERENCE } from "../src/train/rollout/problems.ts";
-import { runRollout } from "../src/train/rollout/run.ts";
-import { SCORERS, type Scorer } from "../src/train/rollout/score-rollouts.ts";
-import { LABEL_SOURCES, type LabelSource } from "../src/train/rollout/step-rows.ts";
-import { rolloutSummary } from "../src/train/rollout/summary.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/run-config.ts";
-import { describeBackend, startTensorflow } from "../src/train/tensorflow.ts";
+import { createProgress, type Progress } from "../src/train/io/progress.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
+import { PAIR_KINDS, type PairKind } from "../src/train/recipes/rollout/pair-kinds.ts";
+import { PREFERENCE } from "../src/train/recipes/rollout/problems.ts";
+import { runRollout } from "../src/train/recipes/rollout/run.ts";
+import { SCORERS, type Scorer } from "../src/train/recipes/rollout/score-rollouts.ts";
+import { LABEL_SOURCES, type LabelSource } from "../src/train/recipes/rollout/step-rows.ts";
+import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
+import { resolveModelWithProgress } from "../src/train/store/hub/resolve-model-with-progress.ts";
+import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { fraction, wholeNumber } from "./flags.ts";
 
 interface Flags {
   model: string;

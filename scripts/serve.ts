@@ -6,9 +6,9 @@ import { chooseModels } from "../src/infer/default-models.ts";
 import { prepareEdgePages } from "../src/infer/edge-pages.ts";
 import { startServer } from "../src/serve/serve.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
-import { wholeNumber } from "../src/train/data/flags.ts";
-import { exportedModels } from "../src/train/export/exported-models.ts";
+import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
+import { wholeNumber } from "./flags.ts";
 
 interface Flags {
   policy?: string;

@@ -1,8 +1,8 @@
 // npm run setup:tensorflow: gets the native TensorFlow for tfjs-node and says what it did; exit 1 when no way worked.
 
 import { Command } from "commander";
-import { defaultCacheDir } from "../src/train/setup/cached-binding.ts";
-import { setupTensorFlow } from "../src/train/setup/setup-tensorflow.ts";
+import { defaultCacheDir } from "../src/train/tensorflow/setup/cached-binding.ts";
+import { setupTensorFlow } from "../src/train/tensorflow/setup/setup-tensorflow.ts";
 import { reportFailure } from "./cli.ts";
 
 const DONE = {

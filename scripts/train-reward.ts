@@ -1,12 +1,12 @@
 // npm run train-reward: a process reward model from step labels. Ctrl-C saves a checkpoint first; a second one stops at once.
 
 import { Command, Option } from "commander";
-import { fraction, wholeNumber } from "../src/train/data/flags.ts";
-import { trainRewardModel } from "../src/train/recipes/reward.ts";
-import { REWARD_DEFAULTS, type RewardSettings, resolveRewardConfig } from "../src/train/reward/reward-config.ts";
-import { BACKENDS } from "../src/train/run-config.ts";
-import { WEIGHT_TYPES } from "../src/train/safetensors.ts";
+import { WEIGHT_TYPES } from "../src/train/io/safetensors/tensors.ts";
+import { BACKENDS } from "../src/train/recipes/dpo/config.ts";
+import { REWARD_DEFAULTS, type RewardSettings, resolveRewardConfig } from "../src/train/recipes/reward/config.ts";
+import { trainRewardModel } from "../src/train/recipes/reward/recipe.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { fraction, wholeNumber } from "./flags.ts";
 
 type Flags = Omit<RewardSettings, "outputDir" | "numTrainEpochs" | "perDeviceTrainBatchSize"> & {
   output: string;

@@ -2,11 +2,11 @@
 
 import { Command } from "commander";
 import { InputError } from "../src/shared/errors.ts";
-import { readJson } from "../src/train/read-json.ts";
-import { trainStepwiseDpo } from "../src/train/recipes/dpo.ts";
-import { resolveTrainConfig } from "../src/train/run-config.ts";
-import { addTrainFlags, trainFlags } from "../src/train/train-flags.ts";
+import { readJson } from "../src/train/io/read-json.ts";
+import { resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
+import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { addTrainFlags, trainFlags } from "./train-flags.ts";
 
 const command = addTrainFlags(new Command("npm run train --"))
   .description("Tune a T5 by stepwise DPO; writes the model, checkpoints, metrics, a model card and ONNX files.")

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { createEngine, type Engine } from "../../src/edge/engine/engine.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
-import { ensureExported } from "../../src/train/export/ensure-exported.ts";
+import { ensureExported } from "../../src/train/onnx/export/ensure-exported.ts";
 import { appOn } from "./fake-engine.ts";
 import { folderStore, nodeRuntime } from "./node-runtime.ts";
 

@@ -14,7 +14,7 @@ import { folderStore } from "../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { isLean, MANIFEST_FILE, parseManifest } from "../../src/shared/manifest.ts";
 import { parseT5Config } from "../../src/shared/t5-config.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { exportTinyModel, type TinyWeights } from "../runtime/tiny-model.ts";
 
 const nodeRuntime = createNodeRuntime(1);

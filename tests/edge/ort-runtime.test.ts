@@ -17,7 +17,7 @@ import { prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
 import { folderStore } from "../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { DTYPES } from "../../src/shared/onnx-names.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
 
 const nodeRuntime = createNodeRuntime(1);

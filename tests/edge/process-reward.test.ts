@@ -9,7 +9,7 @@ import { folderStore } from "../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import type { Dtype } from "../../src/shared/onnx-names.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { openReference } from "../runtime/reference.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
 

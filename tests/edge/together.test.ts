@@ -13,7 +13,7 @@ import { sessionOptions } from "../../src/edge/ort/session-options.ts";
 import { prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
 import { folderStore } from "../../src/serve/folder-store.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 
 const MODEL = "data/models/stepwise-t5-nano";
 

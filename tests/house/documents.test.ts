@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { openapiDocument } from "../../src/edge/routes/openapi.ts";
 import { judgePrompt, TEMPLATE_VERSION } from "../../src/shared/prompts.ts";
-import { settingName, TRAIN_DEFAULTS } from "../../src/train/run-config.ts";
+import { settingName, TRAIN_DEFAULTS } from "../../src/train/recipes/dpo/config.ts";
 
 const root = join(import.meta.dirname, "../..");
 const read = (file: string): Promise<string> => readFile(join(root, file), "utf8");

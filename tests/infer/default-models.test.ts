@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BASE_MODEL, chooseModels } from "../../src/infer/default-models.ts";
-import { resolveTrainConfig, type TrainSettings, trainConfigToJson } from "../../src/train/run-config.ts";
+import { resolveTrainConfig, type TrainSettings, trainConfigToJson } from "../../src/train/recipes/dpo/config.ts";
 
 let policy: string;
 beforeEach(() => {

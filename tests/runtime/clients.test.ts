@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { prepareEdgePages } from "../../src/infer/edge-pages.ts";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
 import { startServer } from "../../src/serve/serve.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { openReference, type Reference } from "./reference.ts";
 
 const PROMPT = "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?";

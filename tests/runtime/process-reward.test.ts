@@ -9,9 +9,9 @@ import { BASE_MODEL } from "../../src/infer/default-models.ts";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
 import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../src/shared/process-reward.ts";
 import { type Pair, pairSchema } from "../../src/shared/records.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { loadRewardModel } from "../../src/train/reward/reward-model.ts";
-import { startTensorflow } from "../../src/train/tensorflow.ts";
+import { startTensorflow } from "../../src/train/tensorflow/tensorflow.ts";
 import { openReference } from "./reference.ts";
 
 let dir = "";

@@ -7,12 +7,12 @@ import { BASE_MODEL } from "../../src/infer/default-models.ts";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
 import type { Dtype } from "../../src/shared/onnx-names.ts";
 import { type Pair, pairSchema } from "../../src/shared/records.ts";
-import { generate } from "../../src/train/decoding/generate.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
-import { openOnnxT5 } from "../../src/train/export/onnx-t5.ts";
-import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../../src/train/model/model-folder.ts";
-import { LLMRewardModel } from "../../src/train/reward/llm-reward-model.ts";
-import { startTensorflow } from "../../src/train/tensorflow.ts";
+import { generate } from "../../src/train/model/decode/generate.ts";
+import { openOnnxT5 } from "../../src/train/onnx/decode/onnx-t5.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
+import { LLMRewardModel } from "../../src/train/reward/judge/llm-reward-model.ts";
+import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../../src/train/store/model-folder.ts";
+import { startTensorflow } from "../../src/train/tensorflow/tensorflow.ts";
 
 const EXPORT_DIR = "outputs/test_same_everywhere";
 const MAX_NEW_TOKENS = 96;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
-import { ensureExported } from "../../src/train/export/ensure-exported.ts";
+import { ensureExported } from "../../src/train/onnx/export/ensure-exported.ts";
 
 const PROMPT = "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?";
 const answerSchema = z.looseObject({

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withNewlineToken } from "../../src/shared/newline-token.ts";
 import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../src/shared/process-reward.ts";
-import { exportOnnx } from "../../src/train/export/export-onnx.ts";
+import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { specials, t5TokenizerJson } from "../t5-tokenizer.ts";
 
 export type TinyWeights = "t5-v1.1" | "t5-v1.0";

@@ -8,10 +8,10 @@ import { z } from "zod";
 import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
 import { type LocalWorker, startLocalWorker, startOnAssets } from "../../src/infer/local-worker.ts";
 import { ArtifactError, InputError } from "../../src/shared/errors.ts";
-import { generate } from "../../src/train/decoding/generate.ts";
-import { loadModel, loadTokenizer } from "../../src/train/model/model-folder.ts";
-import { LLMRewardModel } from "../../src/train/reward/llm-reward-model.ts";
-import { startTensorflow } from "../../src/train/tensorflow.ts";
+import { generate } from "../../src/train/model/decode/generate.ts";
+import { LLMRewardModel } from "../../src/train/reward/judge/llm-reward-model.ts";
+import { loadModel, loadTokenizer } from "../../src/train/store/model-folder.ts";
+import { startTensorflow } from "../../src/train/tensorflow/tensorflow.ts";
 import { openReference, type Reference } from "./reference.ts";
 import { exportTinyModel } from "./tiny-model.ts";
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseEvaluationResult } from "../../src/train/evaluate/result.ts";
-import { writeTinyFolder } from "../train/pretrain/tiny-folder.ts";
+import { writeTinyFolder } from "../train/recipes/pretrain/tiny-folder.ts";
 
 const root = join(import.meta.dirname, "../..");
 let dir: string;

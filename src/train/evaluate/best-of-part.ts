@@ -1,10 +1,10 @@
 // Best-of-N of one model: its samples with their scores, the greedy solutions of the same problems beside them.
 
-import { createProgress } from "../progress.ts";
-import { bestOfCurves, type SampledItem } from "./best-of-n-metrics.ts";
-import { type Column, columnOf, hasObservations, type Resampler } from "./bootstrap.ts";
+import type { EvaluationItem } from "../data/problems/items.ts";
+import { createProgress } from "../io/progress.ts";
 import type { CheckedText } from "./check-text.ts";
-import type { EvaluationItem } from "./items.ts";
+import { bestOfCurves, type SampledItem } from "./metrics/best-of-n-metrics.ts";
+import { type Column, columnOf, hasObservations, type Resampler } from "./metrics/bootstrap.ts";
 import type { ModelRun } from "./model-run.ts";
 import type { EvaluationSettings } from "./options.ts";
 import type { BestOfN } from "./result.ts";

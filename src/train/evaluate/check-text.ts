@@ -4,7 +4,7 @@
 import { finalAnswer } from "../../shared/final-answer.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import { checkSolution } from "../data/arithmetic/checker.ts";
-import type { EvaluationItem } from "./items.ts";
+import type { EvaluationItem } from "../data/problems/items.ts";
 
 export interface CheckedText {
   text: string;

@@ -2,19 +2,19 @@
 // baseline, score steps, and compute every figure with its interval.
 
 import { CapacityError } from "../../shared/errors.ts";
-import { countReasons } from "../data/read-pairs.ts";
-import { resolveModelWithProgress } from "../hub/resolve-model-with-progress.ts";
-import { readRewardModelFile } from "../reward/reward-model-file.ts";
-import { describeBackend, startTensorflow } from "../tensorflow.ts";
+import { countReasons } from "../data/pairs/read-pairs.ts";
+import { type LoadedItems, loadItems } from "../data/problems/load-items.ts";
+import { resolveModelWithProgress } from "../store/hub/resolve-model-with-progress.ts";
+import { readRewardModelFile } from "../store/reward-model-file.ts";
+import { describeBackend, startTensorflow } from "../tensorflow/tensorflow.ts";
 import { bestOfPart } from "./best-of-part.ts";
-import { createResampler } from "./bootstrap.ts";
-import { compareColumns } from "./compare.ts";
 import { judgePart } from "./judge-part.ts";
-import { type LoadedItems, loadItems } from "./load-items.ts";
+import { createResampler } from "./metrics/bootstrap.ts";
+import { compareColumns } from "./metrics/compare.ts";
+import { pairScoreMetrics } from "./metrics/pair-score-metrics.ts";
 import { type ModelRun, type ModelToRun, modelName, runModel } from "./model-run.ts";
 import { type EvaluateOptions, resolveOptions } from "./options.ts";
 import { checkOverlap, namedTrainingData, trainingDataOf } from "./overlap.ts";
-import { pairScoreMetrics } from "./pair-score-metrics.ts";
 import { planEvaluation } from "./plan.ts";
 import { policyPart, preferencePart } from "./policy-part.ts";
 import type { EvaluationResult, RewardModelInfo } from "./result.ts";

@@ -1,8 +1,8 @@
 // The solutions that the reward model is judged on: those that came with labels, and each model's own where the checker labels them.
 
-import type { Resampler } from "./bootstrap.ts";
-import { type JudgedSteps, judgeMetrics } from "./judge-metrics.ts";
-import { HELDOUT, type LoadedItems } from "./load-items.ts";
+import { HELDOUT, type LoadedItems } from "../data/problems/load-items.ts";
+import type { Resampler } from "./metrics/bootstrap.ts";
+import { type JudgedSteps, judgeMetrics } from "./metrics/judge-metrics.ts";
 import type { ModelRun } from "./model-run.ts";
 import type { JudgeMetrics } from "./result.ts";
 import type { StepScores } from "./step-scores.ts";

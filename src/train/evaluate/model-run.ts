@@ -2,12 +2,12 @@
 
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { hashWeights } from "../lora/base-folder.ts";
-import { loadModel, loadTokenizer } from "../model/model-folder.ts";
-import { tf } from "../tensorflow.ts";
-import { loadTrainerState, TRAINER_STATE_FILE } from "../trainer-state.ts";
+import type { EvaluationItem } from "../data/problems/items.ts";
+import { loadTrainerState, TRAINER_STATE_FILE } from "../io/trainer-state.ts";
+import { hashWeights } from "../store/model-files.ts";
+import { loadModel, loadTokenizer } from "../store/model-folder.ts";
+import { tf } from "../tensorflow/tensorflow.ts";
 import { type CheckedText, checkText } from "./check-text.ts";
-import type { EvaluationItem } from "./items.ts";
 import { type PairLogps, pairLogps } from "./preference-metrics.ts";
 import type { EvaluationResult, ModelInfo, Role } from "./result.ts";
 import { type SamplePlan, type SeedSolutions, type Solution, solveAll } from "./solutions.ts";

@@ -2,8 +2,8 @@
 
 import { AGGREGATIONS, type Aggregation } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
-import type { BackendChoice } from "../run-config.ts";
-import { HELDOUT } from "./load-items.ts";
+import { HELDOUT } from "../data/problems/load-items.ts";
+import type { BackendChoice } from "../recipes/dpo/config.ts";
 import { BEST_OF } from "./result.ts";
 
 export const PARTS = ["policy", "preference", "judge", "best-of-n"] as const;

@@ -7,10 +7,10 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../shared/errors.ts";
-import { normalisePrompt } from "../data/normalise-prompt.ts";
+import { labelFiles } from "../data/labels/read-labels.ts";
+import { normalisePrompt } from "../data/pairs/normalise-prompt.ts";
 import { isObject, readRawRecords } from "../data/raw-records.ts";
-import { readJson } from "../read-json.ts";
-import { labelFiles } from "../reward/read-labels.ts";
+import { readJson } from "../io/read-json.ts";
 
 /** A file that was trained on, and the files whose problems the run kept out of it. */
 export interface TrainingFile {

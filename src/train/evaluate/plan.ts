@@ -1,6 +1,6 @@
 // What of an evaluation the data and the reward model allow, and why the rest is left out.
 
-import type { EvaluationItem } from "./items.ts";
+import type { EvaluationItem } from "../data/problems/items.ts";
 import type { Part } from "./options.ts";
 import type { EvaluationResult } from "./result.ts";
 

@@ -1,11 +1,11 @@
 // Figures of the model and of the baseline side by side: greedy solutions, and preferences of the pairs, their histograms on one axis.
 
-import type { Resampler } from "./bootstrap.ts";
-import { sharedEdges } from "./histogram.ts";
-import type { EvaluationItem } from "./items.ts";
-import type { LoadedItems } from "./load-items.ts";
+import type { EvaluationItem } from "../data/problems/items.ts";
+import type { LoadedItems } from "../data/problems/load-items.ts";
+import type { Resampler } from "./metrics/bootstrap.ts";
+import { sharedEdges } from "./metrics/histogram.ts";
+import { policyColumns, policyMetrics, type SolvedItems } from "./metrics/policy-metrics.ts";
 import type { ModelRun } from "./model-run.ts";
-import { policyColumns, policyMetrics, type SolvedItems } from "./policy-metrics.ts";
 import { margin, preferenceColumns, preferenceMetrics } from "./preference-metrics.ts";
 import type { EvaluationResult } from "./result.ts";
 import type { StepScores } from "./step-scores.ts";

@@ -2,15 +2,15 @@
 // of DPO (Rafailov et al. 2023, arXiv:2305.18290, eq. 5) with beta 1.
 
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
-import { preparePairs, type TokenizedPair } from "../dpo/prepare-pairs.ts";
+import { preparePairs, type TokenizedPair } from "../data/pairs/tokenize-pairs.ts";
+import type { EvaluationItem } from "../data/problems/items.ts";
+import { createProgress } from "../io/progress.ts";
 import { padRows } from "../model/batch.ts";
 import { completionLogps } from "../model/logps.ts";
-import type { FolderTokenizer, Model } from "../model/model-folder.ts";
-import { createProgress } from "../progress.ts";
-import { tf } from "../tensorflow.ts";
-import { type Column, groupedColumn, type Resampler } from "./bootstrap.ts";
-import { histogramOf } from "./histogram.ts";
-import type { EvaluationItem } from "./items.ts";
+import type { FolderTokenizer, Model } from "../store/model-folder.ts";
+import { tf } from "../tensorflow/tensorflow.ts";
+import { type Column, groupedColumn, type Resampler } from "./metrics/bootstrap.ts";
+import { histogramOf } from "./metrics/histogram.ts";
 import type { PreferenceMetrics, Role } from "./result.ts";
 
 /** Log-probabilities of one pair, and its item. */

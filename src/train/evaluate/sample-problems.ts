@@ -1,7 +1,7 @@
 // A few problems with their solutions side by side, step by step, for people to read: problems whose outcome changed come first.
 
+import type { EvaluationItem } from "../data/problems/items.ts";
 import { type CheckedText, checkText } from "./check-text.ts";
-import type { EvaluationItem } from "./items.ts";
 import type { SampleProblem, SampleSolution } from "./result.ts";
 import type { StepScores } from "./step-scores.ts";
 

@@ -1,11 +1,11 @@
 // The texts of an evaluation that the reward model scores, all at once: solutions, sides of pairs, labelled solutions, gold.
 
 import type { Aggregation } from "../../shared/aggregate.ts";
-import type { Completion } from "../reward/llm-reward-model.ts";
+import type { EvaluationItem } from "../data/problems/items.ts";
+import type { Completion } from "../reward/judge/llm-reward-model.ts";
 import { loadRewardModel } from "../reward/reward-model.ts";
-import type { EvaluationItem } from "./items.ts";
+import { wholeSides } from "./metrics/pair-score-metrics.ts";
 import type { ModelRun } from "./model-run.ts";
-import { wholeSides } from "./pair-score-metrics.ts";
 import type { Plan } from "./plan.ts";
 import { type StepScores, scoreSteps } from "./step-scores.ts";
 

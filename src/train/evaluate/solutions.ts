@@ -4,8 +4,8 @@ import { policyPrompt } from "../../shared/prompts.ts";
 import type { SamplingOptions } from "../../shared/sampling.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { TextTokenizer } from "../../shared/tokenizer.ts";
-import { GREEDY, openOnnxGenerator } from "../decoding/onnx-generate.ts";
-import { createProgress } from "../progress.ts";
+import { createProgress } from "../io/progress.ts";
+import { GREEDY, openOnnxGenerator } from "../onnx/decode/onnx-generate.ts";
 
 export interface Solution {
   text: string;

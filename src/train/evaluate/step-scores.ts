@@ -2,8 +2,8 @@
 
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import { splitSteps } from "../../shared/steps.ts";
-import { createProgress } from "../progress.ts";
-import type { Completion } from "../reward/llm-reward-model.ts";
+import { createProgress } from "../io/progress.ts";
+import type { Completion } from "../reward/judge/llm-reward-model.ts";
 import type { RewardModel } from "../reward/reward-model.ts";
 
 /** Step scores of a solution; undefined when it was not scored, empty when it has no steps. */

@@ -1,7 +1,7 @@
 // The files of an evaluation: the result as JSON, and the report made from it.
 
 import { join } from "node:path";
-import { writeText } from "../data/write-text.ts";
+import { writeText } from "../io/write-text.ts";
 import { REPORT_FILE, writeReport } from "./report/write.ts";
 import { EVALUATION_FILE, type EvaluationResult } from "./result.ts";
 

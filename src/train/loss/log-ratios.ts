@@ -1,6 +1,6 @@
 // From log-probabilities to what preference losses read: log-ratios against a reference, sums or means per token.
 
-import { type Tensor1D, tf } from "../tensorflow.ts";
+import { type Tensor1D, tf } from "../tensorflow/tensorflow.ts";
 
 /** A value a pair for each side, [B] both. */
 export interface Sides {

@@ -1,6 +1,6 @@
 // The loss of a batch of pairs under the run's settings: log-ratios, the score margin's role, one loss of the family, the SFT term.
 
-import { type Tensor, type Tensor1D, tf } from "../tensorflow.ts";
+import { type Tensor, type Tensor1D, tf } from "../tensorflow/tensorflow.ts";
 import { hingeLoss } from "./hinge.ts";
 import { ipoLoss } from "./ipo.ts";
 import { logRatios, perToken, type Sides } from "./log-ratios.ts";

@@ -5,7 +5,7 @@
 //   weight  u = beta * h, and the pair's loss is multiplied by its margin
 //   none    u = beta * h
 
-import { type Tensor1D, tf } from "../tensorflow.ts";
+import { type Tensor1D, tf } from "../tensorflow/tensorflow.ts";
 import type { MarginRole } from "./settings.ts";
 
 /** Logits u [B] from the pairs' log-ratios h [B] and score margins [B]. */

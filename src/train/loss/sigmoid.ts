@@ -2,7 +2,7 @@
 //   L = -(1 - e) log sigmoid(u) - e log sigmoid(-u),   u = beta * log-ratio of the pair.
 // -log sigmoid(x) is written softplus(-x): tf.logSigmoid throws in the backward pass when its input is an intermediate.
 
-import { type Tensor1D, tf } from "../tensorflow.ts";
+import { type Tensor1D, tf } from "../tensorflow/tensorflow.ts";
 
 /** Losses of B pairs, [B]; `labelSmoothing` in [0, 0.5) is the assumed share of pairs whose sides are swapped. */
 export function sigmoidLoss(logits: Tensor1D, labelSmoothing = 0): Tensor1D {

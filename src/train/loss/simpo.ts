@@ -2,7 +2,7 @@
 // a margin gamma that the chosen side must lead by:
 //   L = -log sigmoid(u - gamma),   u = beta * (log p_c / |c| - log p_r / |r|)
 
-import { type Tensor1D, tf } from "../tensorflow.ts";
+import { type Tensor1D, tf } from "../tensorflow/tensorflow.ts";
 import { sigmoidLoss } from "./sigmoid.ts";
 
 /** Losses of B pairs, [B]; `logits` are beta times the difference of mean log-probs. */

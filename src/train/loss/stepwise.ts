@@ -2,7 +2,7 @@
 // r are aggregated step scores (constants here: no gradient flows into the judge), log p sums over the completion's tokens.
 // It is DPO's loss without a reference, its log-ratio scaled by the score margin.
 
-import { type Tensor, type Tensor1D, tf } from "../tensorflow.ts";
+import { type Tensor, type Tensor1D, tf } from "../tensorflow/tensorflow.ts";
 import { marginLogits } from "./score-margin.ts";
 import { sigmoidLoss } from "./sigmoid.ts";
 

@@ -2,8 +2,8 @@
 
 import { relativePositionBuckets } from "../../shared/relative-position.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
-import { type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
-import { gatherRows } from "./gradients.ts";
+import { type Tensor2D, type Tensor4D, tf } from "../tensorflow/tensorflow.ts";
+import { gatherRows } from "./layers.ts";
 
 /** Added to attention scores where a query must not look. */
 const MASKED = -1e9;

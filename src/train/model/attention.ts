@@ -1,8 +1,8 @@
 // Attention with its gradient by hand: of the [B, H, T, S] matrices only the probabilities are kept for the backward pass, where the tape
 // would keep the scores and the bias too. Checked against finite differences in tests/train/model/gradients.test.ts.
 
-import { type Tensor, type Tensor4D, tf } from "../tensorflow.ts";
-import { withGradient } from "./custom-gradient.ts";
+import { withGradient } from "../tensorflow/tape/custom-gradient.ts";
+import { type Tensor, type Tensor4D, tf } from "../tensorflow/tensorflow.ts";
 
 /** Sums x over the axes along which `shape` was broadcast to it. */
 function sumToShape(x: Tensor4D, shape: readonly number[]): Tensor {

@@ -1,7 +1,7 @@
 // Rows of token ids to padded tensors.
 
 import type { T5Config } from "../../shared/t5-config.ts";
-import { tf } from "../tensorflow.ts";
+import { tf } from "../tensorflow/tensorflow.ts";
 import type { TokenBatch } from "./token-batch.ts";
 
 /** Pads rows with `padTokenId` to the longest; the caller disposes (or runs inside tf.tidy). Rows must not be empty. */

@@ -1,10 +1,10 @@
 // Sequence log-probabilities under teacher forcing: sums over real target tokens, EOS included, padding never projected.
 
 import type { T5Config } from "../../shared/t5-config.ts";
-import { type Tensor1D, type Tensor2D, tf } from "../tensorflow.ts";
+import { withGradient } from "../tensorflow/tape/custom-gradient.ts";
+import { type Tensor1D, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
 import { decoderRows, padRows } from "./batch.ts";
-import { withGradient } from "./custom-gradient.ts";
-import { gatherRows, labelLogps } from "./gradients.ts";
+import { gatherRows, labelLogps } from "./layers.ts";
 import { isAdapted } from "./low-rank.ts";
 import type { Parameters } from "./parameters.ts";
 import { decodeReal, encode, type ForwardOptions, head } from "./t5.ts";

@@ -1,9 +1,9 @@
 // A projection with a low-rank adapter (Hu et al. 2021, arXiv:2106.09685, equation 3): y = W x + (alpha / r) B A x. W is frozen: neither its
 // gradient nor what that would need is ever computed or kept. In memory every matrix is the transpose of the file's, so y = x W + s (x A) B.
 
-import { type Tensor, type Tensor2D, tf } from "../tensorflow.ts";
-import { withGradient } from "./custom-gradient.ts";
-import { linear, product } from "./gradients.ts";
+import { withGradient } from "../tensorflow/tape/custom-gradient.ts";
+import { type Tensor, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
+import { linear, product } from "./layers.ts";
 import { ADAPTER_SCALE, loraA, loraB, matrix, type Parameters } from "./parameters.ts";
 
 /** Whether the base weights among these parameters are frozen, because an adapter is trained on them. */

@@ -1,8 +1,15 @@
 // Rows of tokens of unequal length without their padding: what works on single tokens (projections, norms, feed-forward, embedding, head)
 // sees the real tokens alone, [N, *]; only attention lays them out as padded rows. The layout and the change to heads are one gather.
 
-import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D, tf } from "../tensorflow.ts";
-import { withGradient } from "./custom-gradient.ts";
+import { withGradient } from "../tensorflow/tape/custom-gradient.ts";
+import {
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  tf,
+} from "../tensorflow/tensorflow.ts";
 
 /** Which of N tokens, by number, stand in each row; every token stands in one place of one row. */
 export type RowsOfTokens = readonly (readonly number[])[];

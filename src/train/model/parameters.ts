@@ -2,7 +2,7 @@
 // Projections are [out, in] in the file and [in, out] in memory, so that the forward product needs no transposed operand.
 
 import type { T5Config } from "../../shared/t5-config.ts";
-import type { Tensor, Tensor1D, Tensor2D } from "../tensorflow.ts";
+import type { Tensor, Tensor1D, Tensor2D } from "../tensorflow/tensorflow.ts";
 
 /**
  * Name under which parameters carry the factor alpha / r of a low-rank adapter, a scalar. Where it is present, the base weights are

@@ -5,15 +5,15 @@
 // owns and all layers share (none in cross-attention), and outputs scaled by D^-0.5 when the head is the embedding.
 
 import type { T5Config } from "../../shared/t5-config.ts";
-import { decoderBlockGraph, encoderBlockGraph } from "../graph/blocks.ts";
-import { type Tensor, type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
+import { recomputed } from "../tensorflow/tape/recompute.ts";
+import { type Tensor, type Tensor2D, type Tensor4D, tf } from "../tensorflow/tensorflow.ts";
 import { attend } from "./attention.ts";
 import { causalBias, paddingBias, positionBias } from "./attention-bias.ts";
-import { gatedGelu, residual, rmsNorm } from "./gradients.ts";
+import { gatedGelu, residual, rmsNorm } from "./layers.ts";
 import { isAdapted, project } from "./low-rank.ts";
+import { decoderBlockGraph, encoderBlockGraph } from "./native/blocks.ts";
 import { fromHeads, type HeadIndex, headIndex, padded, type RowsOfTokens, toHeads } from "./packed-rows.ts";
 import { matrix, type Parameters, trainedWithin, vector } from "./parameters.ts";
-import { recomputed } from "./recompute.ts";
 import { type DecoderBatch, type Encoded, embed, type TokenBatch, tokenRows } from "./token-batch.ts";
 
 /** Feed-forward of one block: gated GELU (v1.1) or ReLU (v1.0), x [N, D] -> [N, D]. */

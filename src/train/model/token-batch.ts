@@ -1,7 +1,7 @@
 // Batches of token rows, which of their tokens are real, and their embeddings.
 
-import { type Tensor1D, type Tensor2D, type Tensor4D, tf } from "../tensorflow.ts";
-import { gatherRows } from "./gradients.ts";
+import { type Tensor1D, type Tensor2D, type Tensor4D, tf } from "../tensorflow/tensorflow.ts";
+import { gatherRows } from "./layers.ts";
 import { placesOf, type RowsOfTokens, rowsOfLengths } from "./packed-rows.ts";
 import { matrix, type Parameters } from "./parameters.ts";
 

@@ -3,7 +3,7 @@
 // TensorFlow's fused, in-place kernel (native-adamw.ts); on WebAssembly the same arithmetic is written in TensorFlow.js operations.
 
 import type { Parameters } from "../model/parameters.ts";
-import { nativeOps, type Tensor, tf } from "../tensorflow.ts";
+import { nativeOps, type Tensor, tf } from "../tensorflow/tensorflow.ts";
 import { createNativeStore } from "./native-adamw.ts";
 
 export interface AdamWOptions {

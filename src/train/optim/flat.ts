@@ -1,7 +1,7 @@
 // Named tensors to one flat array and back, for the trip between processes.
 
 import type { Parameters } from "../model/parameters.ts";
-import { type Tensor, tf } from "../tensorflow.ts";
+import { type Tensor, tf } from "../tensorflow/tensorflow.ts";
 
 /** Values of all tensors in the order of `names`. */
 export function flatten(tensors: Parameters, names: readonly string[]): Float32Array {

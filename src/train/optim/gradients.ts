@@ -1,10 +1,10 @@
 // Value and gradients of a scalar loss by parameter name, their global norm, clipping and accumulation.
 
-import { createGraph } from "../graph/graph.ts";
-import { openGraph } from "../graph/open-graph.ts";
 import type { Parameters } from "../model/parameters.ts";
-import { gradientsOf } from "../model/tape.ts";
-import { type NativeOps, nativeOps, type Tensor, tf } from "../tensorflow.ts";
+import { createGraph } from "../tensorflow/native/graph.ts";
+import { openGraph } from "../tensorflow/native/open-graph.ts";
+import { gradientsOf } from "../tensorflow/tape/tape.ts";
+import { type NativeOps, nativeOps, type Tensor, tf } from "../tensorflow/tensorflow.ts";
 
 /**
  * Differentiates a scalar `loss` by every parameter; it is given `frozen` ones too, whose gradients are not computed. The caller disposes

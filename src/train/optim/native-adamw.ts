@@ -1,10 +1,10 @@
 // AdamW's parameters and moments as variables of one TensorFlow graph. One run updates them all, side by side on all cores, in place: each by
 // TensorFlow's own fused kernel, ResourceApplyAdam, after the gradient was scaled and the weight decayed.
 
-import { createGraph, type Graph, type Value } from "../graph/graph.ts";
-import { openGraph } from "../graph/open-graph.ts";
-import type { NativeOps, Tensor } from "../tensorflow.ts";
-import { tf } from "../tensorflow.ts";
+import { createGraph, type Graph, type Value } from "../tensorflow/native/graph.ts";
+import { openGraph } from "../tensorflow/native/open-graph.ts";
+import type { NativeOps, Tensor } from "../tensorflow/tensorflow.ts";
+import { tf } from "../tensorflow/tensorflow.ts";
 import type { AdamWOptions, AdamWStore, InitialSlot, Update } from "./adamw.ts";
 
 const FLOAT = { type: "float32" } as const;

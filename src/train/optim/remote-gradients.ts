@@ -5,8 +5,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { Parameters } from "../model/parameters.ts";
-import type { BackendChoice } from "../run-config.ts";
-import { currentBackend, startTensorflow, type Tensor, tf } from "../tensorflow.ts";
+import type { BackendChoice } from "../recipes/dpo/config.ts";
+import { currentBackend, startTensorflow, type Tensor, tf } from "../tensorflow/tensorflow.ts";
 import { flatten, unflatten } from "./flat.ts";
 
 /** What the process computes: figures of the work, plain data, and its gradients. */

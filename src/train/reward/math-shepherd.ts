@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { badRecord, parseRecord } from "../data/labelled-pair.ts";
-import { type LabelledSolution, labelLines } from "./labelled-solution.ts";
+import { type LabelledSolution, labelLines } from "../data/labelled-solution.ts";
 
 const STEP_TAG = "ки";
 const FIRST_STEP = /\s*\bStep 1:/;

@@ -3,15 +3,15 @@
 
 import { InputError } from "../../shared/errors.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
+import { readRewardModelFile } from "../store/reward-model-file.ts";
 import {
   type Completion,
   LLMRewardModel,
   type LLMRewardModelOptions,
   type ScoredCompletion,
-} from "./llm-reward-model.ts";
-import { ProcessRewardModel } from "./process-reward-model.ts";
-import { readRewardModelFile } from "./reward-model-file.ts";
-import { hashJudge } from "./score-cache.ts";
+} from "./judge/llm-reward-model.ts";
+import { ProcessRewardModel } from "./process/process-reward-model.ts";
+import { hashJudge } from "./scoring/score-cache.ts";
 
 export { readRewardModelFile };
 

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { finalAnswer, normaliseAnswer } from "../../../src/shared/final-answer.ts";
 import { problemSplit } from "../../../src/train/data/arithmetic/split.ts";
+import { firstWrongStep } from "../../../src/train/data/problems/items.ts";
+import { loadItems } from "../../../src/train/data/problems/load-items.ts";
+import { readRecord } from "../../../src/train/data/problems/read-record.ts";
 import { checkText } from "../../../src/train/evaluate/check-text.ts";
-import { firstWrongStep } from "../../../src/train/evaluate/items.ts";
-import { loadItems } from "../../../src/train/evaluate/load-items.ts";
 import { checkOverlap, namedTrainingData, trainingDataOf } from "../../../src/train/evaluate/overlap.ts";
-import { readRecord } from "../../../src/train/evaluate/read-record.ts";
 
 const GOLD = "Tom has 3 + 4 = 7 pens.\nTom has 7 - 2 = 5 pens.\nA: 5";
 const WRONG = "Tom has 3 + 4 = 8 pens.\nA: 8";

@@ -9,8 +9,8 @@ import { resolveOptions } from "../../../src/train/evaluate/options.ts";
 import { type EvaluationResult, parseEvaluationResult } from "../../../src/train/evaluate/result.ts";
 import { evaluationSummary } from "../../../src/train/evaluate/summary.ts";
 import { writeEvaluation } from "../../../src/train/evaluate/write-evaluation.ts";
-import { tf } from "../../../src/train/tensorflow.ts";
-import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
+import { tf } from "../../../src/train/tensorflow/tensorflow.ts";
+import { writeTinyFolder } from "../recipes/pretrain/tiny-folder.ts";
 
 let dir: string;
 let model: string;

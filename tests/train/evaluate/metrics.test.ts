@@ -1,14 +1,14 @@
 // Figures of policies, judges and best-of-N from small cases, derived by hand.
 
 import { describe, expect, test } from "vitest";
-import { bestOfCurves, type SampledItem } from "../../../src/train/evaluate/best-of-n-metrics.ts";
-import { columnOf, createResampler } from "../../../src/train/evaluate/bootstrap.ts";
+import type { EvaluationItem } from "../../../src/train/data/problems/items.ts";
 import { checkText } from "../../../src/train/evaluate/check-text.ts";
-import { compareColumns } from "../../../src/train/evaluate/compare.ts";
-import type { EvaluationItem } from "../../../src/train/evaluate/items.ts";
-import { judgeMetrics } from "../../../src/train/evaluate/judge-metrics.ts";
-import { pairScoreMetrics } from "../../../src/train/evaluate/pair-score-metrics.ts";
-import { policyColumns, policyMetrics } from "../../../src/train/evaluate/policy-metrics.ts";
+import { bestOfCurves, type SampledItem } from "../../../src/train/evaluate/metrics/best-of-n-metrics.ts";
+import { columnOf, createResampler } from "../../../src/train/evaluate/metrics/bootstrap.ts";
+import { compareColumns } from "../../../src/train/evaluate/metrics/compare.ts";
+import { judgeMetrics } from "../../../src/train/evaluate/metrics/judge-metrics.ts";
+import { pairScoreMetrics } from "../../../src/train/evaluate/metrics/pair-score-metrics.ts";
+import { policyColumns, policyMetrics } from "../../../src/train/evaluate/metrics/policy-metrics.ts";
 import { preferenceColumns, preferenceMetrics } from "../../../src/train/evaluate/preference-metrics.ts";
 import type { BestOfMethod } from "../../../src/train/evaluate/result.ts";
 import { NO_SCORES } from "../../../src/train/evaluate/step-scores.ts";

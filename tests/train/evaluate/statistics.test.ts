@@ -2,24 +2,24 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { auc, weightedAuc } from "../../../src/train/evaluate/auc.ts";
+import { auc, weightedAuc } from "../../../src/train/evaluate/metrics/auc.ts";
 import {
   columnMean,
   columnOf,
   createResampler,
   groupedColumn,
   quantile,
-} from "../../../src/train/evaluate/bootstrap.ts";
-import { expectedCalibrationError, reliabilityBins } from "../../../src/train/evaluate/calibration.ts";
+} from "../../../src/train/evaluate/metrics/bootstrap.ts";
+import { expectedCalibrationError, reliabilityBins } from "../../../src/train/evaluate/metrics/calibration.ts";
 import {
   bestThreshold,
   firstErrorMeasure,
   harmonicMean,
   isJudgedRightly,
   judgedSolution,
-} from "../../../src/train/evaluate/first-error.ts";
-import { histogramOf, integerEdges, sharedEdges } from "../../../src/train/evaluate/histogram.ts";
-import { repeatedLines, repeatedNgrams } from "../../../src/train/evaluate/repetition.ts";
+} from "../../../src/train/evaluate/metrics/first-error.ts";
+import { histogramOf, integerEdges, sharedEdges } from "../../../src/train/evaluate/metrics/histogram.ts";
+import { repeatedLines, repeatedNgrams } from "../../../src/train/evaluate/metrics/repetition.ts";
 
 describe("bootstrap", () => {
   test("quantiles lie between the two nearest values, as numpy's", () => {

@@ -11,7 +11,7 @@ import { marginLogits, weightByMargin } from "../../../src/train/loss/score-marg
 import { sftLoss } from "../../../src/train/loss/sft.ts";
 import { sigmoidLoss } from "../../../src/train/loss/sigmoid.ts";
 import { simpoLoss } from "../../../src/train/loss/simpo.ts";
-import { startTensorflow, type Tensor, type Tensor1D, tf } from "../../../src/train/tensorflow.ts";
+import { startTensorflow, type Tensor, type Tensor1D, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
   await startTensorflow();

@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type PairBatch, preferenceLoss } from "../../../src/train/loss/preference-loss.ts";
 import type { LossSettings } from "../../../src/train/loss/settings.ts";
 import { stepwiseDpoLoss } from "../../../src/train/loss/stepwise.ts";
-import { resolveTrainConfig, TRAIN_DEFAULTS, type TrainSettings } from "../../../src/train/run-config.ts";
-import { startTensorflow, tf } from "../../../src/train/tensorflow.ts";
+import { resolveTrainConfig, TRAIN_DEFAULTS, type TrainSettings } from "../../../src/train/recipes/dpo/config.ts";
+import { startTensorflow, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
   await startTensorflow();

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../../src/shared/errors.ts";
 import { LOSS_TYPES, needsScores } from "../../../src/train/loss/settings.ts";
-import { resolveTrainConfig, type TrainSettings, trainConfigToJson } from "../../../src/train/run-config.ts";
+import { resolveTrainConfig, type TrainSettings, trainConfigToJson } from "../../../src/train/recipes/dpo/config.ts";
 
 test.each(LOSS_TYPES)("loss_type %s alone is a usable run but for robust, which needs its smoothing", (lossType) => {
   const run = (): unknown => resolveTrainConfig({ loss_type: lossType });

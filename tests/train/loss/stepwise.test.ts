@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { stepwiseDpoLoss } from "../../../src/train/loss/stepwise.ts";
-import { startTensorflow, type Tensor1D, tf } from "../../../src/train/tensorflow.ts";
+import { startTensorflow, type Tensor1D, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
   await startTensorflow();

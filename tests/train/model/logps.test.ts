@@ -3,9 +3,9 @@
 import { beforeAll, expect, test } from "vitest";
 import { decoderRows, padRows } from "../../../src/train/model/batch.ts";
 import { completionLogps } from "../../../src/train/model/logps.ts";
-import { loadModel, type Model } from "../../../src/train/model/model-folder.ts";
-import { startTensorflow, tf } from "../../../src/train/tensorflow.ts";
-import { goldenDir } from "../parity/models.ts";
+import { loadModel, type Model } from "../../../src/train/store/model-folder.ts";
+import { startTensorflow, tf } from "../../../src/train/tensorflow/tensorflow.ts";
+import { goldenDir } from "../checks/parity/models.ts";
 
 let model: Model;
 beforeAll(async () => {

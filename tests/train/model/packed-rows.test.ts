@@ -9,7 +9,13 @@ import {
   rowsOfLengths,
   toHeads,
 } from "../../../src/train/model/packed-rows.ts";
-import { startTensorflow, type Tensor, type Tensor2D, type Tensor4D, tf } from "../../../src/train/tensorflow.ts";
+import {
+  startTensorflow,
+  type Tensor,
+  type Tensor2D,
+  type Tensor4D,
+  tf,
+} from "../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
   await startTensorflow();

@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { ADAMW_DEFAULTS, type AdamW, createAdamW } from "../../../src/train/optim/adamw.ts";
-import { startTensorflow, tf } from "../../../src/train/tensorflow.ts";
+import { startTensorflow, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
   await startTensorflow();

@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from "vitest";
 import { addGradients, clipByGlobalNorm, globalNorm, valueAndGradients } from "../../../src/train/optim/gradients.ts";
-import { startTensorflow, type Tensor, tf } from "../../../src/train/tensorflow.ts";
+import { startTensorflow, type Tensor, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
   await startTensorflow();

@@ -1,7 +1,7 @@
 // Plausibly wrong solutions: right up to some step, then one mistake, and from there on the wrong value carried forward.
 // The labels come from how the solution was made (which values the mistake reached), not from the checker.
 
-import type { Rng } from "../rng.ts";
+import type { Rng } from "../../../shared/rng.ts";
 import { MISTAKE_KINDS, type Mistake, type MistakeKind, mistakesAt } from "./mistakes.ts";
 import {
   type ArithmeticProblem,

@@ -2,7 +2,7 @@
 // Only problems of the preference split, so that neither pretraining nor held-out evaluation meets them.
 
 import { InputError } from "../../../shared/errors.ts";
-import { createRng } from "../rng.ts";
+import { createRng } from "../../../shared/rng.ts";
 import { corruptSolution } from "./corrupt.ts";
 import { DEFAULT_RANGE } from "./generate.ts";
 import type { MistakeKind } from "./mistakes.ts";

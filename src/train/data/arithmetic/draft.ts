@@ -2,7 +2,7 @@
 // Rules kept here: every number and result within [2, maxValue]; results differ from each other and from the first amount, and no number
 // of the question equals an earlier result. So the solution's text alone tells where each operand comes from (the checker needs that).
 
-import type { Rng } from "../rng.ts";
+import type { Rng } from "../../../shared/rng.ts";
 import { applyOperator, FROM_QUESTION, type Operator, type StepEquation } from "./problem.ts";
 import {
   type Cast,

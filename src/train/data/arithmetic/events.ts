@@ -1,7 +1,7 @@
 // The events a problem is made of. Each draws its numbers, writes its one or two steps and its sentence, and returns true; false when the
 // numbers do not fit: no sentence is written then, but a first step may stand (the caller takes it back).
 
-import type { Rng } from "../rng.ts";
+import type { Rng } from "../../../shared/rng.ts";
 import { addSentence, addStep, type Draft, given } from "./draft.ts";
 import type { Operator } from "./problem.ts";
 import type { SentenceKind } from "./wording.ts";

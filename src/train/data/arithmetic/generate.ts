@@ -1,7 +1,7 @@
 // Multi-step arithmetic word problems from a seed: a chain of events that change an amount, and its worked solution.
 
 import { InputError } from "../../../shared/errors.ts";
-import type { Rng } from "../rng.ts";
+import type { Rng } from "../../../shared/rng.ts";
 import { addSentence, type Draft, dropSteps, given } from "./draft.ts";
 import { type Event, LAST_EVENTS, MIDDLE_EVENTS, startProblem } from "./events.ts";
 import { type ArithmeticProblem, answerLine, stepLine } from "./problem.ts";

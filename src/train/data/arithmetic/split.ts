@@ -1,8 +1,8 @@
 // Pretraining, preference training and held-out evaluation must never share a problem. The prompt itself decides where it belongs,
 // so the three need no common list.
 
-import { normalisePrompt } from "../normalise-prompt.ts";
-import type { Rng } from "../rng.ts";
+import type { Rng } from "../../../shared/rng.ts";
+import { normalisePrompt } from "../pairs/normalise-prompt.ts";
 import { generateProblem, type ProblemRange } from "./generate.ts";
 import type { ArithmeticProblem } from "./problem.ts";
 

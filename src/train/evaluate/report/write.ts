@@ -1,7 +1,7 @@
 // The report as a file: whole or not at all.
 
-import { writeText } from "../../data/write-text.ts";
-import { readJson } from "../../read-json.ts";
+import { readJson } from "../../io/read-json.ts";
+import { writeText } from "../../io/write-text.ts";
 import { type EvaluationResult, parseEvaluationResult } from "../result.ts";
 import { type ReportOptions, renderReport } from "./render.ts";
 

@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { createRng } from "../../../../src/shared/rng.ts";
 import { checkSolution, labelsOf, parseEquation } from "../../../../src/train/data/arithmetic/checker.ts";
 import { corruptSolution, corruptWith } from "../../../../src/train/data/arithmetic/corrupt.ts";
 import { generateProblem } from "../../../../src/train/data/arithmetic/generate.ts";
 import { MISTAKE_KINDS } from "../../../../src/train/data/arithmetic/mistakes.ts";
-import { createRng } from "../../../../src/train/data/rng.ts";
 
 const gold = "Mia has 12 + 7 = 19 apples.\nThat is 3 * 4 = 12 apples.\nMia has 19 - 12 = 7 apples.\nA: 7";
 

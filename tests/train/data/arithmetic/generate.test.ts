@@ -1,11 +1,11 @@
 // The generator's promises: what pretraining and the checker rely on.
 
 import { describe, expect, test } from "vitest";
+import { createRng } from "../../../../src/shared/rng.ts";
 import { generateProblem } from "../../../../src/train/data/arithmetic/generate.ts";
 import { applyOperator, FROM_QUESTION } from "../../../../src/train/data/arithmetic/problem.ts";
 import { generateSplitProblem, problemSplit, SPLITS } from "../../../../src/train/data/arithmetic/split.ts";
 import { vocabularyWords } from "../../../../src/train/data/arithmetic/wording.ts";
-import { createRng } from "../../../../src/train/data/rng.ts";
 
 const rng = createRng(7);
 const problems = Array.from({ length: 2000 }, () => generateProblem(rng));

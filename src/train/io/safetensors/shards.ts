@@ -1,0 +1,61 @@
+// The weights of a Hugging Face folder behind one reader: model.safetensors, or the shards that its index names.
+
+import { access, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import { ArtifactError } from "../../../shared/errors.ts";
+import { openSafetensors, type TensorReader } from "./reader.ts";
+
+const indexSchema = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+\.safetensors$/)) });
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Opens the weights of a model folder. Throws ArtifactError when they are missing or damaged. The caller closes it. */
+export async function openFolderTensors(modelDir: string): Promise<TensorReader> {
+  const single = join(modelDir, "model.safetensors");
+  const index = join(modelDir, "model.safetensors.index.json");
+  if ((await exists(single)) || !(await exists(index))) return openSafetensors(single);
+  const shards = new Map<string, TensorReader>();
+  const closeAll = async (): Promise<void> => {
+    for (const shard of shards.values()) await shard.close();
+  };
+  try {
+    const shardOf = await readIndex(index);
+    for (const file of new Set(shardOf.values()))
+      shards.set(file, await openSafetensors(join(modelDir, basename(file))));
+    const shard = (name: string): TensorReader => {
+      const reader = shards.get(shardOf.get(name) ?? "");
+      if (reader === undefined)
+        throw new ArtifactError({ code: "missing_tensor", what: `no tensor "${name}"`, where: index });
+      return reader;
+    };
+    for (const name of shardOf.keys()) shard(name).info(name); // an index that names a tensor its shard lacks is refused here
+    return {
+      names: [...shardOf.keys()],
+      info: (name) => shard(name).info(name),
+      readFloat32: (name) => shard(name).readFloat32(name),
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function readIndex(path: string): Promise<Map<string, string>> {
+  try {
+    return new Map(Object.entries(indexSchema.parse(JSON.parse(await readFile(path, "utf8"))).weight_map));
+  } catch (cause) {
+    throw new ArtifactError({
+      code: "bad_index",
+      what: "not an index of safetensors shards",
+      where: path,
+      fix: "Download it again.",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,55 @@
+// The three graphs that decoding runs on, as files in a temporary folder, so that several processes can load them.
+
+import { rmSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { T5Config } from "../../../shared/t5-config.ts";
+import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
+import { writeModel } from "../graph/model-file.ts";
+import { createOps } from "../graph/ops.ts";
+import { buildCrossGraph, buildStepGraph } from "../t5/decoder-graphs.ts";
+import type { T5Context } from "../t5/t5-blocks.ts";
+import { buildEncoderGraph } from "../t5/t5-encoder-graph.ts";
+import { createFloatLayers } from "../weights/float-layers.ts";
+import { DECODER_FILES } from "./decoder-sessions.ts";
+import { type GeneratorSource, openWeights } from "./weight-source.ts";
+
+export interface DecoderFiles {
+  dir: string;
+  config: T5Config;
+  /** Deletes the folder. */
+  remove(): Promise<void>;
+}
+
+/** Writes the graphs of a source in float32. Throws ArtifactError or ShapeError for a folder that is not a T5. */
+export async function writeDecoderFiles(source: GeneratorSource): Promise<DecoderFiles> {
+  const { config, head, weights, close } = await openWeights(source);
+  const dir = await mkdtemp(join(tmpdir(), "stepwise-decoder-"));
+  // a command that ends early must not leave a model in the temporary folder
+  const atExit = (): void => rmSync(dir, { recursive: true, force: true });
+  process.once("exit", atExit);
+  const remove = async (): Promise<void> => {
+    process.off("exit", atExit);
+    await rm(dir, { recursive: true, force: true });
+  };
+  const write = async (
+    file: string,
+    build: (t5: T5Context<ReturnType<GraphBuilder["value"]>>) => Graph,
+  ): Promise<void> => {
+    const graph = new GraphBuilder(file);
+    const context = { config, graph, ops: createOps(graph), weights, layers: createFloatLayers(graph, weights) };
+    await writeModel(join(dir, file), build(context));
+  };
+  try {
+    await write(DECODER_FILES.encoder, buildEncoderGraph);
+    await write(DECODER_FILES.cross, buildCrossGraph);
+    await write(DECODER_FILES.step, (t5) => buildStepGraph(t5, head));
+    return { dir, config, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  } finally {
+    await close();
+  }
+}

@@ -1,0 +1,177 @@
+// From a model folder's weights to .onnx files: check all first, write under temporary names, then rename.
+
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ArtifactError } from "../../../shared/errors.ts";
+import { MANIFEST_FILE, type ManifestFile } from "../../../shared/manifest.ts";
+import { DTYPES, type Dtype, onnxFile } from "../../../shared/onnx-names.ts";
+import { parseT5Config, type T5Config } from "../../../shared/t5-config.ts";
+import { readJson } from "../../io/read-json.ts";
+import { openModelTensors, type TensorReader } from "../../io/safetensors/tensors.ts";
+import { modelFile } from "../../store/model-files.ts";
+import { checkT5Tensors, headTensor, t5TensorShapes } from "../../store/t5-tensors.ts";
+import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
+import { rawBytes, writeModel } from "../graph/model-file.ts";
+import { createOps } from "../graph/ops.ts";
+import { buildDecoderGraph } from "../t5/t5-decoder-graph.ts";
+import { buildEncoderGraph } from "../t5/t5-encoder-graph.ts";
+import { createFloatLayers } from "../weights/float-layers.ts";
+import { createInt8Layers } from "../weights/int8-layers.ts";
+import { floatMatrices } from "../weights/int8-plan.ts";
+import type { Layers, WeightSource } from "../weights/layers.ts";
+import { openAdapterSource } from "../weights/lean-adapter.ts";
+import { createQ4Layers } from "../weights/q4-layers.ts";
+import { exportLean, removeLean } from "./export-lean.ts";
+
+export interface ExportGraphsOptions {
+  /** Folder in Hugging Face layout: config.json, model.safetensors (or shards and their index). */
+  modelDir: string;
+  /** Files go to its `onnx/`. */
+  outputDir: string;
+  dtypes: readonly Dtype[];
+  /**
+   * The worker's own form beside the int8 graphs: less memory, and requests that share the steps of its decoder. By default wherever there
+   * are int8 graphs. */
+  lean?: boolean | undefined;
+  /** Bytes of weights written so far, of all that will be written. */
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** One .onnx file to come. */
+interface Plan {
+  role: "encoder" | "decoder";
+  dtype: Dtype;
+  path: string;
+  graph: Graph;
+}
+
+/**
+ * Writes encoder and decoder in every dtype and returns their manifest entries. All are written before any takes its name;
+ * then graphs of other dtypes and the manifest of an earlier export are removed from the folder.
+ * Throws ArtifactError or ShapeError for a model that is not the T5 its config describes, before anything is written.
+ */
+export async function exportGraphs(options: ExportGraphsOptions): Promise<ManifestFile[]> {
+  const { modelDir, outputDir, dtypes, onProgress } = options;
+  const config = await readT5Config(modelDir);
+  const reader = await openModelTensors(modelDir);
+  try {
+    checkT5Tensors(config, reader, modelDir);
+    const plans = dtypes.flatMap((dtype) => planGraphs(config, reader, dtype));
+    const files = await writeAll(plans, outputDir, onProgress);
+    if (!(options.lean ?? dtypes.includes("int8"))) return files;
+    const source = await openAdapterSource(modelDir, config);
+    try {
+      const weights = weightSource(source?.base ?? reader);
+      const lean = { config, weights, adapter: source?.adapter, ...int8Plan(config, reader) };
+      return files.concat(await exportLean(lean, outputDir));
+    } finally {
+      await source?.close();
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** config.json of a model folder. Throws ArtifactError. */
+export async function readT5Config(modelDir: string): Promise<T5Config> {
+  const path = await modelFile(modelDir, "config.json");
+  const fix = "Give a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.json.";
+  return parseT5Config(await readJson(path, { fix }), path);
+}
+
+function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[] {
+  const weights = weightSource(reader);
+  const { head, floats } = int8Plan(config, reader);
+  const rounded = dtype === "q4" ? createQ4Layers : createInt8Layers;
+  const plan = (role: Plan["role"]): Plan => {
+    const graph = new GraphBuilder(role);
+    const context = { config, graph, ops: createOps(graph), weights };
+    const build = <A>(layers: Layers<A>): Graph =>
+      role === "encoder" ? buildEncoderGraph({ ...context, layers }) : buildDecoderGraph({ ...context, layers }, head);
+    return {
+      role,
+      dtype,
+      path: onnxFile(role === "encoder" ? "encoder_model" : "decoder_model_merged", dtype),
+      graph: dtype === "fp32" ? build(createFloatLayers(graph, weights)) : build(rounded(graph, weights, floats)),
+    };
+  };
+  return [plan("encoder"), plan("decoder")];
+}
+
+/** Name of the output projection, and the matrices that int8 and q4 leave float32. */
+function int8Plan(config: T5Config, reader: TensorReader): { head: string; floats: Set<string> } {
+  const head = headTensor(config, reader);
+  const shapes = t5TensorShapes(config).set(head, [config.vocabSize, config.dModel]);
+  return { head, floats: floatMatrices(head, shapes) };
+}
+
+/** Reads through to the file; the last tensor is kept, since an int8 weight and its scales ask for it in turn. */
+function weightSource(reader: TensorReader): WeightSource {
+  let last: { name: string; values: Float32Array<ArrayBuffer> } | undefined;
+  return {
+    shape(name) {
+      const [rows, columns] = reader.info(name).shape;
+      if (rows === undefined || columns === undefined) throw new RangeError(`${name} is not a matrix`);
+      return [rows, columns];
+    },
+    async read(name) {
+      if (last?.name !== name) last = { name, values: await readFinite(reader, name) };
+      return last.values;
+    },
+  };
+}
+
+async function readFinite(reader: TensorReader, name: string): Promise<Float32Array<ArrayBuffer>> {
+  const values = await reader.readFloat32(name);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    const fix = "The training diverged or the file is damaged; export an earlier checkpoint.";
+    throw new ArtifactError({
+      code: "not_finite",
+      what: `value ${bad} is ${values[bad]}`,
+      where: `tensor "${name}"`,
+      fix,
+    });
+  }
+  return values;
+}
+
+async function writeAll(
+  plans: readonly Plan[],
+  outputDir: string,
+  onProgress: ExportGraphsOptions["onProgress"],
+): Promise<ManifestFile[]> {
+  const totalBytes = plans.reduce((sum, { graph }) => sum + graph.initializers.reduce((s, w) => s + rawBytes(w), 0), 0);
+  let doneBytes = 0;
+  const temporary = (plan: Plan): string => `${join(outputDir, plan.path)}.${process.pid}.tmp`;
+  const files: ManifestFile[] = [];
+  try {
+    for (const plan of plans) {
+      await mkdir(dirname(temporary(plan)), { recursive: true });
+      const written = await writeModel(temporary(plan), plan.graph, (bytes) => {
+        doneBytes += bytes;
+        onProgress?.(doneBytes, totalBytes);
+      });
+      files.push({ path: plan.path, role: plan.role, dtype: plan.dtype, ...written });
+    }
+    await removeEarlierExport(outputDir, plans);
+    for (const plan of plans) await rename(temporary(plan), join(outputDir, plan.path));
+    return files;
+  } catch (error) {
+    for (const plan of plans) await rm(temporary(plan), { force: true });
+    throw error;
+  }
+}
+
+/** An earlier manifest no longer holds, and graphs of other dtypes would be of other weights: neither may stay. */
+async function removeEarlierExport(outputDir: string, plans: readonly Plan[]): Promise<void> {
+  await rm(join(outputDir, MANIFEST_FILE), { force: true });
+  await removeLean(outputDir);
+  const kept = new Set(plans.map((plan) => plan.path));
+  for (const dtype of DTYPES) {
+    for (const graph of ["encoder_model", "decoder_model_merged"] as const) {
+      const path = onnxFile(graph, dtype);
+      if (!kept.has(path)) await rm(join(outputDir, path), { force: true });
+    }
+  }
+}

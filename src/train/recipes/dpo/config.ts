@@ -1,0 +1,260 @@
+// The settings of a training run. camelCase inside; the JSON file uses the names of TRL and transformers (snake_case).
+// Flags beat the file, the file beats the defaults. Defaults are those of the published recipe (3 epochs, batch 2, lr 5e-5,
+// linear decay, no warm-up, clipping at 1) and, where it is silent, of transformers' TrainingArguments and TRL's DPOConfig.
+
+import { z } from "zod";
+import { AGGREGATIONS } from "../../../shared/aggregate.ts";
+import { InputError } from "../../../shared/errors.ts";
+import { JUDGE_CONTEXTS } from "../../../shared/prompts.ts";
+import {
+  checkLoss,
+  LOSS_DEFAULTS,
+  LOSS_TYPES,
+  type LossType,
+  MARGIN_MODES,
+  MARGIN_ROLES,
+} from "../../loss/settings.ts";
+
+export const BACKENDS = ["auto", "tensorflow", "wasm"] as const;
+export const ADAPTERS = ["none", "lora"] as const;
+export const PRECISIONS = ["float32", "bf16"] as const;
+
+export type BackendChoice = (typeof BACKENDS)[number];
+export type Precision = (typeof PRECISIONS)[number];
+
+const count = z.number().int().positive();
+const fraction = z.number().min(0).lt(1);
+
+const configSchema = z.strictObject({
+  /** Base model: a folder in Hugging Face layout or a Hub id. */
+  model: z.string().min(1),
+  /** The frozen model that scores steps; null: the base model itself. */
+  rewardModel: z.string().min(1).nullable(),
+  /** Folder with train.jsonl and eval.jsonl, or one JSONL file of pairs. */
+  data: z.string().min(1),
+  outputDir: z.string().min(1),
+  backend: z.enum(BACKENDS),
+  /** bf16: native TensorFlow rounds the factors of matrix products to bfloat16; weights, sums and everything else stay float32. */
+  precision: z.enum(PRECISIONS),
+  seed: z.number().int().min(0).max(0xffffffff),
+
+  numTrainEpochs: z.number().positive(),
+  /** Optimizer steps; -1: as many as the epochs have. */
+  maxSteps: z.union([z.literal(-1), count]),
+  /** Pairs a forward pass. */
+  perDeviceTrainBatchSize: count,
+  gradientAccumulationSteps: count,
+  learningRate: z.number().positive(),
+  /** Share of all steps; used only when warmupSteps is 0. */
+  warmupRatio: fraction,
+  warmupSteps: z.number().int().nonnegative(),
+  weightDecay: z.number().nonnegative(),
+  /** 0: no clipping. */
+  maxGradNorm: z.number().nonnegative(),
+  /** Recompute each block in the backward pass: less memory, more time, the same gradients. */
+  gradientCheckpointing: z.boolean(),
+  adamBeta1: fraction,
+  adamBeta2: fraction,
+  adamEpsilon: z.number().positive(),
+
+  /** What is trained: all weights, or a low-rank adapter on frozen ones. */
+  adapter: z.enum(ADAPTERS),
+  loraR: count,
+  loraAlpha: z.number().positive(),
+  /** Adapted projections, by the last part of their names, separated by commas. */
+  loraTargetModules: z.string().regex(/^\w+(\s*,\s*\w+)*$/, "give names separated by commas, as in q,v"),
+
+  /** The loss and its settings: src/train/loss/settings.ts says what each means and which go together. */
+  lossType: z.enum(LOSS_TYPES),
+  beta: z.number().positive(),
+  labelSmoothing: z.number().min(0).lt(0.5),
+  simpoGamma: z.number().nonnegative(),
+  rpoAlpha: z.number().positive().nullable(),
+  referenceFree: z.boolean(),
+  lengthNormalization: z.boolean(),
+  marginRole: z.enum(MARGIN_ROLES),
+  odpoAlpha: z.number().positive(),
+  aggregation: z.enum(AGGREGATIONS),
+  judgeContext: z.enum(JUDGE_CONTEXTS),
+  marginMode: z.enum(MARGIN_MODES),
+  /** Longest prompt and completion, in tokens. */
+  maxPromptLength: count,
+  maxCompletionLength: count,
+
+  /** Units: optimizer steps. */
+  loggingSteps: count,
+  saveSteps: count,
+  /** Checkpoints kept, the newest; null: all. */
+  saveTotalLimit: count.nullable(),
+  /** null: evaluate at the end only. */
+  evalSteps: count.nullable(),
+  /** Prompts of the evaluation split completed before and after training. */
+  samplePrompts: z.number().int().nonnegative(),
+});
+
+export type TrainConfig = z.infer<typeof configSchema>;
+
+/** Settings from flags or a file: any of the config's fields. */
+export type TrainSettings = { [Key in keyof TrainConfig]?: TrainConfig[Key] | undefined };
+
+export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
+  model: "data/models/stepwise-t5-nano",
+  rewardModel: null,
+  data: "data/dpo",
+  outputDir: "outputs/final_stepwise_dpo_model",
+  backend: "auto",
+  precision: "float32",
+  seed: 42,
+  numTrainEpochs: 3,
+  maxSteps: -1,
+  perDeviceTrainBatchSize: 2,
+  gradientAccumulationSteps: 1,
+  learningRate: 5e-5,
+  warmupRatio: 0,
+  warmupSteps: 0,
+  weightDecay: 0,
+  maxGradNorm: 1,
+  gradientCheckpointing: false,
+  adamBeta1: 0.9,
+  adamBeta2: 0.999,
+  adamEpsilon: 1e-8,
+  adapter: "none",
+  loraR: 8,
+  loraAlpha: 16,
+  loraTargetModules: "q,v",
+  lossType: "stepwise",
+  ...LOSS_DEFAULTS.stepwise,
+  labelSmoothing: 0,
+  rpoAlpha: null,
+  odpoAlpha: 1,
+  aggregation: "mean",
+  judgeContext: "prefix",
+  marginMode: "raw",
+  maxPromptLength: 512,
+  maxCompletionLength: 512,
+  loggingSteps: 10,
+  saveSteps: 500,
+  saveTotalLimit: null,
+  evalSteps: null,
+  samplePrompts: 3,
+};
+
+/** `adamBeta1` -> `adam_beta1`. */
+export function settingName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+const SHORT_FLAGS: { readonly [Key in keyof TrainConfig]?: string } = {
+  numTrainEpochs: "--epochs",
+  perDeviceTrainBatchSize: "--batch-size",
+  outputDir: "--output",
+  loraR: "--rank",
+  loraAlpha: "--alpha",
+  loraTargetModules: "--target",
+};
+
+/** `adamBeta1` -> `--adam-beta1`; some are shorter than their setting. */
+export function flagOf(key: string): string {
+  const short = Object.entries(SHORT_FLAGS).find(([name]) => name === key)?.[1];
+  return short ?? `--${settingName(key).replaceAll("_", "-")}`;
+}
+
+const KEY_BY_NAME = new Map(Object.keys(configSchema.shape).map((key) => [settingName(key), key]));
+
+/**
+ * Merges the parsed config file (undefined or null: none) and the flags over the defaults, those of the loss included.
+ * Throws InputError naming the setting: unknown (with the nearest valid name), of a wrong type, out of range, or of no meaning beside
+ * another one.
+ */
+export function resolveTrainConfig(fileJson: unknown, flags: TrainSettings = {}, where = "config file"): TrainConfig {
+  const fromFile = fileJson === undefined || fileJson === null ? {} : fileSettings(fileJson, where);
+  check(fromFile, (key) => `"${settingName(key)}"`, where);
+  const fromFlags: Record<string, unknown> = Object.fromEntries(
+    Object.entries(flags).filter(([, value]) => value !== undefined),
+  );
+  check(fromFlags, flagOf, "command line");
+  const given: Record<string, unknown> = { ...forLoss(fromFile, fromFlags.lossType), ...fromFlags };
+  const config = configSchema.parse({ ...TRAIN_DEFAULTS, ...lossDefaults(given.lossType), ...given });
+  checkLoss(config, LOSS_KEYS.some((key) => key in fromFlags) ? "command line" : where);
+  return config;
+}
+
+/** Settings that checkLoss looks at. */
+const LOSS_KEYS: readonly string[] = [
+  ...Object.keys(LOSS_DEFAULTS.stepwise),
+  ...["lossType", "labelSmoothing", "rpoAlpha", "odpoAlpha", "marginMode"],
+];
+
+/** A saved config names every setting: under another loss, those that are only the saved loss's own defaults give way. */
+function forLoss(fromFile: Record<string, unknown>, lossType: unknown): Record<string, unknown> {
+  if (lossType === undefined || lossType === fromFile.lossType) return fromFile;
+  const own = new Map<string, unknown>(Object.entries(lossDefaults(fromFile.lossType)));
+  return Object.fromEntries(Object.entries(fromFile).filter(([key, value]) => !own.has(key) || own.get(key) !== value));
+}
+
+function lossDefaults(lossType: unknown): (typeof LOSS_DEFAULTS)[LossType] {
+  return LOSS_DEFAULTS[LOSS_TYPES.find((type) => type === lossType) ?? TRAIN_DEFAULTS.lossType];
+}
+
+/** The config as the JSON file has it; `resolveTrainConfig` of it gives the same config. */
+export function trainConfigToJson(config: TrainConfig): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [settingName(key), value]));
+}
+
+function fileSettings(json: unknown, where: string): Record<string, unknown> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new InputError({
+      code: "bad_config",
+      what: "the config is not a JSON object",
+      where,
+      fix: 'Write {"learning_rate": 5e-5, ...}.',
+    });
+  }
+  return Object.fromEntries(
+    Object.entries(json).map(([name, value]) => {
+      const key = KEY_BY_NAME.get(name);
+      if (key !== undefined) return [key, value];
+      const nearest = nearestName(name, [...KEY_BY_NAME.keys()]);
+      throw new InputError({
+        code: "unknown_setting",
+        what: `unknown key "${name}"`,
+        where,
+        fix: `Did you mean "${nearest}"? Valid keys: ${[...KEY_BY_NAME.keys()].join(", ")}.`,
+      });
+    }),
+  );
+}
+
+/** `shown` gives a setting's name as its author wrote it. */
+function check(settings: Record<string, unknown>, shown: (key: string) => string, where: string): void {
+  const parsed = configSchema.partial().safeParse(settings);
+  if (parsed.success) return;
+  const issue = parsed.error.issues[0];
+  const key = String(issue?.path[0] ?? issue?.code);
+  throw new InputError({
+    code: "bad_setting",
+    what: `${shown(key)} is ${JSON.stringify(settings[key])}: ${issue?.message ?? "invalid"}`,
+    where,
+    fix: `The default is ${JSON.stringify(Object.entries(TRAIN_DEFAULTS).find(([name]) => name === key)?.[1])}.`,
+    cause: parsed.error,
+  });
+}
+
+/** The name with the smallest Levenshtein distance (insertions, deletions, substitutions). */
+export function nearestName(name: string, names: readonly string[]): string | undefined {
+  const scored = names.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }));
+  return scored.sort((a, b) => a.distance - b.distance)[0]?.candidate;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substituted));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,175 @@
+// From a data path to scored pairs: load, tokenize, score once where the loss needs scores, apply the margin mode, and count everything
+// that was left out.
+
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { InputError } from "../../../shared/errors.ts";
+import type { Pair } from "../../../shared/records.ts";
+import type { TextTokenizer } from "../../../shared/tokenizer.ts";
+import { loadPairs } from "../../data/pairs/load-pairs.ts";
+import { preparePairs, type TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
+import { needsScores } from "../../loss/settings.ts";
+import { rewardModelKey } from "../../reward/reward-model.ts";
+import { openScoreCache } from "../../reward/scoring/score-cache.ts";
+import { hasGivenScores, scorePairs } from "../../reward/scoring/score-pairs.ts";
+import { loadScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
+import type { Model } from "../../store/model-folder.ts";
+import { interruptedScoring } from "../run/run-errors.ts";
+import type { TrainConfig } from "./config.ts";
+import { applyMarginMode, type MarginReport, reportMargins } from "./margins.ts";
+import type { ScoredPair } from "./pair-loss.ts";
+import { hashModel, referenceLogps } from "./reference-logps.ts";
+
+export interface TrainingData {
+  train: ScoredPair[];
+  eval: ScoredPair[];
+  /** Of the training pairs; undefined where the loss needs no scores. */
+  margins: MarginReport | undefined;
+  /** Pairs left out of training and evaluation, by reason. */
+  dropped: Record<string, number>;
+  /** Training pairs that the reward model scored; the others brought their scores, or need none. */
+  judged: number;
+  /** sha256 of the training pairs: a resumed run must see the same. */
+  hash: string;
+  /** sha256 of the frozen start, where the loss has it as its reference. */
+  referenceHash: string | null;
+}
+
+export interface ScoringOptions {
+  /** Completions scored, and to be scored: those whose scores are not kept from before. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Heard between two chunks of completions; those scored so far are kept. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Loads both splits, scored where `config` needs scores (the reward model is not opened otherwise). Throws InputError when no pair is
+ * left to train on, CapacityError "interrupted".
+ */
+export async function loadTrainingData(
+  config: TrainConfig,
+  tokenizer: TextTokenizer,
+  rewardModelDir: string,
+  options: ScoringOptions = {},
+): Promise<TrainingData> {
+  const dropped: Record<string, number> = {};
+  const load = async (split: "train" | "eval"): Promise<TokenizedPair[]> => {
+    const loaded = await loadPairs(config.data, split);
+    for (const { reason } of loaded.dropped) dropped[reason] = (dropped[reason] ?? 0) + 1;
+    const prepared = preparePairs(loaded.pairs, tokenizer, config);
+    for (const [reason, count] of Object.entries(prepared.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count;
+    return prepared.pairs;
+  };
+  const train = await load("train");
+  if (train.length === 0) {
+    throw new InputError({
+      code: "no_pairs",
+      what: `no pair is left to train on; left out: ${JSON.stringify(dropped)}`,
+      where: config.data,
+      fix: "Check the file, or raise --max-prompt-length or --max-completion-length.",
+    });
+  }
+  const evaluation = await load("eval");
+  const isScored = needsScores(config);
+  const scored = isScored
+    ? await scoreAll([...train, ...evaluation], config, rewardModelDir, options)
+    : [...train, ...evaluation].map(withGivenScores);
+  const withMargins = (pairs: readonly PairWithScores[]): ScoredPair[] =>
+    pairs.flatMap((pair) => {
+      const margin = isScored ? applyMarginMode(marginOf(pair), config.marginMode) : 0;
+      if (margin === undefined) {
+        dropped["margin not positive (margin_mode skip)"] =
+          (dropped["margin not positive (margin_mode skip)"] ?? 0) + 1;
+        return [];
+      }
+      return [{ ...pair, margin }];
+    });
+  const margins = isScored ? reportMargins(scored.slice(0, train.length).map(marginOf)) : undefined;
+  const ready = withMargins(scored.slice(0, train.length));
+  if (ready.length === 0) {
+    throw new InputError({
+      code: "no_pairs",
+      what: "margin_mode skip left no pair",
+      where: config.data,
+      fix: "Use another --margin-mode or reward model.",
+    });
+  }
+  const hash = createHash("sha256")
+    .update(JSON.stringify(ready.map(({ pair, margin }) => [pair, margin])))
+    .digest("hex");
+  const judged = isScored ? ready.filter(({ pair }) => !hasGivenScores(pair)).length : 0;
+  const evaluated = withMargins(scored.slice(train.length));
+  return { train: ready, eval: evaluated, margins, dropped, judged, hash, referenceHash: null };
+}
+
+/** The data with the reference's log-probs on every pair; `base` is the frozen start, from `baseDir`. Throws the signal's reason. */
+export async function withReference(
+  data: TrainingData,
+  config: TrainConfig,
+  base: { model: Model; dir: string },
+  options: ScoringOptions = {},
+): Promise<TrainingData> {
+  const modelHash = await hashModel(base.dir);
+  const pairs = [...data.train, ...data.eval];
+  const cacheDir = join(await folderOf(config.data), ".ref-logps");
+  const logps = await referenceLogps(pairs, { model: base.model, modelHash, cacheDir, ...options });
+  const referenced = pairs.map((pair, i) => ({ ...pair, reference: logps[i] }));
+  return {
+    ...data,
+    train: referenced.slice(0, data.train.length),
+    eval: referenced.slice(data.train.length),
+    referenceHash: modelHash,
+  };
+}
+
+type PairWithScores = TokenizedPair & { chosenScore: number | undefined; rejectedScore: number | undefined };
+
+function marginOf({ chosenScore, rejectedScore }: PairWithScores): number {
+  return (chosenScore ?? Number.NaN) - (rejectedScore ?? Number.NaN);
+}
+
+/** Scores that come with the data are shown in the metrics, also where the loss does not need them. */
+function withGivenScores(pair: TokenizedPair): PairWithScores {
+  const given = hasGivenScores(pair.pair);
+  return {
+    ...pair,
+    chosenScore: given ? pair.pair.chosen_score : undefined,
+    rejectedScore: given ? pair.pair.rejected_score : undefined,
+  };
+}
+
+async function folderOf(data: string): Promise<string> {
+  return (await stat(data)).isDirectory() ? data : dirname(data);
+}
+
+async function scoreAll(
+  pairs: readonly TokenizedPair[],
+  config: TrainConfig,
+  rewardModelDir: string,
+  { onProgress, signal }: ScoringOptions,
+): Promise<PairWithScores[]> {
+  const options = { context: config.judgeContext, aggregation: config.aggregation };
+  const texts: Pair[] = pairs.map(({ pair }) => pair);
+  const needJudge = texts.some((pair) => !hasGivenScores(pair));
+  const judgeKey = needJudge ? await rewardModelKey(rewardModelDir, options) : "given";
+  const cache = await openScoreCache(
+    join(
+      await folderOf(config.data),
+      ".step-scores",
+      `${createHash("sha256").update(judgeKey).digest("hex").slice(0, 16)}.jsonl`,
+    ),
+    judgeKey,
+  );
+  const scores = await scorePairs({
+    pairs: texts,
+    cache,
+    load: (completions) => loadScorer(rewardModelDir, scoringProcesses(completions), options),
+    aggregation: config.aggregation,
+    onProgress: (done, total) => {
+      onProgress?.(done, total);
+      if (signal?.aborted && done < total) throw interruptedScoring(done, total);
+    },
+  });
+  return pairs.map((pair, i) => ({ ...pair, chosenScore: scores[i]?.chosen, rejectedScore: scores[i]?.rejected }));
+}

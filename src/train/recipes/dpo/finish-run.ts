@@ -1,0 +1,52 @@
+// What a finished run leaves behind beside its log and checkpoints: model, trainer state, results, samples, card. The trainer state
+// comes last: its presence means finished.
+
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { type TrainerState, writeResults, writeTrainerState } from "../../io/trainer-state.ts";
+import type { TrainConfig } from "./config.ts";
+import type { TrainingData } from "./data.ts";
+import { writeModelCard } from "./model-card.ts";
+import type { Sample } from "./samples.ts";
+
+export interface FinishedRun {
+  config: TrainConfig;
+  /** Writes the trained model, or adapter. */
+  save: (dir: string) => Promise<void>;
+  /** For the card: names of base and reward model (undefined: none was asked), and what computed. */
+  baseModel: string;
+  rewardModel: string | undefined;
+  backend: string;
+  data: TrainingData;
+  /** train_results.json. */
+  figures: Record<string, number>;
+  /** Evaluation before and after; empty without evaluation pairs. */
+  before: Record<string, number>;
+  after: Record<string, number>;
+  samples: { before: Sample[]; after: Sample[] };
+  trainerState: TrainerState;
+}
+
+/** Writes all of it into `outputDir`. */
+export async function writeFinishedRun(outputDir: string, run: FinishedRun): Promise<void> {
+  const { config, data, before, after } = run;
+  await run.save(outputDir);
+  await writeResults(outputDir, "train", run.figures);
+  if (data.eval.length > 0) await writeResults(outputDir, "eval", after);
+  await writeFileAtomic(join(outputDir, "samples.json"), `${JSON.stringify(run.samples, null, 2)}\n`);
+  await writeModelCard(outputDir, {
+    config,
+    baseModel: run.baseModel,
+    rewardModel: run.rewardModel,
+    backend: run.backend,
+    pairs: { train: data.train.length, eval: data.eval.length },
+    judgedPairs: data.judged,
+    margins: data.margins,
+    results: { ...labelled(before, "before"), ...labelled(after, "after") },
+  });
+  await writeTrainerState(outputDir, run.trainerState);
+}
+
+function labelled(values: Record<string, number>, when: string): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${name}, ${when}`, value]));
+}

@@ -1,0 +1,132 @@
+// A micro-batch of pairs to its loss and figures: each prompt is encoded once, whether two completions or several pairs share it.
+
+import type { T5Config } from "../../../shared/t5-config.ts";
+import type { TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
+import type { Sides } from "../../loss/log-ratios.ts";
+import { type PairBatch, preferenceLoss, sideLogRatios } from "../../loss/preference-loss.ts";
+import type { LossSettings } from "../../loss/settings.ts";
+import { padRows } from "../../model/batch.ts";
+import { completionLogps } from "../../model/logps.ts";
+import type { Parameters } from "../../model/parameters.ts";
+import type { ForwardOptions } from "../../model/t5.ts";
+import { type Tensor, type Tensor1D, tf } from "../../tensorflow/tensorflow.ts";
+import { type PairFigures, sum } from "./figures.ts";
+
+/** A pair ready for the loss. */
+export interface ScoredPair extends TokenizedPair {
+  /** Aggregates of the step scores; undefined where the loss needs none and none were given. */
+  chosenScore?: number | undefined;
+  rejectedScore?: number | undefined;
+  /** The score margin that its mode made; 0 where there are no scores. */
+  margin: number;
+  /** Sums of log-probs under the frozen start; undefined without a reference. */
+  reference?: { chosen: number; rejected: number } | undefined;
+}
+
+/** Distinct prompts in order of appearance, and for each pair which of them is its own. */
+export function distinctPrompts(pairs: readonly { promptIds: number[] }[]): { rows: number[][]; rowOf: number[] } {
+  const rows: number[][] = [];
+  const known = new Map<string, number>();
+  const rowOf = pairs.map(({ promptIds }) => {
+    const key = promptIds.join();
+    const row = known.get(key) ?? rows.push(promptIds) - 1;
+    known.set(key, row);
+    return row;
+  });
+  return { rows, rowOf };
+}
+
+/** Mean loss of a micro-batch and the figures of its pairs; `chosenOnly` leaves the rejected side out where the loss does not read it. */
+export function pairLoss(
+  p: Parameters,
+  config: T5Config,
+  pairs: readonly ScoredPair[],
+  options: { loss: LossSettings; chosenOnly: boolean } & ForwardOptions,
+): { loss: Tensor; figures: PairFigures } {
+  const count = pairs.length;
+  const { loss: settings, chosenOnly } = options;
+  const { rows, rowOf } = distinctPrompts(pairs);
+  const labels = pairs.map((pair) => pair.chosenIds);
+  if (!chosenOnly) labels.push(...pairs.map((pair) => pair.rejectedIds));
+  const skipped = pairs.map((pair) => pair.prefixLength);
+  const { sequenceLogps } = completionLogps(p, config, padRows(rows, config.padTokenId), labels, {
+    ...(rows.length < count && { promptRows: chosenOnly ? rowOf : [...rowOf, ...rowOf] }),
+    skip: chosenOnly ? skipped : [...skipped, ...skipped],
+    gradientCheckpointing: options.gradientCheckpointing,
+  });
+  const chosen = tf.slice(sequenceLogps, 0, count) as Tensor1D;
+  // chosenOnly: the loss reads the chosen side alone, whatever stands for the other
+  const rejected = chosenOnly ? chosen : (tf.slice(sequenceLogps, count, count) as Tensor1D);
+  const batch: PairBatch = {
+    policy: { chosen, rejected },
+    reference: referenceOf(pairs, settings),
+    lengths: {
+      chosen: tf.tensor1d(pairs.map((pair) => pair.chosenIds.length - pair.prefixLength)),
+      rejected: tf.tensor1d(pairs.map((pair) => pair.rejectedIds.length - pair.prefixLength)),
+    },
+    scoreMargins: tf.tensor1d(pairs.map((pair) => pair.margin)),
+  };
+  const { loss, nll } = preferenceLoss(batch, settings);
+  const promptTokens = sum(pairs.map((pair) => pair.promptIds.length));
+  return {
+    loss,
+    figures: {
+      pairs: count,
+      tokens: promptTokens + sum(labels.map((row) => row.length)),
+      loss: (loss.dataSync()[0] ?? Number.NaN) * count,
+      ...logpFigures(sequenceLogps.dataSync(), count),
+      ...scoreFigures(pairs),
+      ...rewardFigures(batch, settings),
+      withNll: nll === undefined ? 0 : count,
+      nll: nll === undefined ? 0 : (nll.dataSync()[0] ?? Number.NaN) * count,
+    },
+  };
+}
+
+function referenceOf(pairs: readonly ScoredPair[], settings: LossSettings): Sides | undefined {
+  if (settings.referenceFree) return undefined;
+  const values = (side: "chosen" | "rejected"): Tensor1D =>
+    tf.tensor1d(pairs.map((pair) => pair.reference?.[side] ?? Number.NaN));
+  return { chosen: values("chosen"), rejected: values("rejected") };
+}
+
+type LogpFigures = Pick<PairFigures, "chosenLogps" | "compared" | "rejectedLogps" | "preferred" | "logpMargins">;
+
+function logpFigures(logps: ArrayLike<number>, count: number): LogpFigures {
+  const values = Array.from(logps);
+  const chosen = values.slice(0, count);
+  const rejected = values.slice(count);
+  return {
+    chosenLogps: sum(chosen),
+    compared: rejected.length,
+    rejectedLogps: sum(rejected),
+    preferred: rejected.filter((value, i) => (chosen[i] ?? 0) > value).length,
+    logpMargins: rejected.length === 0 ? 0 : sum(chosen) - sum(rejected),
+  };
+}
+
+function scoreFigures(pairs: readonly ScoredPair[]): Pick<PairFigures, "scored" | "chosenScores" | "rejectedScores"> {
+  const scored = pairs.filter((pair) => pair.chosenScore !== undefined && pair.rejectedScore !== undefined);
+  return {
+    scored: scored.length,
+    chosenScores: sum(scored.map((pair) => pair.chosenScore ?? 0)),
+    rejectedScores: sum(scored.map((pair) => pair.rejectedScore ?? 0)),
+  };
+}
+
+type RewardFigures = Pick<PairFigures, "referenced" | "chosenRewards" | "rejectedRewards" | "rewardsPreferred">;
+
+/** Implicit rewards, beta times log(policy / reference), as TRL logs them. */
+function rewardFigures(batch: PairBatch, settings: LossSettings): RewardFigures {
+  if (batch.reference === undefined)
+    return { referenced: 0, chosenRewards: 0, rejectedRewards: 0, rewardsPreferred: 0 };
+  const ratios = sideLogRatios(batch, settings);
+  const chosen = Array.from(ratios.chosen.dataSync(), (ratio) => settings.beta * ratio);
+  const rejected = Array.from(ratios.rejected.dataSync(), (ratio) => settings.beta * ratio);
+  return {
+    referenced: chosen.length,
+    chosenRewards: sum(chosen),
+    rejectedRewards: sum(rejected),
+    rewardsPreferred: chosen.filter((reward, i) => reward > (rejected[i] ?? 0)).length,
+  };
+}

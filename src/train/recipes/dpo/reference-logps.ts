@@ -1,0 +1,107 @@
+// Log-probs of both sides of every pair under the frozen start, computed once before training and kept on disk: no second model stays
+// in memory. Batches are cut the same way whatever is cached, so that a stopped and continued run has the same bits as a straight one.
+
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setImmediate as turnOfEventLoop } from "node:timers/promises";
+import type { TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
+import { padRows } from "../../model/batch.ts";
+import { completionLogps } from "../../model/logps.ts";
+import type { Model } from "../../store/model-folder.ts";
+import { tf } from "../../tensorflow/tensorflow.ts";
+import { openLogpsCache } from "./logps-cache.ts";
+import { distinctPrompts } from "./pair-loss.ts";
+
+/** Completions a forward pass. */
+const BATCH = 16;
+
+interface Completion {
+  key: string;
+  promptIds: number[];
+  ids: number[];
+  prefixLength: number;
+}
+
+/** sha256 of the config and all weight files of a model folder. */
+export async function hashModel(modelDir: string): Promise<string> {
+  const hash = createHash("sha256");
+  const weights = (await readdir(modelDir)).filter((name) => name.endsWith(".safetensors")).sort();
+  for (const file of ["config.json", ...weights]) {
+    hash.update(`\0${file}\0`);
+    await pipeline(createReadStream(join(modelDir, file)), hash, { end: false });
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * Sums of log-probs of both completions of every pair, in the order of the pairs. `modelHash` names the weights of `model`, `cacheDir`
+ * is the folder of cached values. Throws the signal's reason when it is aborted; what was computed by then is kept.
+ */
+export async function referenceLogps(
+  pairs: readonly TokenizedPair[],
+  options: {
+    model: Model;
+    modelHash: string;
+    cacheDir: string;
+    onProgress?: ((done: number, total: number) => void) | undefined;
+    signal?: AbortSignal | undefined;
+  },
+): Promise<{ chosen: number; rejected: number }[]> {
+  const { model, modelHash, cacheDir, onProgress, signal } = options;
+  const cache = await openLogpsCache(join(cacheDir, `${modelHash.slice(0, 16)}.jsonl`));
+  const sides = pairs.map((pair) => ({
+    chosen: completionOf(pair, pair.chosenIds, modelHash),
+    rejected: completionOf(pair, pair.rejectedIds, modelHash),
+  }));
+  const batches = cutBatches(sides.flatMap(({ chosen, rejected }) => [chosen, rejected]));
+  const missing = batches.filter((batch) => batch.some(({ key }) => cache.get(key) === undefined));
+  for (const [done, batch] of missing.entries()) {
+    await turnOfEventLoop();
+    signal?.throwIfAborted();
+    const logps = batchLogps(model, batch);
+    await cache.put(batch.map(({ key }, i) => ({ key, logp: logps[i] ?? Number.NaN })));
+    onProgress?.(done + 1, missing.length);
+  }
+  const logpOf = ({ key }: Completion): number => cache.get(key) ?? Number.NaN;
+  return sides.map(({ chosen, rejected }) => ({ chosen: logpOf(chosen), rejected: logpOf(rejected) }));
+}
+
+function completionOf(pair: TokenizedPair, ids: number[], modelHash: string): Completion {
+  const { promptIds, prefixLength } = pair;
+  const key = createHash("sha256")
+    .update(JSON.stringify([modelHash, promptIds, ids, prefixLength]))
+    .digest("hex");
+  return { key, promptIds, ids, prefixLength };
+}
+
+/** Distinct completions, those of one prompt together, by length, in fixed batches. */
+function cutBatches(completions: readonly Completion[]): Completion[][] {
+  const distinct = [...new Map(completions.map((completion) => [completion.key, completion])).values()];
+  const prompt = new Map(distinct.map((completion) => [completion.key, completion.promptIds.join()]));
+  const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  distinct.sort(
+    (a, b) =>
+      a.promptIds.length - b.promptIds.length ||
+      compare(prompt.get(a.key) ?? "", prompt.get(b.key) ?? "") ||
+      a.ids.length - b.ids.length ||
+      compare(a.key, b.key),
+  );
+  const batches: Completion[][] = [];
+  for (let i = 0; i < distinct.length; i += BATCH) batches.push(distinct.slice(i, i + BATCH));
+  return batches;
+}
+
+function batchLogps({ parameters, config }: Model, batch: readonly Completion[]): number[] {
+  return tf.tidy(() => {
+    const { rows, rowOf } = distinctPrompts(batch);
+    const labels = batch.map(({ ids }) => ids);
+    const skip = batch.map(({ prefixLength }) => prefixLength);
+    const prompts = padRows(rows, config.padTokenId);
+    return [
+      ...completionLogps(parameters, config, prompts, labels, { promptRows: rowOf, skip }).sequenceLogps.dataSync(),
+    ];
+  });
+}

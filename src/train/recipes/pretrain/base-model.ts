@@ -1,0 +1,35 @@
+// The small base model from nothing to a folder with its card: tokenizer and random weights, pretraining, figures on held-out problems.
+
+import { join } from "node:path";
+import { vocabularyWords } from "../../data/arithmetic/wording.ts";
+import { loadModel, loadTokenizer } from "../../store/model-folder.ts";
+import { currentBackend, tf } from "../../tensorflow/tensorflow.ts";
+import { writeBaseModelCard } from "./base-model-card.ts";
+import { type BaseModelReport, evaluateBaseModel } from "./base-model-report.ts";
+import { initModel } from "./init-model.ts";
+import { nanoConfig } from "./nano-config.ts";
+import { nanoTokenizer } from "./nano-tokenizer.ts";
+import { type PretrainOptions, pretrain } from "./recipe.ts";
+
+export interface BaseModelOptions extends Omit<PretrainOptions, "modelDir"> {
+  /** Held-out problems that the result is measured on. */
+  evaluationProblems: number;
+}
+
+/** Makes (or, with `resume`, goes on making) the model in `outputDir`; returns its figures. */
+export async function makeBaseModel(options: BaseModelOptions): Promise<BaseModelReport> {
+  const { outputDir, seed, evaluationProblems } = options;
+  const modelDir = join(outputDir, "initial");
+  if (!options.resume) {
+    const { tokenizerJson, tokenizerConfig, size } = nanoTokenizer(vocabularyWords());
+    await initModel({ dir: modelDir, config: nanoConfig(size), tokenizerJson, tokenizerConfig, seed });
+  }
+  await pretrain({ ...options, modelDir });
+  const model = await loadModel(outputDir);
+  const tokenizer = await loadTokenizer(outputDir, model.config);
+  const report = evaluateBaseModel(model, tokenizer, { problems: evaluationProblems, seed });
+  const parameters = Object.values(model.parameters).reduce((sum, { size }) => sum + size, 0);
+  tf.dispose(model.parameters);
+  await writeBaseModelCard(outputDir, { report, parameters, seed, steps: options.steps, backend: currentBackend() });
+  return report;
+}

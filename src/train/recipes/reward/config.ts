@@ -1,0 +1,117 @@
+// The settings of a reward-model training: defaults, and what each may be. camelCase inside, snake_case in the file beside the model.
+
+import { z } from "zod";
+import { InputError } from "../../../shared/errors.ts";
+import { WEIGHT_TYPES } from "../../io/safetensors/tensors.ts";
+import { BACKENDS, flagOf, settingName } from "../dpo/config.ts";
+
+const count = z.number().int().positive();
+const fraction = z.number().min(0).lt(1);
+
+const schema = z.strictObject({
+  /** What training starts from: a folder in Hugging Face layout or a Hub id. */
+  model: z.string().min(1),
+  /** Files or folders with step labels. */
+  data: z.array(z.string().min(1)).min(1),
+  /** A file or folder to evaluate on; null: what lies beside the data, else a part of it. */
+  evalData: z.string().min(1).nullable(),
+  /** Part of the questions kept for evaluation where the data brings none. */
+  evalFraction: fraction,
+  outputDir: z.string().min(1),
+  backend: z.enum(BACKENDS),
+  seed: z.number().int().min(0).max(0xffffffff),
+
+  numTrainEpochs: z.number().positive(),
+  /** Optimizer steps; -1: as many as the epochs have. */
+  maxSteps: z.union([z.literal(-1), count]),
+  /** Solutions a forward pass. */
+  perDeviceTrainBatchSize: count,
+  gradientAccumulationSteps: count,
+  /** Processes that share each forward pass: for models too small to keep the cores busy. */
+  processes: count,
+  learningRate: z.number().positive(),
+  /** Share of all steps; used only when warmupSteps is 0. */
+  warmupRatio: fraction,
+  warmupSteps: z.number().int().nonnegative(),
+  weightDecay: z.number().nonnegative(),
+  /** 0: no clipping. */
+  maxGradNorm: z.number().nonnegative(),
+  /** Weight of the language-model loss on right steps; 0: none. */
+  lmWeight: z.number().nonnegative(),
+  /** Weight of the answers at tokens within steps; 0: none. */
+  tokenWeight: z.number().nonnegative(),
+  /** Weight of the comparison's deep supervision; 0: none. It needs an added layer. */
+  comparisonWeight: z.number().nonnegative(),
+  /** Decoder layers added on top of the base model's. */
+  extraDecoderLayers: z.number().int().min(0).max(24),
+
+  /** Longest question and solution, in tokens; longer ones are left out. */
+  maxPromptLength: count,
+  maxCompletionLength: count,
+
+  /** How the finished model's weights are kept; checkpoints keep float32. */
+  weightType: z.enum(WEIGHT_TYPES),
+
+  /** Units: optimizer steps. */
+  loggingSteps: count,
+  saveSteps: count,
+  /** Checkpoints kept, the newest; null: all. */
+  saveTotalLimit: count.nullable(),
+  /** null: evaluate before the first step and after the last only. */
+  evalSteps: count.nullable(),
+});
+
+export type RewardConfig = z.infer<typeof schema>;
+export type RewardSettings = { [Key in keyof RewardConfig]?: RewardConfig[Key] | undefined };
+
+export const REWARD_DEFAULTS: Readonly<RewardConfig> = {
+  model: "data/models/stepwise-t5-nano",
+  data: ["data/dpo"],
+  evalData: null,
+  evalFraction: 0.05,
+  outputDir: "outputs/reward_model",
+  backend: "auto",
+  seed: 42,
+  numTrainEpochs: 3,
+  maxSteps: -1,
+  perDeviceTrainBatchSize: 32,
+  gradientAccumulationSteps: 1,
+  processes: 1,
+  learningRate: 5e-4,
+  warmupRatio: 0.05,
+  warmupSteps: 0,
+  weightDecay: 0.01,
+  maxGradNorm: 1,
+  lmWeight: 0.5,
+  tokenWeight: 0,
+  comparisonWeight: 1,
+  extraDecoderLayers: 2,
+  maxPromptLength: 512,
+  maxCompletionLength: 512,
+  weightType: "float32",
+  loggingSteps: 10,
+  saveSteps: 500,
+  saveTotalLimit: 3,
+  evalSteps: 250,
+};
+
+/** The settings over the defaults. Throws InputError naming the flag that is of a wrong type or out of range. */
+export function resolveRewardConfig(settings: RewardSettings): RewardConfig {
+  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  const parsed = schema.safeParse({ ...REWARD_DEFAULTS, ...given });
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const key = String(issue?.path[0] ?? issue?.code);
+  throw new InputError({
+    code: "bad_setting",
+    what: `${flagOf(key)} is ${JSON.stringify(given[key])}: ${issue?.message ?? "invalid"}`,
+    where: "command line",
+    fix: `The default is ${JSON.stringify(Object.entries(REWARD_DEFAULTS).find(([name]) => name === key)?.[1])}.`,
+    cause: parsed.error,
+  });
+}
+
+/** The config as the JSON file has it. */
+export function rewardConfigToJson(config: RewardConfig): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [settingName(key), value]));
+}

@@ -1,0 +1,189 @@
+// The loss of the process reward model: binary cross-entropy of every labelled step's answer, and beside it the language-model loss of
+// the right steps' tokens (Yang et al. 2024, arXiv:2406.10216: a text-generation loss keeps what the hidden states know). One bit a
+// step teaches a small model too little of the arithmetic that the verdict rests on; the digits of right steps do teach it. That loss is
+// read below the layers that the decoder has grown: what ought to be written is known there, and they compare it with what is.
+
+import type { T5Config } from "../../../shared/t5-config.ts";
+import { gatherRows, labelLogps } from "../../model/layers.ts";
+import type { Parameters } from "../../model/parameters.ts";
+import { head } from "../../model/t5.ts";
+import { addGradients, valueAndGradients } from "../../optim/gradients.ts";
+import { type AnswerIds, answerLogits, decodeSolutions } from "../../reward/process/step-end-logits.ts";
+import { type Tensor, type Tensor1D, type Tensor2D, tf } from "../../tensorflow/tensorflow.ts";
+import { binaryCrossEntropySum } from "./binary-cross-entropy.ts";
+import { comparedTokens, comparisonLoss } from "./comparison-loss.ts";
+import { type Answers, type LabelledTokens, labelledEnds, labelledTokens, nextTokens } from "./solution-targets.ts";
+
+/** Sums; divide by `steps` (those with a label), `answeredTokens` or `lmTokens` for means. */
+export interface SolutionFigures {
+  solutions: number;
+  tokens: number;
+  steps: number;
+  loss: number;
+  /** Labelled steps on whose right side of 0.5 the score lies. */
+  correct: number;
+  answeredTokens: number;
+  tokenLoss: number;
+  lmTokens: number;
+  lmLoss: number;
+  comparedTokens: number;
+  comparisonLoss: number;
+}
+
+export const NO_SOLUTIONS: SolutionFigures = {
+  solutions: 0,
+  tokens: 0,
+  steps: 0,
+  loss: 0,
+  correct: 0,
+  answeredTokens: 0,
+  tokenLoss: 0,
+  lmTokens: 0,
+  lmLoss: 0,
+  comparedTokens: 0,
+  comparisonLoss: 0,
+};
+
+export function addSolutionFigures(a: SolutionFigures, b: SolutionFigures): SolutionFigures {
+  return {
+    solutions: a.solutions + b.solutions,
+    tokens: a.tokens + b.tokens,
+    steps: a.steps + b.steps,
+    loss: a.loss + b.loss,
+    correct: a.correct + b.correct,
+    answeredTokens: a.answeredTokens + b.answeredTokens,
+    tokenLoss: a.tokenLoss + b.tokenLoss,
+    lmTokens: a.lmTokens + b.lmTokens,
+    lmLoss: a.lmLoss + b.lmLoss,
+    comparedTokens: a.comparedTokens + b.comparedTokens,
+    comparisonLoss: a.comparisonLoss + b.comparisonLoss,
+  };
+}
+
+export interface SolutionLossOptions {
+  answers: AnswerIds;
+  /** Weight of the answers at the tokens within steps; 0 leaves them out. */
+  tokenWeight: number;
+  /** Weight of the language-model loss; 0 leaves it out. */
+  lmWeight: number;
+  /** Weight of the comparison's deep supervision, which needs a layer above `lmLayers`; 0 leaves it out. */
+  comparisonWeight: number;
+  /** Decoder layers above which the language-model loss is read. */
+  lmLayers: number;
+  /** What the sums are divided by; default: the counts of the given batches. Parts of a batch are given those of the whole. */
+  of?: LossCounts;
+}
+
+/** Labelled steps, answered tokens within steps, predicted and compared tokens; at least 1 each. */
+export interface LossCounts {
+  steps: number;
+  tokens: number;
+  next: number;
+  compared: number;
+}
+
+/** The counts of a whole batch. */
+export function lossCounts(solutions: readonly LabelledTokens[], fromEnds: boolean): LossCounts {
+  const atLeastOne = ({ positions }: { positions: readonly number[] }): number => Math.max(1, positions.length);
+  return {
+    steps: atLeastOne(labelledEnds(solutions, 0)),
+    tokens: atLeastOne(labelledTokens(solutions, 0)),
+    next: atLeastOne(nextTokens(solutions, 0, fromEnds)),
+    compared: comparedTokens(solutions),
+  };
+}
+
+/** Whether the ends of steps predict too: where the answers are read from other layers. */
+export function endsPredict(
+  { numDecoderLayers }: T5Config,
+  { lmLayers }: Pick<SolutionLossOptions, "lmLayers">,
+): boolean {
+  return lmLayers < numDecoderLayers;
+}
+
+/** The loss of a micro-batch, its sums weighed by the whole step's counts, and its figures. */
+function solutionLoss(
+  p: Parameters,
+  config: T5Config,
+  solutions: readonly LabelledTokens[],
+  options: SolutionLossOptions & { of: LossCounts },
+): { loss: Tensor; figures: SolutionFigures } {
+  const { answers, of, lmWeight, lmLayers, tokenWeight, comparisonWeight } = options;
+  const compare = comparisonWeight > 0;
+  const { hidden, states, length } = decodeSolutions(p, config, solutions, [
+    ...(lmWeight > 0 || compare ? [lmLayers] : []),
+    ...(compare ? [lmLayers + 1] : []),
+  ]);
+  const [below, above] = states;
+  const answerLoss = ({ positions, labels }: Answers): { sum: Tensor; logits: Tensor1D } => {
+    const logits = answerLogits(p, hidden, positions, answers);
+    return { sum: binaryCrossEntropySum(logits, labels), logits };
+  };
+  const ends = labelledEnds(solutions, length);
+  const { sum: stepLoss, logits } = answerLoss(ends);
+  const terms = [tf.div(stepLoss, of.steps)];
+  const within = tokenWeight > 0 ? labelledTokens(solutions, length) : NO_ANSWERS;
+  const tokenLoss = within.positions.length === 0 ? undefined : answerLoss(within).sum;
+  if (tokenLoss !== undefined) terms.push(tf.mul(tokenLoss, tokenWeight / of.tokens));
+  const lm =
+    below === undefined || lmWeight === 0 ? NO_TOKENS : nextTokens(solutions, length, endsPredict(config, options));
+  const lmLoss = below === undefined || lm.next.length === 0 ? undefined : nextTokenLoss(p, below, lm);
+  if (lmLoss !== undefined) terms.push(tf.mul(lmLoss, lmWeight / of.next));
+  const comparison =
+    below === undefined || above === undefined
+      ? undefined
+      : comparisonLoss(p, solutions, { below, above, length }, answers);
+  if (comparison !== undefined) terms.push(tf.mul(comparison, comparisonWeight / of.compared));
+  const odds = logits.dataSync();
+  return {
+    loss: tf.addN(terms),
+    figures: {
+      solutions: solutions.length,
+      tokens: solutions.reduce((sum, { promptIds, decoderIds }) => sum + promptIds.length + decoderIds.length, 0),
+      steps: ends.labels.length,
+      loss: stepLoss.dataSync()[0] ?? Number.NaN,
+      correct: ends.labels.filter((label, i) => label >= 0.5 === (odds[i] ?? Number.NaN) >= 0).length,
+      answeredTokens: within.labels.length,
+      tokenLoss: tokenLoss?.dataSync()[0] ?? 0,
+      lmTokens: lm.next.length,
+      lmLoss: lmLoss?.dataSync()[0] ?? 0,
+      comparedTokens: comparison === undefined ? 0 : comparedTokens(solutions),
+      comparisonLoss: comparison?.dataSync()[0] ?? 0,
+    },
+  };
+}
+
+const NO_ANSWERS: Answers = { positions: [], labels: [] };
+const NO_TOKENS = { positions: [], next: [] };
+
+/** Negative log-likelihood, summed. */
+function nextTokenLoss(
+  p: Parameters,
+  hidden: Tensor2D,
+  { positions, next }: { positions: number[]; next: number[] },
+): Tensor {
+  const read = gatherRows(hidden, tf.tensor1d(positions, "int32"));
+  return tf.neg(tf.sum(labelLogps(read, head(p), tf.tensor1d(next, "int32"))));
+}
+
+/** Gradients of the mean loss over all micro-batches, and the figures. The caller disposes the gradients. */
+export function solutionGradients(
+  p: Parameters,
+  config: T5Config,
+  microBatches: readonly (readonly LabelledTokens[])[],
+  options: SolutionLossOptions,
+): { gradients: Record<string, Tensor>; figures: SolutionFigures } {
+  const of = options.of ?? lossCounts(microBatches.flat(), endsPredict(config, options));
+  let figures = NO_SOLUTIONS;
+  let gradients: Record<string, Tensor> | undefined;
+  for (const batch of microBatches) {
+    const result = valueAndGradients((parameters) => {
+      const { loss, figures: own } = solutionLoss(parameters, config, batch, { ...options, of });
+      figures = addSolutionFigures(figures, own);
+      return loss;
+    }, p);
+    result.value.dispose();
+    gradients = addGradients(gradients, result.gradients);
+  }
+  return { gradients: gradients ?? {}, figures };
+}

@@ -1,0 +1,9 @@
+// The second process of a reward model's training: gradients of its part of each batch.
+
+import { answerGradientRequests } from "../../optim/remote-gradients.ts";
+import type { SolutionWork } from "./parallel-gradients.ts";
+import { type SolutionFigures, solutionGradients } from "./solution-loss.ts";
+
+answerGradientRequests<SolutionWork, SolutionFigures>((p, config, { microBatches, options }) =>
+  solutionGradients(p, config, microBatches, options),
+);

@@ -1,0 +1,208 @@
+// A rollout from beginning to end: problems in, K samples each, scored; pairs, step rows and a report out. Problems are worked on in
+// batches, and a finished batch is on disk before the next begins.
+
+import { join } from "node:path";
+import type { Aggregation } from "../../../shared/aggregate.ts";
+import { CapacityError, InputError, StepwiseError } from "../../../shared/errors.ts";
+import type { SamplingOptions } from "../../../shared/sampling.ts";
+import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
+import { loadRewardModel, type RewardModel, rewardModelKey } from "../../reward/reward-model.ts";
+import { hashJudge } from "../../reward/scoring/score-cache.ts";
+import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
+import { branchRollouts } from "./branches.ts";
+import { openRolloutJournal, type RolloutJournal, type RunIdentity } from "./journal.ts";
+import { monteCarloLabels } from "./monte-carlo.ts";
+import type { PairKind } from "./pair-kinds.ts";
+import { type LoadedProblems, loadProblems } from "./problems.ts";
+import type { Rollout, RolloutProblem } from "./rollout.ts";
+import { type Policy, sampleRollouts } from "./sample-rollouts.ts";
+import { checkScorer, type Scorer, scoreRollouts } from "./score-rollouts.ts";
+import type { LabelSource } from "./step-rows.ts";
+import { type RolloutReport, writeRollouts } from "./write-rollouts.ts";
+
+export interface RolloutOptions {
+  /** Folder of the policy, in Hugging Face layout. */
+  modelDir: string;
+  /** Folder of the reward model; needed by the scorers `judge` and `both`. TensorFlow must be running for it. */
+  rewardModelDir?: string | undefined;
+  scorer: Scorer;
+  aggregation: Aggregation;
+  /** A data file or folder, or "preference". */
+  data: string;
+  problems: number;
+  /** K, at least 2. */
+  samples: number;
+  sampling: SamplingOptions;
+  maxNewTokens: number;
+  pairs: readonly PairKind[];
+  /** false: pairs are written without scores, so that the training run's reward model scores them. */
+  pairScores: boolean;
+  /** Most pairs of one problem and kind. */
+  maxPairsPerProblem: number;
+  /** `best-worst`: only where the best is right and the worst is wrong. */
+  requireRight: boolean;
+  /** Next steps written again from a right start that no sample goes on from rightly; 0: none (`step`). */
+  resample: number;
+  /** Continuations from each step's end; 0: no Monte Carlo labels. */
+  monteCarlo: number;
+  /** Labels of steps.jsonl. */
+  labels: LabelSource;
+  /** Part of the prompts whose pairs go to eval.jsonl, in [0, 1). */
+  evalFraction: number;
+  seed: number;
+  outputDir: string;
+  /** Rows decoded together. */
+  batchSize: number;
+  /** Problems between two writes to disk: what a kill loses at most. Default: as many as make about 512 texts. */
+  problemsABatch?: number | undefined;
+  processes?: number | undefined;
+  resume: boolean;
+  overwrite: boolean;
+  signal?: AbortSignal | undefined;
+  /** Hears of finished problems, those of a stopped run included. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export const PARTIAL_FILE = "rollouts.partial.jsonl";
+
+const ROWS_A_BATCH = 512;
+/** About so many steps of a solution have continuations of their own. */
+const STEPS = 4;
+
+/**
+ * Runs a rollout and writes rollouts.jsonl, train.jsonl, eval.jsonl, steps.jsonl and rollout_report.json. Throws InputError for options,
+ * data or a reward model that do not go together, ArtifactError for a broken model, CapacityError `interrupted` on the signal.
+ */
+export async function runRollout(options: RolloutOptions): Promise<RolloutReport> {
+  checkOptions(options);
+  const loaded = await loadProblems(options.data, options.problems, options.seed);
+  checkScorer(options.scorer, loaded.problems);
+  checkMonteCarlo(options, loaded.problems);
+  const tokenizer = await loadTokenizer(options.modelDir, await loadConfig(options.modelDir));
+  const journal = await openRolloutJournal(join(options.outputDir, PARTIAL_FILE), await identity(options), options);
+  const started = performance.now();
+  const before = journal.finished.size;
+  if (before < loaded.problems.length) {
+    const { modelDir, processes } = options;
+    const generator = await openOnnxGenerator(modelDir, { ...(processes !== undefined && { processes }) });
+    try {
+      await rollAll({ generator, tokenizer }, loaded, journal, options);
+    } finally {
+      await generator.dispose();
+    }
+  }
+  const rollouts = loaded.problems.map((_, i) => journal.finished.get(i)).filter((rollout) => rollout !== undefined);
+  const seconds = (performance.now() - started) / 1000;
+  const report = await writeRollouts(rollouts, options, { seconds, resumed: before, dropped: loaded.dropped });
+  await journal.remove();
+  return report;
+}
+
+/** Samples, scores and labels every problem that is not in the journal. */
+async function rollAll(
+  policy: Policy,
+  { problems }: LoadedProblems,
+  journal: RolloutJournal,
+  options: RolloutOptions,
+): Promise<void> {
+  const { rewardModelDir, scorer, samples, monteCarlo, onProgress } = options;
+  const open = problems.map((_, i) => i).filter((i) => !journal.finished.has(i));
+  const perBatch =
+    options.problemsABatch ?? Math.max(1, Math.floor(ROWS_A_BATCH / (samples * (1 + STEPS * monteCarlo))));
+  const asks = scorer === "judge" || scorer === "both";
+  const rewardModel =
+    asks && rewardModelDir !== undefined
+      ? await loadRewardModel(rewardModelDir, { aggregation: options.aggregation })
+      : undefined;
+  try {
+    onProgress?.(journal.finished.size, problems.length);
+    for (let start = 0; start < open.length; start += perBatch) {
+      const indices = open.slice(start, start + perBatch);
+      const batch = indices.flatMap((i) => problems[i] ?? []);
+      const done = await rollBatch(policy, batch, { options, streams: indices, rewardModel }).catch(
+        (error: unknown) => {
+          throw asInterrupted(error, journal.finished.size, problems.length);
+        },
+      );
+      await journal.append(done.map((rollout, i) => [indices[i] ?? 0, rollout] as const));
+      onProgress?.(journal.finished.size, problems.length);
+    }
+  } finally {
+    rewardModel?.dispose();
+  }
+}
+
+async function rollBatch(
+  policy: Policy,
+  problems: readonly RolloutProblem[],
+  batch: { options: RolloutOptions; streams: readonly number[]; rewardModel: RewardModel | undefined },
+): Promise<Rollout[]> {
+  const { options, streams, rewardModel } = batch;
+  const { scorer, aggregation, samples, sampling, maxNewTokens, seed, batchSize, signal } = options;
+  const shared = { sampling, maxNewTokens, seed, batchSize, streams, signal };
+  const sampled = await sampleRollouts(policy, problems, { ...shared, samples });
+  let rollouts = scoreRollouts(sampled, { scorer, aggregation, rewardModel });
+  if (options.pairs.includes("step") && options.resample > 0) {
+    rollouts = await branchRollouts(policy, rollouts, { ...shared, samples: options.resample, scorer, rewardModel });
+  }
+  if (options.monteCarlo > 0) {
+    rollouts = await monteCarloLabels(policy, rollouts, { ...shared, continuations: options.monteCarlo });
+  }
+  return rollouts;
+}
+
+function checkOptions({ samples, problems, scorer, rewardModelDir, labels, monteCarlo }: RolloutOptions): void {
+  const refuse = (where: string, what: string, fix: string): never => {
+    throw new InputError({ code: "bad_rollout_options", what, where, fix });
+  };
+  if (!Number.isInteger(problems) || problems < 1)
+    refuse("--problems", `cannot solve ${problems} problems`, "Ask for at least 1.");
+  if (!Number.isInteger(samples) || samples < 2) {
+    const fix = "Ask for at least 2 samples a problem, better 8.";
+    refuse("--samples", `${samples} samples a problem cannot make a pair`, fix);
+  }
+  if ((scorer === "judge" || scorer === "both") && rewardModelDir === undefined)
+    refuse("--scorer", `scorer "${scorer}" needs a reward model`, "Name one with --reward-model.");
+  if (labels !== "checker" && monteCarlo === 0) {
+    const fix = "Ask for continuations with --monte-carlo, such as 8.";
+    refuse("--labels", `${labels} labels come from Monte Carlo continuations`, fix);
+  }
+}
+
+function checkMonteCarlo({ monteCarlo }: RolloutOptions, problems: readonly RolloutProblem[]): void {
+  if (monteCarlo === 0 || problems.some(({ gold, answer }) => (gold ?? answer) !== undefined)) return;
+  throw new InputError({
+    code: "no_answers",
+    what: "no problem has a known answer that continuations could reach",
+    where: "--monte-carlo",
+    fix: "Give data with answers, or leave --monte-carlo out.",
+  });
+}
+
+/** Everything that decides what is sampled and how it is scored; not what is made of it afterwards. */
+async function identity(options: RolloutOptions): Promise<RunIdentity> {
+  const { data, problems, samples, seed, maxNewTokens, scorer, aggregation, monteCarlo, rewardModelDir } = options;
+  const asks = (scorer === "judge" || scorer === "both") && rewardModelDir !== undefined;
+  return {
+    model_sha256: await hashJudge(options.modelDir),
+    reward_model: asks ? await rewardModelKey(rewardModelDir) : null,
+    data,
+    problems,
+    samples,
+    seed,
+    temperature: options.sampling.temperature,
+    top_k: options.sampling.topK,
+    top_p: options.sampling.topP,
+    max_new_tokens: maxNewTokens,
+    scorer,
+    aggregation,
+    resample: options.pairs.includes("step") ? options.resample : 0,
+    monte_carlo: monteCarlo,
+  };
+}
+
+function asInterrupted(error: unknown, done: number, total: number): unknown {
+  if (!(error instanceof StepwiseError) || error.code !== "interrupted") return error;
+  const what = `stopped with ${done} of ${total} problems done and kept`;
+  return new CapacityError({ code: "interrupted", what, fix: "Run the same command with --resume to continue." });
+}

@@ -1,0 +1,26 @@
+// The last part of a training run: the trained folder gets its ONNX files, with a bar, and can be stopped on the way.
+
+import { createProgress } from "../../io/progress.ts";
+import { exportOnnx } from "../../onnx/export/export-onnx.ts";
+import { interruptedExport } from "./run-errors.ts";
+
+/** Exports the folder. Throws the exporter's errors; CapacityError "interrupted" on the signal. */
+export async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
+  const bar = createProgress({ title: "export (%)", total: 100 });
+  const onProgress = (done: number, total: number): void => {
+    signal?.throwIfAborted();
+    bar.update(Math.floor((100 * done) / total));
+  };
+  try {
+    await exportOnnx({ modelDir: outputDir, onProgress });
+  } catch (error) {
+    throw isStop(error, signal) ? interruptedExport(outputDir) : error;
+  } finally {
+    bar.stop();
+  }
+}
+
+/** Whether `error` is what an aborted signal throws. */
+export function isStop(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && error === signal.reason;
+}

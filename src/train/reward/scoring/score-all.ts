@@ -1,0 +1,30 @@
+// Many completions through a scorer, a few at a time, with all of its processes at work.
+
+import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
+import type { Scorer } from "./scoring-processes.ts";
+
+/** Completions a request: what a kill loses at most, and what the last process works on while the others are done. */
+const CHUNK = { alone: 128, shared: 16 };
+
+/** Scores all; `onScored` is told each part as soon as it is there, in no order. What it throws ends the scoring. */
+export async function scoreAll(
+  scorer: Scorer,
+  completions: readonly Completion[],
+  onScored: (part: readonly Completion[], scored: readonly ScoredCompletion[]) => Promise<void> | void,
+): Promise<void> {
+  const size = scorer.processes === 1 ? CHUNK.alone : CHUNK.shared;
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < completions.length) {
+      const part = completions.slice(next, next + size);
+      next += size;
+      try {
+        await onScored(part, await scorer.score(part));
+      } catch (error) {
+        next = completions.length;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: scorer.processes }, work));
+}

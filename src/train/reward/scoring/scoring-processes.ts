@@ -1,0 +1,117 @@
+// A reward model in several processes of one core each. TensorFlow's operations run one after the other, and only the large ones use
+// more than one core; processes, each with its own copy of the weights, use all of them all the time.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { CapacityError } from "../../../shared/errors.ts";
+import type { Precision } from "../../recipes/dpo/config.ts";
+import { currentBackend, currentPrecision } from "../../tensorflow/tensorflow.ts";
+import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
+import { loadRewardModel, type RewardModel, type RewardModelOptions } from "../reward-model.ts";
+
+export type ScoringRequest =
+  | { open: { dir: string; options: RewardModelOptions; precision: Precision } }
+  | { completions: readonly Completion[] };
+
+export type ScoringAnswer = { scored: ScoredCompletion[] } | { error: string };
+
+/** A reward model that may answer later, and so many requests at a time. */
+export interface Scorer {
+  processes: number;
+  score(completions: readonly Completion[]): Promise<ScoredCompletion[]>;
+  dispose(): void;
+}
+
+/** Most processes that are started unasked: each holds the weights. */
+const MOST_PROCESSES = 4;
+/** Completions for which starting a process (some seconds) pays. */
+const WORTH_A_PROCESS = 100;
+
+/** How many processes score so many completions: one a core on native TensorFlow, else this one alone. */
+export function scoringProcesses(completions: number): number {
+  if (currentBackend() === "wasm") return 1;
+  return Math.max(1, Math.min(MOST_PROCESSES, availableParallelism(), Math.floor(completions / WORTH_A_PROCESS)));
+}
+
+/** Loads a reward model here (one process) or in `processes` others; the caller disposes it. TensorFlow must be running. */
+export async function loadScorer(dir: string, processes: number, options: RewardModelOptions = {}): Promise<Scorer> {
+  if (processes > 1) return startScoringProcesses(dir, processes, options);
+  return scorerOf(await loadRewardModel(dir, options));
+}
+
+/** A reward model of this process as a scorer. */
+export function scorerOf(model: RewardModel): Scorer {
+  return {
+    processes: 1,
+    score: async (completions) => model.score(completions),
+    dispose: () => model.dispose(),
+  };
+}
+
+async function startScoringProcesses(dir: string, processes: number, options: RewardModelOptions): Promise<Scorer> {
+  const threads = Math.max(1, Math.floor(availableParallelism() / processes));
+  const children = Array.from({ length: processes }, () => startChild(threads));
+  const dispose = (): void => {
+    for (const child of children) child.stop();
+  };
+  const idle = [...children];
+  try {
+    await Promise.all(children.map((child) => child.ask({ open: { dir, options, precision: currentPrecision() } })));
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return {
+    processes,
+    async score(completions) {
+      const child = idle.pop();
+      if (child === undefined) throw new Error(`more than ${processes} requests at a time`);
+      const scored = await child.ask({ completions });
+      idle.push(child);
+      return scored;
+    },
+    dispose,
+  };
+}
+
+interface ScoringChild {
+  /** One request at a time. */
+  ask(request: ScoringRequest): Promise<ScoredCompletion[]>;
+  stop(): void;
+}
+
+function startChild(threads: number): ScoringChild {
+  const child: ChildProcess = fork(fileURLToPath(new URL("./scoring-process.ts", import.meta.url)), {
+    serialization: "advanced",
+    execArgv: ["--import", "tsx"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: "1" },
+  });
+  let failure: CapacityError | undefined;
+  let waiting: { resolve(answer: ScoringAnswer): void; reject(error: CapacityError): void } | undefined;
+  const fail = (why: string, cause?: unknown): void => {
+    const fix = "Free some memory: each process holds the reward model.";
+    failure ??= new CapacityError({ code: "scorer_ended", what: `a scoring process ended (${why})`, fix, cause });
+    waiting?.reject(failure);
+  };
+  child.once("error", (cause) => fail(cause.message, cause));
+  child.once("exit", (code, signal) => fail(signal ?? `exit code ${code}`));
+  child.on("message", (answer: ScoringAnswer) => waiting?.resolve(answer));
+  return {
+    async ask(request) {
+      const answer = await new Promise<ScoringAnswer>((resolve, reject) => {
+        waiting = { resolve, reject };
+        // an error of sending is followed by the end of the process
+        if (failure === undefined) child.send(request, () => {});
+        else reject(failure);
+      });
+      if ("error" in answer) throw new Error(answer.error);
+      return answer.scored;
+    },
+    stop() {
+      child.removeAllListeners();
+      child.kill();
+    },
+  };
+}

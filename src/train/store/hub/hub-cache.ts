@@ -1,0 +1,71 @@
+// The Hub's standard cache on disk, shared with Python's huggingface_hub and transformers:
+//   <cache>/models--owner--name/{blobs/<etag>, refs/<revision>, snapshots/<commit>/<file> -> ../../blobs/<etag>}
+
+import { copyFile, mkdir, readFile, rm, stat, symlink } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { getHFHubCachePath, getRepoFolderName } from "@huggingface/hub";
+import writeFileAtomic from "write-file-atomic";
+import { shardFiles } from "./select-files.ts";
+
+/** A branch, tag or commit; `cacheDir` is the folder that holds models--*. */
+export interface CachedModel {
+  folder: string;
+  revision: string;
+}
+
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/** The cache folder of a model: `cacheDir`, else HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
+export function cachedModel(id: string, revision: string, cacheDir: string | undefined): CachedModel {
+  return { folder: join(cacheDir ?? getHFHubCachePath(), getRepoFolderName({ type: "model", name: id })), revision };
+}
+
+/** Path of a blob; it exists only when it is whole and its hash was checked. */
+export function blobFile({ folder }: CachedModel, etag: string): string {
+  return join(folder, "blobs", etag);
+}
+
+export function snapshotDir({ folder }: CachedModel, commit: string): string {
+  return join(folder, "snapshots", commit);
+}
+
+/** Puts a blob under its name into the snapshot; a copy where links are not allowed (Windows). */
+export async function linkBlob(model: CachedModel, commit: string, name: string, etag: string): Promise<void> {
+  const link = join(snapshotDir(model, commit), name);
+  await mkdir(dirname(link), { recursive: true });
+  if (await isFile(link)) return;
+  await rm(link, { force: true });
+  const blob = blobFile(model, etag);
+  await symlink(relative(dirname(link), blob), link).catch(() => copyFile(blob, link));
+}
+
+/** Remembers which commit a branch or tag stands for. */
+export async function writeRef(model: CachedModel, commit: string): Promise<void> {
+  if (COMMIT.test(model.revision)) return;
+  const file = join(model.folder, "refs", model.revision);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFileAtomic(file, commit);
+}
+
+/** The snapshot folder of this revision if everything that the trainer needs is there, else undefined. */
+export async function findSnapshot(model: CachedModel): Promise<string | undefined> {
+  const ref = join(model.folder, "refs", model.revision);
+  const commit = COMMIT.test(model.revision) ? model.revision : (await readFile(ref, "utf8").catch(() => "")).trim();
+  if (commit === "") return undefined;
+  const folder = snapshotDir(model, commit);
+  const needed = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+  if (!(await isFile(join(folder, "model.safetensors")))) {
+    const index = await readFile(join(folder, "model.safetensors.index.json"), "utf8").catch(() => undefined);
+    if (index === undefined) return undefined;
+    needed.push(...shardFiles(index, folder));
+  }
+  for (const name of needed) if (!(await isFile(join(folder, name)))) return undefined;
+  return folder;
+}
+
+export async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isFile(),
+    () => false,
+  );
+}

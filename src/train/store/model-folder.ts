@@ -1,0 +1,174 @@
+// A T5 in Hugging Face layout: config.json, model.safetensors (or shards), tokenizer files. Read tensor by tensor, written atomically.
+
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { ArtifactError, ShapeError } from "../../shared/errors.ts";
+import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
+import { readJson } from "../io/read-json.ts";
+import { openModelTensors, type TensorReader, type WeightType, writeSafetensors } from "../io/safetensors/tensors.ts";
+import { type ParameterSpec, type Parameters, parameterSpecs, SHARED_ALIASES } from "../model/parameters.ts";
+import { type Tensor, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
+import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "./adapter-config.ts";
+import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.ts";
+import { modelFile } from "./model-files.ts";
+
+export type { FolderTokenizer };
+
+/** A loaded model; `parameters` belong to the caller, who disposes them (or hands them to an optimizer). */
+export interface Model {
+  dir: string;
+  name: string;
+  config: T5Config;
+  parameters: Parameters;
+}
+
+const folderFile = (path: string): Promise<unknown> =>
+  readJson(path, {
+    fix: "A model folder holds config.json, model.safetensors, tokenizer.json and tokenizer_config.json.",
+  });
+
+/** Reads and parses config.json of a model folder. */
+export async function loadConfig(dir: string): Promise<T5Config> {
+  const path = await modelFile(dir, "config.json");
+  return parseT5Config(await folderFile(path), path);
+}
+
+/** Loads the tokenizer of a model folder. Throws ArtifactError when it is missing or has more ids than the embedding has rows. */
+export async function loadTokenizer(dir: string, config: T5Config): Promise<FolderTokenizer> {
+  const path = await modelFile(dir, "tokenizer.json");
+  const json = await folderFile(path);
+  return createFolderTokenizer(json, await folderFile(await modelFile(dir, "tokenizer_config.json")), config, path);
+}
+
+function shapeText(shape: readonly number[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/** Refuses a folder whose tensors are not exactly those of its config, before any is read. */
+function checkTensors(reader: TensorReader, specs: readonly ParameterSpec[], config: T5Config, dir: string): void {
+  const present = new Set(reader.names);
+  for (const spec of specs) {
+    if (!present.delete(spec.name)) {
+      throw new ArtifactError({
+        code: "missing_tensor",
+        what: `tensor "${spec.name}" is missing`,
+        where: dir,
+        fix: "config.json and the weights must belong to one model.",
+      });
+    }
+    const { shape } = reader.info(spec.name);
+    if (shape.length !== spec.shape.length || shape.some((n, i) => n !== spec.shape[i])) {
+      throw new ShapeError({
+        code: "wrong_shape",
+        what: `tensor "${spec.name}" has shape ${shapeText(shape)}, the config asks for ${shapeText(spec.shape)}`,
+        where: dir,
+        fix: "config.json and the weights must belong to one model.",
+      });
+    }
+  }
+  for (const alias of SHARED_ALIASES) present.delete(alias);
+  if (config.tieWordEmbeddings) present.delete("lm_head.weight");
+  const [unexpected] = present;
+  if (unexpected !== undefined) {
+    throw new ArtifactError({
+      code: "unexpected_tensor",
+      what: `tensor "${unexpected}" does not belong to this T5 (${present.size} such)`,
+      where: dir,
+      fix: "Use the weights of T5ForConditionalGeneration with its own config.json.",
+    });
+  }
+}
+
+function toMemory(spec: ParameterSpec, values: Float32Array): Tensor {
+  const tensor = tf.tensor(values, spec.shape);
+  if (!spec.transposed) return tensor;
+  const transposed = tf.transpose(tensor);
+  tensor.dispose();
+  return transposed;
+}
+
+/** Loads config and weights of a folder. Throws ArtifactError or ShapeError, naming the file, tensor or field. */
+export async function loadModel(dir: string): Promise<Model> {
+  const config = await loadConfig(dir);
+  const reader = await openModelTensors(dir);
+  const parameters: Record<string, Tensor> = {};
+  try {
+    const specs = parameterSpecs(config, !config.tieWordEmbeddings && reader.names.includes("lm_head.weight"));
+    checkTensors(reader, specs, config, dir);
+    for (const spec of specs) parameters[spec.name] = toMemory(spec, await reader.readFloat32(spec.name));
+    return { dir, name: basename(dir), config, parameters };
+  } catch (error) {
+    tf.dispose(parameters);
+    throw error;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Writes the parameters as safetensors, [out, in] as Hugging Face has them. */
+export async function saveParameters(
+  path: string,
+  config: T5Config,
+  parameters: Parameters,
+  type: WeightType = "float32",
+): Promise<void> {
+  const tensors = parameterSpecs(config, "lm_head.weight" in parameters).map((spec) => ({
+    name: spec.name,
+    shape: spec.shape,
+    data: async (): Promise<Float32Array> => {
+      const tensor = parameters[spec.name];
+      if (tensor === undefined) throw new Error(`no parameter ${spec.name}`);
+      const inFile = spec.transposed ? tf.transpose(tensor as Tensor2D) : tensor;
+      const values = await inFile.data<"float32">();
+      if (inFile !== tensor) inFile.dispose();
+      return values;
+    },
+  }));
+  await writeSafetensors(path, tensors, undefined, type);
+}
+
+/** config.json of the folder, with as many decoder layers as the model has. */
+async function configJson({ dir, config }: Pick<Model, "dir" | "config">): Promise<unknown> {
+  const path = await modelFile(dir, "config.json");
+  const json = await folderFile(path);
+  const { numDecoderLayers } = config;
+  if (parseT5Config(json, path).numDecoderLayers === numDecoderLayers) return json;
+  return { ...Object(json), num_decoder_layers: numDecoderLayers };
+}
+
+const COPIED = ["generation_config.json", "special_tokens_map.json", "spiece.model"];
+
+/**
+ * Saves a tuned model: weights of `parameters`, everything else from the folder it started from, the tokenizer with its newline
+ * token. Each file is renamed into place; the weights come last.
+ */
+export async function saveModel(
+  dir: string,
+  from: Model,
+  parameters: Parameters,
+  type: WeightType = "float32",
+): Promise<void> {
+  await saveSideFiles(dir, from);
+  // an adapter that an earlier run left there does not belong to these weights
+  for (const file of [ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE]) await rm(join(dir, file), { force: true });
+  await saveParameters(join(dir, "model.safetensors"), from.config, parameters, type);
+}
+
+/**
+ * Writes what a model folder holds beside its weights: config and tokenizer files of the model that training began with. Where the decoder
+ * has grown since (`from.config`), config.json says so.
+ */
+export async function saveSideFiles(dir: string, from: Pick<Model, "dir" | "config">): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const config = await configJson(from);
+  const tokenizer = await loadTokenizer(from.dir, from.config);
+  await writeFileAtomic(join(dir, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(tokenizer.json));
+  await writeFileAtomic(join(dir, "tokenizer_config.json"), `${JSON.stringify(tokenizer.configJson, null, 2)}\n`);
+  for (const file of COPIED) {
+    await copyFile(await modelFile(from.dir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+  }
+}

@@ -1,0 +1,77 @@
+// The weights of a model folder, also of one that holds only an adapter: then each adapted matrix is read as W + (alpha / r) B A, one at a
+// time, so that everything that reads weights (trainer, judge, export) takes an adapter folder as a model.
+
+import { join } from "node:path";
+import { parseT5Config } from "../../shared/t5-config.ts";
+import { readJson } from "../io/read-json.ts";
+import type { TensorReader } from "../io/safetensors/reader.ts";
+import { openFolderTensors } from "../io/safetensors/shards.ts";
+import { adapterScale, isAdapterFolder } from "./adapter-config.ts";
+import { openAdapter, otherBase } from "./lora/adapter-file.ts";
+import { baseFolder, hashWeights } from "./model-files.ts";
+
+/** Opens the weights of a model or adapter folder. Throws ArtifactError when they are missing, damaged or not of one model. */
+export async function openModelTensors(dir: string): Promise<TensorReader> {
+  return isAdapterFolder(dir) ? openMerged(dir) : openFolderTensors(dir);
+}
+
+async function openMerged(dir: string): Promise<TensorReader> {
+  const baseDir = await baseFolder(dir);
+  const configPath = join(baseDir, "config.json");
+  const config = parseT5Config(await readJson(configPath, { fix: "Give the adapter's base model." }), configPath);
+  const adapter = await openAdapter(dir, config);
+  try {
+    await checkBase(adapter.baseHash, baseDir, dir);
+    const base = await openModelTensors(baseDir);
+    const scale = adapterScale(adapter.config);
+    const shapes = new Map(adapter.projections.map(({ name, ...shape }) => [`${name}.weight`, { name, ...shape }]));
+    return {
+      names: base.names,
+      info: (name) => base.info(name),
+      async readFloat32(name) {
+        const weight = await base.readFloat32(name);
+        const adapted = shapes.get(name);
+        if (adapted === undefined) return weight;
+        const { a, b } = await adapter.read(adapted.name);
+        return addProduct(weight, { a, b, inputs: adapted.inputs, scale });
+      },
+      async close() {
+        await adapter.close();
+        await base.close();
+      },
+    };
+  } catch (error) {
+    await adapter.close();
+    throw error;
+  }
+}
+
+/** Throws ArtifactError when the file says that it was made for other weights than those in `baseDir`. */
+export async function checkBase(baseHash: string | undefined, baseDir: string, adapterDir: string): Promise<void> {
+  if (baseHash === undefined) return;
+  const found = await hashWeights(baseDir);
+  if (found !== baseHash)
+    throw otherBase(
+      `the weights in ${baseDir} have hash ${found.slice(0, 12)}…, not ${baseHash.slice(0, 12)}…`,
+      adapterDir,
+    );
+}
+
+/** weight [out, in] += scale b [out, r] a [r, in], in place. */
+function addProduct(
+  weight: Float32Array<ArrayBuffer>,
+  { a, b, inputs, scale }: { a: Float32Array; b: Float32Array; inputs: number; scale: number },
+): Float32Array<ArrayBuffer> {
+  const rank = a.length / inputs;
+  const outputs = weight.length / inputs;
+  const row = new Float64Array(inputs);
+  for (let o = 0; o < outputs; o++) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = scale * (b[o * rank + r] ?? 0);
+      for (let i = 0; i < inputs; i++) row[i] = (row[i] ?? 0) + factor * (a[r * inputs + i] ?? 0);
+    }
+    for (let i = 0; i < inputs; i++) weight[o * inputs + i] = (weight[o * inputs + i] ?? 0) + (row[i] ?? 0);
+  }
+  return weight;
+}

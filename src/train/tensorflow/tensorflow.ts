@@ -1,0 +1,201 @@
+// The one door to TensorFlow.js: picks the backend once and hands out `tf`.
+// `tensorflow` is tfjs-node's native library, `wasm` comes from npm alone; the trainer's code is the same on both.
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { cpus } from "node:os";
+import { dirname, join } from "node:path";
+import util from "node:util";
+// The umbrella package, not tfjs-core: only it registers the gradients.
+import * as tf from "@tensorflow/tfjs";
+import { InputError } from "../../shared/errors.ts";
+import type { BackendChoice, Precision } from "../recipes/dpo/config.ts";
+
+export { tf };
+export type Tensor = tf.Tensor;
+export type Tensor1D = tf.Tensor1D;
+export type Tensor2D = tf.Tensor2D;
+export type Tensor3D = tf.Tensor3D;
+export type Tensor4D = tf.Tensor4D;
+
+export type Backend = "tensorflow" | "wasm";
+
+/** Attribute of a TensorFlow operation, as tfjs-node's binding takes it. */
+export interface OpAttribute {
+  name: string;
+  type: number;
+  value: unknown;
+}
+
+/** Direct access to TensorFlow's operations beyond those that TensorFlow.js wraps (native backend only). */
+export interface NativeOps {
+  run(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
+  /** Opens the graph of a SavedModel folder and returns its number. */
+  loadGraph(dir: string, tag: string): number;
+  /** Runs such a graph; inputs and outputs are named "node:output". */
+  runGraph(graph: number, inputs: tf.Tensor[], inputNames: string[], outputNames: string[]): tf.Tensor[];
+  /** Frees a graph and its variables. */
+  closeGraph(graph: number): void;
+  readonly types: {
+    readonly float: number;
+    readonly int32: number;
+    readonly attrType: number;
+    readonly attrBool: number;
+    readonly attrString: number;
+    readonly attrShape: number;
+  };
+}
+
+let chosen: Backend | undefined;
+let chosenPrecision: Precision = "float32";
+let native: NativeOps | undefined;
+
+const require = createRequire(import.meta.url);
+
+function bindingPath(): string {
+  return join(dirname(require.resolve("@tensorflow/tfjs-node/package.json")), "lib", "napi-v8", "tfjs_binding.node");
+}
+
+/** Whether tfjs-node's native half is installed. */
+export function nativeIsInstalled(): boolean {
+  return existsSync(bindingPath());
+}
+
+/** tfjs-node 4.22 calls three functions of node:util that Node 23 removed. */
+function restoreRemovedUtil(): void {
+  const removed: Record<string, (value: unknown) => boolean> = {
+    isNullOrUndefined: (value) => value === null || value === undefined,
+    isArray: Array.isArray,
+    isString: (value) => typeof value === "string",
+  };
+  for (const [name, test] of Object.entries(removed)) {
+    if (!(name in util)) Object.defineProperty(util, name, { value: test, configurable: true });
+  }
+}
+
+interface NodeBackend {
+  binding: Record<string, number>;
+  executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: tf.TensorInfo[], outputs: number): tf.Tensor[];
+  loadSavedModelMetaGraph(dir: string, tags: string): number;
+  deleteSavedModel(graph: number): void;
+  runSavedModel(graph: number, inputs: tf.Tensor[], inputInfos: { name: string }[], outputs: string[]): tf.Tensor[];
+}
+
+function isNodeBackend(value: unknown): value is NodeBackend {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "executeMultipleOutputs" in value &&
+    "runSavedModel" in value &&
+    "binding" in value
+  );
+}
+
+async function startNative(precision: Precision): Promise<void> {
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+  if (precision === "bf16") process.env.TF_SET_ONEDNN_FPMATH_MODE = "BF16"; // read once, with the library
+  restoreRemovedUtil();
+  await import("@tensorflow/tfjs-node");
+  await tf.setBackend("tensorflow");
+  const backend: unknown = tf.backend();
+  if (!isNodeBackend(backend)) throw new Error("tfjs-node's backend has changed its shape");
+  const { binding } = backend;
+  const constant = (name: string): number => {
+    const value = binding[name];
+    if (value === undefined) throw new Error(`tfjs-node's binding has no ${name}`);
+    return value;
+  };
+  native = {
+    run: (op, attributes, inputs, outputs) => backend.executeMultipleOutputs(op, attributes, inputs, outputs),
+    loadGraph: (dir, tag) => backend.loadSavedModelMetaGraph(dir, tag),
+    closeGraph: (graph) => backend.deleteSavedModel(graph),
+    runGraph: (graph, inputs, inputNames, outputNames) =>
+      backend.runSavedModel(
+        graph,
+        inputs,
+        inputNames.map((name) => ({ name })),
+        outputNames,
+      ),
+    types: {
+      float: constant("TF_FLOAT"),
+      int32: constant("TF_INT32"),
+      attrType: constant("TF_ATTR_TYPE"),
+      attrBool: constant("TF_ATTR_BOOL"),
+      attrString: constant("TF_ATTR_STRING"),
+      attrShape: constant("TF_ATTR_SHAPE"),
+    },
+  };
+}
+
+async function startWasm(): Promise<void> {
+  const wasm = await import("@tensorflow/tfjs-backend-wasm");
+  wasm.setWasmPaths(join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "wasm-out", "/"));
+  wasm.setThreadsCount(Math.max(1, cpus().length));
+  await tf.setBackend("wasm");
+}
+
+/**
+ * Starts a backend, once a process: `auto` takes the native one where it is installed, else WebAssembly. `precision` bf16 lets native
+ * TensorFlow round the factors of matrix products to bfloat16; where nothing is said, the running one stays. Throws InputError when
+ * `tensorflow` is asked for and not installed, another backend or precision runs already, or WebAssembly is asked for bf16.
+ */
+export async function startTensorflow(choice: BackendChoice = "auto", precision?: Precision): Promise<Backend> {
+  const wanted: Backend = choice === "auto" ? (chosen ?? (nativeIsInstalled() ? "tensorflow" : "wasm")) : choice;
+  if (chosen === wanted && (precision ?? chosenPrecision) === chosenPrecision) return chosen;
+  if (chosen === wanted) {
+    throw new InputError({
+      code: "precision_running",
+      what: `TensorFlow runs in ${chosenPrecision} already, ${precision} was asked for`,
+      fix: "Use one precision a process.",
+    });
+  }
+  if (chosen !== undefined) {
+    throw new InputError({
+      code: "backend_running",
+      what: `backend "${chosen}" runs already, "${wanted}" was asked for`,
+      fix: "Use one backend a process.",
+    });
+  }
+  if (wanted === "tensorflow" && !nativeIsInstalled()) {
+    throw new InputError({
+      code: "no_native_tensorflow",
+      what: "native TensorFlow is not installed",
+      fix: "Run `npm run setup:tensorflow`, or use --backend wasm.",
+    });
+  }
+  if (wanted === "wasm" && precision === "bf16") {
+    throw new InputError({
+      code: "no_bf16",
+      what: "WebAssembly computes in float32 only",
+      fix: "Run `npm run setup:tensorflow` for native TensorFlow, or leave --precision out.",
+    });
+  }
+  await (wanted === "tensorflow" ? startNative(precision ?? "float32") : startWasm());
+  await tf.ready();
+  chosen = wanted;
+  chosenPrecision = precision ?? "float32";
+  return wanted;
+}
+
+/** The running backend. Throws when none was started. */
+export function currentBackend(): Backend {
+  if (chosen === undefined) throw new Error("startTensorflow() was not called");
+  return chosen;
+}
+
+/** The precision of matrix products that runs. */
+export function currentPrecision(): Precision {
+  return chosenPrecision;
+}
+
+/** TensorFlow's own operations, or undefined on WebAssembly. */
+export function nativeOps(): NativeOps | undefined {
+  return native;
+}
+
+/** One line for a log: the backend and, for WebAssembly, how to get the faster one. */
+export function describeBackend(backend: Backend): string {
+  return backend === "tensorflow"
+    ? "TensorFlow (native)"
+    : "WebAssembly (`npm run setup:tensorflow` gets the faster native TensorFlow)";
+}

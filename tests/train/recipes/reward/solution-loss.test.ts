@@ -1,0 +1,207 @@
+// The loss of the process reward model: numbers by hand, which positions count, and what must not change it.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { layoutSolution } from "../../../../src/shared/process-reward.ts";
+import type { StepLabel } from "../../../../src/train/data/labelled-solution.ts";
+import { binaryCrossEntropySum } from "../../../../src/train/recipes/reward/binary-cross-entropy.ts";
+import { startParallelGradients } from "../../../../src/train/recipes/reward/parallel-gradients.ts";
+import { type SolutionLossOptions, solutionGradients } from "../../../../src/train/recipes/reward/solution-loss.ts";
+import {
+  type LabelledTokens,
+  labelledEnds,
+  labelledTokens,
+  nextTokens,
+} from "../../../../src/train/recipes/reward/solution-targets.ts";
+import { stepEndLogits } from "../../../../src/train/reward/process/step-end-logits.ts";
+import {
+  type FolderTokenizer,
+  loadModel,
+  loadTokenizer,
+  type Model,
+} from "../../../../src/train/store/model-folder.ts";
+import { startTensorflow, type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
+
+let dir = "";
+let model: Model;
+let tokenizer: FolderTokenizer;
+beforeAll(async () => {
+  await startTensorflow();
+  dir = await mkdtemp(join(tmpdir(), "solution-loss-"));
+  await writeTinyFolder(dir);
+  model = await loadModel(dir);
+  tokenizer = await loadTokenizer(dir, model.config);
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+function solution(prompt: string, steps: string[], labels: StepLabel[]): LabelledTokens {
+  const lines = steps.map((text) => ({ text }));
+  return { ...layoutSolution(tokenizer, model.config, prompt, lines), labels };
+}
+
+const solutions = (): LabelledTokens[] => [
+  solution("Tom has 3 apples", ["3 + 4 = 7", "7 - 2 = 5"], [1, 0]),
+  solution("Tom has 3 apples", ["3 + 4 = 8"], [0.25]),
+  solution("How many?", ["1 + 1 = 2", "2 + 2 = 4", "4 - 1 = 3"], [1, undefined, 1]),
+];
+
+const answers = () => ({ yes: tokenizer.yesTokenId, no: tokenizer.noTokenId });
+
+test("cross-entropy of a chance is softplus(x) - y x, summed", () => {
+  // ln 2; ln(1 + e^2) - 0.25 * 2; ln(1 + e^-1)
+  const value = tf.tidy(() => binaryCrossEntropySum(tf.tensor1d([0, 2, -1]), [1, 0.25, 0]).dataSync()[0]);
+  expect(value).toBeCloseTo(Math.LN2 + 1.626928 + 0.313262, 5);
+});
+
+test("cross-entropy stays finite where a chance is 0 or 1 in float32", () => {
+  const value = tf.tidy(() => binaryCrossEntropySum(tf.tensor1d([200, -200]), [0, 1]).dataSync()[0]);
+  expect(value).toBeCloseTo(400, 3);
+});
+
+describe("positions", () => {
+  // <start> a b \n c \n d </s>: steps end at 3, 5, 7
+  const row = { promptIds: [9, 1], decoderIds: [0, 10, 11, 3, 12, 3, 13, 1], stepEnds: [3, 5, 7] };
+
+  test("only labelled steps are answered for", () => {
+    const pair = [
+      { ...row, labels: [1, undefined, 0] },
+      { ...row, labels: [undefined, 0.5, undefined] },
+    ];
+    expect(labelledEnds(pair, 10)).toEqual({ positions: [3, 7, 15], labels: [1, 0, 0.5] });
+  });
+
+  test("tokens of right steps are predicted up to the first that is wrong or unlabelled", () => {
+    expect(nextTokens([{ ...row, labels: [1, 1, 1] }], 10, true)).toEqual({
+      positions: [0, 1, 2, 3, 4, 5, 6],
+      next: [10, 11, 3, 12, 3, 13, 1],
+    });
+    expect(nextTokens([{ ...row, labels: [0.9, 0.4, 1] }], 10, true).positions).toEqual([0, 1, 2]);
+    expect(nextTokens([{ ...row, labels: [undefined, 1, 1] }], 10, true).positions).toEqual([]);
+  });
+
+  test("where the answers are read from the same layer, the ends of steps predict nothing", () => {
+    expect(nextTokens([{ ...row, labels: [1, 1, 1] }], 10, false)).toEqual({
+      positions: [0, 1, 2, 4, 6],
+      next: [10, 11, 3, 3, 1],
+    });
+  });
+
+  test("at a divergence the token of the right solution is predicted, and nothing behind it", () => {
+    const wrong = { ...row, labels: [1, 0, 0], divergence: { at: 4, token: 77 } };
+    expect(nextTokens([wrong], 10, true)).toEqual({ positions: [0, 1, 2, 3], next: [10, 11, 3, 77] });
+  });
+
+  test("tokens within steps are right up to the divergence, and wrong from there on", () => {
+    const long = { promptIds: [9, 1], decoderIds: [0, 10, 11, 3, 12, 14, 3, 13, 1], stepEnds: [3, 6, 8] };
+    const wrong = { ...long, labels: [1, 0, 0], divergence: { at: 5, token: 77 } };
+    expect(labelledTokens([wrong], 10)).toEqual({ positions: [1, 2, 4, 5, 7], labels: [1, 1, 1, 0, 0] });
+    // without one, nobody knows which token of the wrong step is wrong
+    expect(labelledTokens([{ ...long, labels: [1, 0, 0] }], 10).positions).toEqual([1, 2, 7]);
+    expect(labelledTokens([{ ...long, labels: [undefined, 0, 0] }], 10).positions).toEqual([7]);
+  });
+});
+
+/** The whole decoder of the tiny model is one layer. */
+const options = (lmWeight: number): SolutionLossOptions => ({
+  answers: answers(),
+  tokenWeight: 0.3,
+  lmWeight,
+  comparisonWeight: 0,
+  lmLayers: 1,
+});
+
+const grouped = (groups: LabelledTokens[][], lmWeight: number) =>
+  solutionGradients(model.parameters, model.config, groups, options(lmWeight));
+
+test("the figures are sums over labelled steps", () => {
+  const { figures, gradients } = grouped([solutions()], 0);
+  tf.dispose(gradients);
+  const logits = tf.tidy(() => [...stepEndLogits(model.parameters, model.config, solutions(), answers()).dataSync()]);
+  const labels = [1, 0, 0.25, 1, undefined, 1];
+  const loss = logits.reduce((sum, x, i) => {
+    const y = labels[i];
+    return y === undefined
+      ? sum
+      : sum - y * Math.log(1 / (1 + Math.exp(-x))) - (1 - y) * Math.log(1 / (1 + Math.exp(x)));
+  }, 0);
+  expect(figures).toMatchObject({ solutions: 3, steps: 5, lmTokens: 0, lmLoss: 0 });
+  expect(figures.loss).toBeCloseTo(loss, 4);
+});
+
+function expectSame(a: Record<string, Tensor>, b: Record<string, Tensor>): void {
+  expect(Object.keys(a)).toEqual(Object.keys(b));
+  for (const [name, gradient] of Object.entries(a)) {
+    const gap = tf.tidy(() => {
+      const other = b[name];
+      return other === undefined ? Number.NaN : tf.max(tf.abs(tf.sub(gradient, other))).dataSync()[0];
+    });
+    expect(gap, name).toBeLessThan(1e-6);
+  }
+}
+
+test("three batches of one solution give the gradients of one batch of three", () => {
+  const one = grouped([solutions()], 0.5);
+  const three = grouped(
+    solutions().map((own) => [own]),
+    0.5,
+  );
+  expect(three.figures.loss).toBeCloseTo(one.figures.loss, 4);
+  expect(three.figures.lmLoss).toBeCloseTo(one.figures.lmLoss, 3);
+  expectSame(three.gradients, one.gradients);
+  tf.dispose([one.gradients, three.gradients]);
+});
+
+test("two processes give the gradients and figures of one", async () => {
+  const parallel = startParallelGradients(model.config, 2);
+  try {
+    const one = grouped([solutions()], 0.5);
+    const two = await parallel.gradients(model.parameters, [solutions()], options(0.5));
+    expect(two.figures).toMatchObject({ solutions: 3, steps: one.figures.steps, lmTokens: one.figures.lmTokens });
+    expect(two.figures.loss).toBeCloseTo(one.figures.loss, 4);
+    expectSame(two.gradients, one.gradients);
+    // a batch of one solution leaves the second process nothing to do
+    const alone = await parallel.gradients(model.parameters, [solutions().slice(0, 1)], options(0.5));
+    expect(alone.figures.solutions).toBe(1);
+    tf.dispose([one.gradients, two.gradients, alone.gradients]);
+  } finally {
+    parallel.stop();
+  }
+});
+
+test.each(["decoder.final_layer_norm.weight", "encoder.block.0.layer.1.layer_norm.weight"])(
+  "the gradient of %s is the slope of the loss",
+  (name) => {
+    const lmWeight = 0.5;
+    const { gradients } = grouped([solutions()], lmWeight);
+    const gradient = gradients[name]?.dataSync() ?? new Float32Array();
+    tf.dispose(gradients);
+    const lossAt = (shift: number): number => {
+      const changed = tf.tidy(() => {
+        const values = model.parameters[name]?.dataSync().slice() ?? new Float32Array();
+        values[0] = (values[0] ?? 0) + shift;
+        return tf.tensor1d(values);
+      });
+      const parameters = { ...model.parameters, [name]: changed };
+      const result = solutionGradients(parameters, model.config, [solutions()], options(lmWeight));
+      tf.dispose([result.gradients, changed]);
+      const { figures } = result;
+      return (
+        figures.loss / figures.steps +
+        (0.3 * figures.tokenLoss) / figures.answeredTokens +
+        (lmWeight * figures.lmLoss) / figures.lmTokens
+      );
+    };
+    const slope = (lossAt(0.02) - lossAt(-0.02)) / 0.04;
+    expect(Math.abs((gradient[0] ?? Number.NaN) - slope)).toBeLessThan(0.02 * Math.max(Math.abs(slope), 0.02));
+  },
+);
+
+test("no tensor is left behind but the gradients", () => {
+  const before = tf.memory().numTensors;
+  const { gradients } = grouped([solutions()], 0.5);
+  expect(tf.memory().numTensors).toBe(before + Object.keys(gradients).length);
+  tf.dispose(gradients);
+});

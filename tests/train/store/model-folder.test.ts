@@ -1,0 +1,226 @@
+// Model folders: what loads, what a saved one holds, and what each broken one is told: what, where, how to mend it.
+
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { StepwiseError } from "../../../src/shared/errors.ts";
+import { openModelTensors, writeSafetensors } from "../../../src/train/io/safetensors/tensors.ts";
+import { loadConfig, loadModel, loadTokenizer, saveModel } from "../../../src/train/store/model-folder.ts";
+import { startTensorflow, tf } from "../../../src/train/tensorflow/tensorflow.ts";
+import { goldenDir } from "../checks/parity/models.ts";
+import { writeTinyFolder } from "../recipes/pretrain/tiny-folder.ts";
+
+let root = "";
+let whole = "";
+beforeAll(async () => {
+  await startTensorflow();
+  root = await mkdtemp(join(tmpdir(), "folder-"));
+  whole = join(root, "whole");
+  await writeTinyFolder(whole);
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+let count = 0;
+async function copyOfWhole(): Promise<string> {
+  const dir = join(root, `copy-${count++}`);
+  await cp(whole, dir, { recursive: true });
+  return dir;
+}
+
+async function editJson(path: string, changes: Record<string, unknown>): Promise<void> {
+  await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), ...changes }));
+}
+
+interface Tensor {
+  name: string;
+  shape: number[];
+  data: Float32Array;
+}
+
+async function editTensors(dir: string, edit: (tensors: Tensor[]) => Tensor[]): Promise<void> {
+  const reader = await openModelTensors(dir);
+  const tensors: Tensor[] = [];
+  for (const name of reader.names)
+    tensors.push({ name, shape: [...reader.info(name).shape], data: await reader.readFloat32(name) });
+  await reader.close();
+  await writeSafetensors(join(dir, "model.safetensors"), edit(tensors));
+}
+
+const load = async (dir: string): Promise<void> => {
+  const model = await loadModel(dir);
+  tf.dispose(model.parameters);
+  await loadTokenizer(dir, model.config);
+};
+
+const NORM = "encoder.final_layer_norm.weight";
+
+/** What is done to a whole folder, and the code, the words and the place of the error that follows. */
+const BROKEN: [name: string, breakIt: (dir: string) => Promise<void>, code: string, what: RegExp, where: string][] = [
+  [
+    "without config.json",
+    (dir) => rm(join(dir, "config.json")),
+    "missing_file",
+    /config\.json cannot be read/,
+    "config.json",
+  ],
+  [
+    "whose config.json is not JSON",
+    (dir) => writeFile(join(dir, "config.json"), "{"),
+    "bad_json",
+    /not JSON/,
+    "config.json",
+  ],
+  [
+    "with d_model missing",
+    (dir) => editJson(join(dir, "config.json"), { d_model: undefined }),
+    "bad_config",
+    /field "d_model"/,
+    "config.json",
+  ],
+  [
+    "with a d_kv of -8",
+    (dir) => editJson(join(dir, "config.json"), { d_kv: -8 }),
+    "bad_config",
+    /field "d_kv"/,
+    "config.json",
+  ],
+  [
+    "of mt5",
+    (dir) => editJson(join(dir, "config.json"), { model_type: "mt5" }),
+    "unsupported_model",
+    /"mt5" is not supported/,
+    "config.json",
+  ],
+  [
+    "with a gated ReLU",
+    (dir) => editJson(join(dir, "config.json"), { feed_forward_proj: "gated-relu" }),
+    "unsupported_variant",
+    /"gated-relu" is not supported/,
+    "config.json",
+  ],
+  [
+    "without tokenizer.json",
+    (dir) => rm(join(dir, "tokenizer.json")),
+    "missing_file",
+    /tokenizer\.json cannot be read/,
+    "tokenizer.json",
+  ],
+  [
+    "without tokenizer_config.json",
+    (dir) => rm(join(dir, "tokenizer_config.json")),
+    "missing_file",
+    /tokenizer_config\.json cannot be read/,
+    "tokenizer_config.json",
+  ],
+  [
+    "whose tokenizer is a list",
+    (dir) => writeFile(join(dir, "tokenizer.json"), "[]"),
+    "bad_tokenizer",
+    /no added_tokens/,
+    "tokenizer.json",
+  ],
+  [
+    "without weights",
+    (dir) => rm(join(dir, "model.safetensors")),
+    "missing_file",
+    /the weights cannot be opened/,
+    "model.safetensors",
+  ],
+  [
+    "with a tensor missing",
+    (dir) => editTensors(dir, (tensors) => tensors.filter(({ name }) => name !== NORM)),
+    "missing_tensor",
+    new RegExp(`tensor "${NORM}" is missing`),
+    "",
+  ],
+  [
+    "with an adapter's tensor",
+    (dir) =>
+      editTensors(dir, (tensors) => [...tensors, { name: "lora_A.weight", shape: [1], data: new Float32Array(1) }]),
+    "unexpected_tensor",
+    /"lora_A\.weight" does not belong to this T5/,
+    "",
+  ],
+  [
+    "with a tensor of a wrong shape",
+    (dir) =>
+      editTensors(dir, (tensors) =>
+        tensors.map((tensor) =>
+          tensor.name === NORM ? { name: NORM, shape: [31], data: new Float32Array(31) } : tensor,
+        ),
+      ),
+    "wrong_shape",
+    /has shape \[31\], the config asks for \[32\]/,
+    "",
+  ],
+  [
+    "with more layers in the config than in the weights",
+    (dir) => editJson(join(dir, "config.json"), { num_layers: 2 }),
+    "missing_tensor",
+    /encoder\.block\.1/,
+    "",
+  ],
+];
+
+describe("a model folder is refused", () => {
+  test.each(BROKEN)("%s", async (_, breakIt, code, what, where) => {
+    const dir = await copyOfWhole();
+    await breakIt(dir);
+    const before = tf.memory().numTensors;
+    const error = await load(dir).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(StepwiseError);
+    if (!(error instanceof StepwiseError)) return;
+    expect(error.code).toBe(code);
+    expect(error.what).toMatch(what);
+    expect(error.where).toContain(join(dir, where));
+    expect(error.fix).toMatch(/\w/);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("whose tokenizer has more ids than the embedding has rows", async () => {
+    const config = { ...(await loadConfig(whole)), vocabSize: 100 };
+    await expect(loadTokenizer(whole, config)).rejects.toThrow(
+      /the tokenizer has \d+ ids, the model's embedding 100 rows \(.*tokenizer\.json\)\. Use the tokenizer/,
+    );
+  });
+});
+
+describe("a saved model", () => {
+  test("has the weights bit for bit, and the config and tokenizer of the folder it came from", async () => {
+    const model = await loadModel(whole);
+    const dir = join(root, "saved");
+    await saveModel(dir, model, model.parameters);
+    expect((await readdir(dir)).sort()).toEqual((await readdir(whole)).sort());
+    const again = await loadModel(dir);
+    for (const [name, tensor] of Object.entries(model.parameters))
+      expect(again.parameters[name]?.dataSync()).toEqual(tensor.dataSync());
+    expect(again.config).toEqual(model.config);
+    const text = "3 + 4 = 7\nTom has 7";
+    const tokenizer = await loadTokenizer(dir, again.config);
+    expect(tokenizer.encode(text)).toEqual((await loadTokenizer(whole, model.config)).encode(text));
+  });
+
+  test("is loaded with a head of its own, a shared one, or a tied one, as its weights and config say", async () => {
+    const hasHead = async (dir: string): Promise<boolean> => "lm_head.weight" in (await loadModel(dir)).parameters;
+    expect(await hasHead(goldenDir("t5-v1.1"))).toBe(true);
+    expect(await hasHead(goldenDir("t5-v1.1-shared-head"))).toBe(false);
+    expect(await hasHead(goldenDir("t5-v1.0"))).toBe(false);
+  });
+
+  test("may repeat the embedding under its other names, and a tied head", async () => {
+    const dir = await copyOfWhole();
+    await editTensors(dir, (tensors) => {
+      const shared = tensors.find(({ name }) => name === "shared.weight");
+      if (shared === undefined) throw new Error("no embedding");
+      const aliases = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"].map((name) => ({
+        ...shared,
+        name,
+      }));
+      return [...tensors, ...aliases];
+    });
+    await load(dir);
+    await editJson(join(dir, "config.json"), { tie_word_embeddings: true });
+    await load(dir);
+  });
+});
