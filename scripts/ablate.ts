@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { readPlan } from "../src/train/recipes/ablation/plan.ts";
 import { runAblation } from "../src/train/recipes/ablation/recipe.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { wholeNumber } from "./flags.ts";
 

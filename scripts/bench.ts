@@ -11,8 +11,9 @@ import type { ScoreBenchOptions } from "../src/train/checks/bench/score.ts";
 import type { ScoringBenchOptions } from "../src/train/checks/bench/scoring.ts";
 import type { SearchBenchOptions } from "../src/train/checks/bench/search.ts";
 import type { TrainingBenchOptions } from "../src/train/checks/bench/training.ts";
-import { ADAPTERS, BACKENDS, type BackendChoice, PRECISIONS, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
+import { ADAPTERS, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
 import { REWARD_DEFAULTS } from "../src/train/recipes/reward/config.ts";
+import { BACKENDS, type BackendChoice, PRECISIONS } from "../src/train/tensorflow/backends.ts";
 import { reportFailure } from "./cli.ts";
 import { fraction, wholeNumber } from "./flags.ts";
 

@@ -8,7 +8,7 @@ import { PARTS, type Part } from "../src/train/evaluate/options.ts";
 import { REPORT_FILE, renderReportFile } from "../src/train/evaluate/report/write.ts";
 import { evaluationSummary } from "../src/train/evaluate/summary.ts";
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { wholeNumber } from "./flags.ts";
 

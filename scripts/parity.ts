@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { formatChecks, isWithin } from "../src/train/checks/parity/check.ts";
 import { runParity } from "../src/train/checks/parity/run-parity.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure } from "./cli.ts";
 

@@ -1,8 +1,8 @@
 // npm run pretrain: makes the small base model from nothing, and writes its figures and card beside it.
 
 import { Command, Option } from "commander";
-import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
 import { type BaseModelOptions, makeBaseModel } from "../src/train/recipes/pretrain/base-model.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure } from "./cli.ts";
 import { fraction, wholeNumber } from "./flags.ts";

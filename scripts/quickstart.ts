@@ -14,10 +14,11 @@ import type { EvaluationResult, Interval } from "../src/train/evaluate/result.ts
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
 import { createProgress } from "../src/train/io/progress.ts";
 import { ensureExported } from "../src/train/onnx/export/ensure-exported.ts";
-import { BACKENDS, type BackendChoice, resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
+import { resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
 import { runRollout } from "../src/train/recipes/rollout/run.ts";
 import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { wholeNumber } from "./flags.ts";

@@ -4,7 +4,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
 import { createProgress, type Progress } from "../src/train/io/progress.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/recipes/dpo/config.ts";
 import { PAIR_KINDS, type PairKind } from "../src/train/recipes/rollout/pair-kinds.ts";
 import { PREFERENCE } from "../src/train/recipes/rollout/problems.ts";
 import { runRollout } from "../src/train/recipes/rollout/run.ts";
@@ -12,6 +11,7 @@ import { SCORERS, type Scorer } from "../src/train/recipes/rollout/score-rollout
 import { LABEL_SOURCES, type LabelSource } from "../src/train/recipes/rollout/step-rows.ts";
 import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
 import { resolveModelWithProgress } from "../src/train/store/hub/resolve-model-with-progress.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { fraction, wholeNumber } from "./flags.ts";

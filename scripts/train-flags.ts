@@ -7,13 +7,12 @@ import { JUDGE_CONTEXTS } from "../src/shared/prompts.ts";
 import { LOSS_DEFAULTS, LOSS_TYPES, MARGIN_MODES, MARGIN_ROLES } from "../src/train/loss/settings.ts";
 import {
   ADAPTERS,
-  BACKENDS,
   flagOf,
-  PRECISIONS,
   TRAIN_DEFAULTS,
   type TrainConfig,
   type TrainSettings,
 } from "../src/train/recipes/dpo/config.ts";
+import { BACKENDS, PRECISIONS } from "../src/train/tensorflow/backends.ts";
 
 type Key = keyof TrainConfig;
 

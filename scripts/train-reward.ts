@@ -1,10 +1,10 @@
 // npm run train-reward: a process reward model from step labels. Ctrl-C saves a checkpoint first; a second one stops at once.
 
 import { Command, Option } from "commander";
-import { WEIGHT_TYPES } from "../src/train/io/safetensors/tensors.ts";
-import { BACKENDS } from "../src/train/recipes/dpo/config.ts";
 import { REWARD_DEFAULTS, type RewardSettings, resolveRewardConfig } from "../src/train/recipes/reward/config.ts";
 import { trainRewardModel } from "../src/train/recipes/reward/recipe.ts";
+import { WEIGHT_TYPES } from "../src/train/store/safetensors.ts";
+import { BACKENDS } from "../src/train/tensorflow/backends.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { fraction, wholeNumber } from "./flags.ts";
 

@@ -9,9 +9,9 @@ import { allLogits, encodeSources } from "../../src/edge/engine/t5.ts";
 import { folderStore } from "../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { MANIFEST_FILE, parseManifest } from "../../src/shared/manifest.ts";
-import { writeSafetensors } from "../../src/train/io/safetensors/tensors.ts";
 import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { exportedModels } from "../../src/train/onnx/export/exported-models.ts";
+import { writeSafetensors } from "../../src/train/store/safetensors.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
 
 const nodeRuntime = createNodeRuntime(1);

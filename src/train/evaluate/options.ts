@@ -3,7 +3,7 @@
 import { AGGREGATIONS, type Aggregation } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
 import { HELDOUT } from "../data/problems/load-items.ts";
-import type { BackendChoice } from "../recipes/dpo/config.ts";
+import type { BackendChoice } from "../tensorflow/backends.ts";
 import { BEST_OF } from "./result.ts";
 
 export const PARTS = ["policy", "preference", "judge", "best-of-n"] as const;

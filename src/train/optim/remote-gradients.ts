@@ -5,7 +5,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { Parameters } from "../model/parameters.ts";
-import type { BackendChoice } from "../recipes/dpo/config.ts";
+import type { BackendChoice } from "../tensorflow/backends.ts";
 import { currentBackend, startTensorflow, type Tensor, tf } from "../tensorflow/tensorflow.ts";
 import { flatten, unflatten } from "./flat.ts";
 

@@ -6,12 +6,12 @@ import writeFileAtomic from "write-file-atomic";
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { readJson } from "../io/read-json.ts";
-import { openModelTensors, type TensorReader, type WeightType, writeSafetensors } from "../io/safetensors/tensors.ts";
 import { type ParameterSpec, type Parameters, parameterSpecs, SHARED_ALIASES } from "../model/parameters.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "./adapter-config.ts";
 import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.ts";
 import { modelFile } from "./model-files.ts";
+import { openModelTensors, type TensorReader, type WeightType, writeSafetensors } from "./safetensors.ts";
 
 export type { FolderTokenizer };
 

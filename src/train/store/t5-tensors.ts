@@ -2,7 +2,7 @@
 
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
-import type { TensorReader } from "../io/safetensors/tensors.ts";
+import type { TensorReader } from "./safetensors.ts";
 
 export const EMBEDDING = "shared.weight";
 const HEAD = "lm_head.weight";

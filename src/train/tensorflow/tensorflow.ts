@@ -9,7 +9,7 @@ import util from "node:util";
 // The umbrella package, not tfjs-core: only it registers the gradients.
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../../shared/errors.ts";
-import type { BackendChoice, Precision } from "../recipes/dpo/config.ts";
+import type { BackendChoice, Precision } from "./backends.ts";
 
 export { tf };
 export type Tensor = tf.Tensor;

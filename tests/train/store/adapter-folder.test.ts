@@ -4,12 +4,12 @@ import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openModelTensors, openSafetensors } from "../../../src/train/io/safetensors/tensors.ts";
 import { exportOnnx } from "../../../src/train/onnx/export/export-onnx.ts";
 import { mergeAdapter, saveAdapter } from "../../../src/train/store/adapter-folder.ts";
 import { createAdapter } from "../../../src/train/store/lora/adapter.ts";
 import { hashWeights } from "../../../src/train/store/model-files.ts";
 import { loadModel, loadTokenizer, type Model } from "../../../src/train/store/model-folder.ts";
+import { openModelTensors, openSafetensors } from "../../../src/train/store/safetensors.ts";
 import { startTensorflow, type Tensor, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 import { writeTinyFolder } from "../recipes/pretrain/tiny-folder.ts";
 

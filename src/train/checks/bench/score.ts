@@ -3,9 +3,9 @@
 import { availableParallelism } from "node:os";
 import { splitSteps } from "../../../shared/steps.ts";
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
-import type { BackendChoice, Precision } from "../../recipes/dpo/config.ts";
 import { scoreAll } from "../../reward/scoring/score-all.ts";
 import { loadScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
+import type { BackendChoice, Precision } from "../../tensorflow/backends.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
 

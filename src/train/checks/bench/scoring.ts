@@ -3,11 +3,11 @@
 
 import { splitSteps } from "../../../shared/steps.ts";
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
-import type { BackendChoice } from "../../recipes/dpo/config.ts";
 import { type Completion, LLMRewardModel } from "../../reward/judge/llm-reward-model.ts";
 import { ProcessRewardModel } from "../../reward/process/process-reward-model.ts";
 import type { RewardModel } from "../../reward/reward-model.ts";
 import { loadModel, loadTokenizer } from "../../store/model-folder.ts";
+import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
 import { median } from "./median.ts";

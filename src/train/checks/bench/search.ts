@@ -15,10 +15,10 @@ import type { Interval } from "../../evaluate/result.ts";
 import { type Solution, solveAll } from "../../evaluate/solutions.ts";
 import { scoreSteps } from "../../evaluate/step-scores.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
-import type { BackendChoice } from "../../recipes/dpo/config.ts";
 import { searchModels } from "../../recipes/rollout/search-models.ts";
 import { loadRewardModel } from "../../reward/reward-model.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
+import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 
 export interface SearchBenchOptions {

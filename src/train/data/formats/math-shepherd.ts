@@ -1,11 +1,36 @@
-// Math-Shepherd rows (Wang et al. 2023, arXiv:2312.08935) as stepwise rows: `input` is a question and its steps, each ended by the tag
-// "ки", `label` the same text with + or - in the tags' places. A step is right where its label is +.
+// Step labels of Math-Shepherd (Wang et al. 2023, arXiv:2312.08935): `input` is the question and its steps, each ended by the tag "ки";
+// `label` is the same text with "+" or "-" in the tags' places. All steps are labelled, those after a mistake too.
 
-import { parseMathShepherd } from "../../reward/math-shepherd.ts";
-import { badRecord } from "../labelled-pair.ts";
+import { z } from "zod";
+import { badRecord, parseRecord } from "../labelled-pair.ts";
+import { type LabelledSolution, labelLines } from "../labelled-solution.ts";
 import type { StepwiseRow } from "./stepwise.ts";
 
-/** Parses a row. Throws InputError with the reason as its code. */
+const STEP_TAG = "ки";
+const FIRST_STEP = /\s*\bStep 1:/;
+
+const shepherdSchema = z.object({ input: z.string(), label: z.string() });
+
+/** The row's one solution. Throws InputError with code `no_steps`, `no_question` or `label_count`. */
+export function parseMathShepherd(record: unknown): LabelledSolution[] {
+  const { input, label } = parseRecord(shepherdSchema, record);
+  const texts = input.split(STEP_TAG);
+  texts.pop(); // nothing, or text after the last tag that no label covers
+  if (texts.length === 0) throw badRecord("no_steps", `"input" has no step tag "${STEP_TAG}"`);
+  let cursor = 0;
+  const labels = texts.map((text, i) => {
+    const sign = label.startsWith(text, cursor) ? label[cursor + text.length] : undefined;
+    cursor += text.length + 1;
+    if (sign === "+" || sign === "-") return sign === "+" ? 1 : 0;
+    throw badRecord("label_count", `"label" has no + or - where "input" has its step tag ${i + 1}`);
+  });
+  const start = FIRST_STEP.exec(texts[0] ?? "");
+  if (start === null) throw badRecord("no_question", '"input" has no "Step 1:" behind a question');
+  const prompt = input.slice(0, start.index);
+  return [{ prompt, ...labelLines([(texts[0] ?? "").slice(start.index), ...texts.slice(1)], labels) }];
+}
+
+/** The row as prompt, steps and labels; a step is right where its label is +. Throws InputError with the reason as its code. */
 export function parseMathShepherdRow(record: Record<string, unknown>): StepwiseRow {
   const solution = parseMathShepherd(record)[0];
   const prompt = solution?.prompt.trim() ?? "";

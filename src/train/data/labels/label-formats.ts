@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { splitSteps } from "../../../shared/steps.ts";
-import { parseMathShepherd } from "../../reward/math-shepherd.ts";
+import { parseMathShepherd } from "../formats/math-shepherd.ts";
 import { parsePrm800kLabels } from "../formats/prm800k-labels.ts";
 import { badRecord, parseRecord } from "../labelled-pair.ts";
 import {

@@ -2,9 +2,9 @@
 
 import { ArtifactError } from "../../../shared/errors.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
-import { openModelTensors } from "../../io/safetensors/tensors.ts";
 import { type Parameters, parameterSpecs } from "../../model/parameters.ts";
 import { loadConfig } from "../../store/model-folder.ts";
+import { openModelTensors } from "../../store/safetensors.ts";
 import { checkT5Tensors, headTensor } from "../../store/t5-tensors.ts";
 import { type Tensor2D, tf } from "../../tensorflow/tensorflow.ts";
 import type { WeightSource } from "../weights/layers.ts";

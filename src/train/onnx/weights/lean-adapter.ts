@@ -2,10 +2,10 @@
 // model at scale 0 (the reward model) and the adapted one at scale 1 (the policy).
 
 import type { T5Config } from "../../../shared/t5-config.ts";
-import { openModelTensors, type TensorReader } from "../../io/safetensors/tensors.ts";
 import { adapterScale, isAdapterFolder } from "../../store/adapter-config.ts";
 import { openAdapter } from "../../store/lora/adapter-file.ts";
 import { baseFolder } from "../../store/model-files.ts";
+import { openModelTensors, type TensorReader } from "../../store/safetensors.ts";
 import type { Initializer } from "../graph/graph-builder.ts";
 import { bytesOf, transposeFloats } from "../graph/tensor-bytes.ts";
 

@@ -14,13 +14,9 @@ import {
   MARGIN_MODES,
   MARGIN_ROLES,
 } from "../../loss/settings.ts";
+import { BACKENDS, PRECISIONS } from "../../tensorflow/backends.ts";
 
-export const BACKENDS = ["auto", "tensorflow", "wasm"] as const;
 export const ADAPTERS = ["none", "lora"] as const;
-export const PRECISIONS = ["float32", "bf16"] as const;
-
-export type BackendChoice = (typeof BACKENDS)[number];
-export type Precision = (typeof PRECISIONS)[number];
 
 const count = z.number().int().positive();
 const fraction = z.number().min(0).lt(1);

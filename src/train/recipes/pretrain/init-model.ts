@@ -7,8 +7,8 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { createRng, type Rng } from "../../../shared/rng.ts";
 import { parseT5Config, type T5Config } from "../../../shared/t5-config.ts";
-import { writeSafetensors } from "../../io/safetensors/tensors.ts";
 import { parameterSpecs } from "../../model/parameters.ts";
+import { writeSafetensors } from "../../store/safetensors.ts";
 
 /** Standard deviation of a parameter's first values; norms start at 1 (undefined). */
 export function initialDeviation(name: string, config: T5Config): number | undefined {

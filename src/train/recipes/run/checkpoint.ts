@@ -4,10 +4,10 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ArtifactError } from "../../../shared/errors.ts";
-import { openSafetensors, writeSafetensors } from "../../io/safetensors/tensors.ts";
 import type { Parameters } from "../../model/parameters.ts";
 import type { AdamWState } from "../../optim/adamw.ts";
 import { type Model, saveModel } from "../../store/model-folder.ts";
+import { openSafetensors, writeSafetensors } from "../../store/safetensors.ts";
 
 const OPTIMIZER_FILE = "optimizer.safetensors";
 const STATE_FILE = "training_state.json";

@@ -5,7 +5,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { CapacityError } from "../../../shared/errors.ts";
-import type { Precision } from "../../recipes/dpo/config.ts";
+import type { Precision } from "../../tensorflow/backends.ts";
 import { currentBackend, currentPrecision } from "../../tensorflow/tensorflow.ts";
 import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
 import { loadRewardModel, type RewardModel, type RewardModelOptions } from "../reward-model.ts";

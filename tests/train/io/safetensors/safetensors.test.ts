@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openModelTensors, openSafetensors, writeSafetensors } from "../../../../src/train/io/safetensors/tensors.ts";
+import { openModelTensors, openSafetensors, writeSafetensors } from "../../../../src/train/store/safetensors.ts";
 
 let dir = "";
 beforeAll(async () => {

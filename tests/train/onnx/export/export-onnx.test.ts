@@ -5,9 +5,9 @@ import { afterEach, expect, test } from "vitest";
 import { ArtifactError, ShapeError } from "../../../../src/shared/errors.ts";
 import { MANIFEST_FILE, parseManifest } from "../../../../src/shared/manifest.ts";
 import { TEMPLATE_VERSION } from "../../../../src/shared/prompts.ts";
-import type { TensorToWrite } from "../../../../src/train/io/safetensors/tensors.ts";
 import { exportOnnx } from "../../../../src/train/onnx/export/export-onnx.ts";
 import { readSideFiles } from "../../../../src/train/onnx/export/side-files.ts";
+import type { TensorToWrite } from "../../../../src/train/store/safetensors.ts";
 import { changeWeights, makeModelFolder, removeFolders } from "./model-folder.ts";
 import { wordTokenizerJson } from "./word-tokenizer.ts";
 

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { AutoTokenizer, env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseT5Config } from "../../../../src/shared/t5-config.ts";
-import { writeSafetensors } from "../../../../src/train/io/safetensors/tensors.ts";
 import { exportOnnx } from "../../../../src/train/onnx/export/export-onnx.ts";
 import { readSideFiles } from "../../../../src/train/onnx/export/side-files.ts";
+import { writeSafetensors } from "../../../../src/train/store/safetensors.ts";
 import { t5TensorShapes } from "../../../../src/train/store/t5-tensors.ts";
 
 const tokenizerDir = new URL("../../../../../shared/tokenizers/flan-t5", import.meta.url).pathname;

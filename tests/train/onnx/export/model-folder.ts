@@ -3,7 +3,7 @@
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSafetensors, type TensorToWrite, writeSafetensors } from "../../../../src/train/io/safetensors/tensors.ts";
+import { openSafetensors, type TensorToWrite, writeSafetensors } from "../../../../src/train/store/safetensors.ts";
 import { goldenDir } from "./goldens.ts";
 import { WORD_TOKENIZER_CONFIG, wordTokenizerJson } from "./word-tokenizer.ts";
 

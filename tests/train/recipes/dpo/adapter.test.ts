@@ -5,10 +5,10 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openModelTensors, openSafetensors } from "../../../../src/train/io/safetensors/tensors.ts";
 import type { TrainConfig } from "../../../../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../../../../src/train/recipes/dpo/recipe.ts";
 import { loadModel } from "../../../../src/train/store/model-folder.ts";
+import { openModelTensors, openSafetensors } from "../../../../src/train/store/safetensors.ts";
 import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { createTinyRun, readMetrics, stopAfter, type TinyRun } from "./tiny-run.ts";
 

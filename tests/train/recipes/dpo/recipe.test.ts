@@ -5,11 +5,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openModelTensors, writeSafetensors } from "../../../../src/train/io/safetensors/tensors.ts";
 import type { TrainConfig } from "../../../../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../../../../src/train/recipes/dpo/recipe.ts";
 import { loadCheckpointState } from "../../../../src/train/recipes/run/checkpoint.ts";
 import { loadModel } from "../../../../src/train/store/model-folder.ts";
+import { openModelTensors, writeSafetensors } from "../../../../src/train/store/safetensors.ts";
 import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { createTinyRun, readMetrics, stopAfter, type TinyRun } from "./tiny-run.ts";
 
