@@ -68,8 +68,10 @@ test("of a large vocabulary the token drawn is the one that sorting all tokens a
     fc.property(anyLogits, fc.double({ min: 0, max: 0.999, noNaN: true }), (values, u) => {
       const logits = Float32Array.from(values);
       const top = logits[argmax(logits)] ?? 0;
-      const order = [...logits.keys()].sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
-      const weights = order.map((id) => Math.exp((logits[id] ?? 0) - top));
+      // by weight: logits that differ by less than exp can tell are ties, and the lower id comes first
+      const weightOf = (id: number) => Math.exp((logits[id] ?? 0) - top);
+      const order = [...logits.keys()].sort((a, b) => weightOf(b) - weightOf(a) || a - b);
+      const weights = order.map(weightOf);
       const drawn = u * weights.reduce((sum, weight) => sum + weight, 0);
       let mass = 0;
       const at = weights.findIndex((weight) => {
