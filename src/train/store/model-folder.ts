@@ -1,10 +1,11 @@
 // A T5 in Hugging Face layout: config.json, model.safetensors (or shards), tokenizer files. Read tensor by tensor, written atomically.
 
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
+import { editJson } from "../io/edit-json.ts";
 import { readJson } from "../io/read-json.ts";
 import { type ParameterSpec, type Parameters, parameterSpecs, SHARED_ALIASES } from "../model/parameters.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
@@ -128,13 +129,13 @@ export async function saveParameters(
   await writeSafetensors(path, tensors, undefined, type);
 }
 
-/** config.json of the folder, with as many decoder layers as the model has. */
-async function configJson({ dir, config }: Pick<Model, "dir" | "config">): Promise<unknown> {
+/** Text of the folder's config.json, its numbers as they are written there, with as many decoder layers as the model has. */
+async function configText({ dir, config }: Pick<Model, "dir" | "config">): Promise<string> {
   const path = await modelFile(dir, "config.json");
   const json = await folderFile(path);
   const { numDecoderLayers } = config;
-  if (parseT5Config(json, path).numDecoderLayers === numDecoderLayers) return json;
-  return { ...Object(json), num_decoder_layers: numDecoderLayers };
+  const grown = parseT5Config(json, path).numDecoderLayers !== numDecoderLayers;
+  return editJson(await readFile(path, "utf8"), grown ? { num_decoder_layers: numDecoderLayers } : {});
 }
 
 const COPIED = ["generation_config.json", "special_tokens_map.json", "spiece.model"];
@@ -161,9 +162,9 @@ export async function saveModel(
  */
 export async function saveSideFiles(dir: string, from: Pick<Model, "dir" | "config">): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const config = await configJson(from);
+  const config = await configText(from);
   const tokenizer = await loadTokenizer(from.dir, from.config);
-  await writeFileAtomic(join(dir, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  await writeFileAtomic(join(dir, "config.json"), config);
   await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(tokenizer.json));
   await writeFileAtomic(join(dir, "tokenizer_config.json"), `${JSON.stringify(tokenizer.configJson, null, 2)}\n`);
   for (const file of COPIED) {
