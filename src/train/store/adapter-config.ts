@@ -97,7 +97,7 @@ export function parseAdapterConfig(json: unknown, where: string): AdapterConfig 
   };
 }
 
-/** What peft reads; `task_type` stays empty, so that peft takes the model class that the user names. */
+/** What peft reads; by `task_type` its AutoPeftModelForSeq2SeqLM knows the adapter as one of an encoder-decoder. */
 export function adapterConfigToJson(config: AdapterConfig): Record<string, unknown> {
   const { base = "" } = config;
   const { id, revision } = isAbsolute(base) ? { id: base } : splitRevision(base);
@@ -117,7 +117,7 @@ export function adapterConfigToJson(config: AdapterConfig): Record<string, unkno
     r: config.rank,
     revision: revision ?? null,
     target_modules: [...config.targets],
-    task_type: null,
+    task_type: "SEQ_2_SEQ_LM",
     use_rslora: config.rankStabilized ?? false,
   };
 }
