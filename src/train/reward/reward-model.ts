@@ -3,6 +3,7 @@
 
 import { InputError } from "../../shared/errors.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
+import { hashModel } from "../store/hash.ts";
 import { readRewardModelFile } from "../store/reward-model-file.ts";
 import {
   type Completion,
@@ -11,7 +12,6 @@ import {
   type ScoredCompletion,
 } from "./judge/llm-reward-model.ts";
 import { ProcessRewardModel } from "./process/process-reward-model.ts";
-import { hashJudge } from "./scoring/score-cache.ts";
 
 export { readRewardModelFile };
 
@@ -34,7 +34,7 @@ export async function loadRewardModel(dir: string, options: RewardModelOptions =
 
 /** What a kept score depends on beside the text: the files of the model, its kind, and how it is asked. */
 export async function rewardModelKey(dir: string, options: RewardModelOptions = {}): Promise<string> {
-  const hash = await hashJudge(dir);
+  const hash = await hashModel(dir);
   if ((await readRewardModelFile(dir)) === undefined) return `${hash}/${LLMRewardModel.scoringKey(options)}`;
   refuseContext(dir, options);
   return `${hash}/process/${TEMPLATE_VERSION}`;

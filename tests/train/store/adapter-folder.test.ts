@@ -2,10 +2,11 @@
 
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exportOnnx } from "../../../src/train/onnx/export/export-onnx.ts";
 import { mergeAdapter, saveAdapter } from "../../../src/train/store/adapter-folder.ts";
+import { hashModel } from "../../../src/train/store/hash.ts";
 import { createAdapter } from "../../../src/train/store/lora/adapter.ts";
 import { hashWeights } from "../../../src/train/store/model-files.ts";
 import { loadModel, loadTokenizer, type Model } from "../../../src/train/store/model-folder.ts";
@@ -44,6 +45,16 @@ async function editConfig(dir: string, changes: Record<string, unknown>): Promis
 
 const load = async (dir: string): Promise<void> => tf.dispose((await loadModel(dir)).parameters);
 
+test("two adapters that differ in strength only are two models; the path of the base does not count", async () => {
+  const first = await hashModel(await writeAdapter("strength"));
+  const same = await writeAdapter("strength-same");
+  const stronger = await writeAdapter("strength-other");
+  await editConfig(same, { base_model_name_or_path: relative(same, baseDir), lora_dropout: 0.1 });
+  await editConfig(stronger, { lora_alpha: 3 * SETTINGS.alpha });
+  expect(await hashModel(same)).toBe(first);
+  expect(await hashModel(stronger)).not.toBe(first);
+});
+
 describe("a saved adapter", () => {
   test("holds peft's two files and the side files of a model, and no weights of the base", async () => {
     const dir = await writeAdapter("written");
@@ -57,6 +68,7 @@ describe("a saved adapter", () => {
     ]);
     expect(JSON.parse(await readFile(join(dir, "adapter_config.json"), "utf8"))).toMatchObject({
       peft_type: "LORA",
+      task_type: "SEQ_2_SEQ_LM",
       base_model_name_or_path: baseDir,
       r: 2,
       lora_alpha: 4,

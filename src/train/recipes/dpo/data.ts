@@ -14,12 +14,13 @@ import { rewardModelKey } from "../../reward/reward-model.ts";
 import { openScoreCache } from "../../reward/scoring/score-cache.ts";
 import { hasGivenScores, scorePairs } from "../../reward/scoring/score-pairs.ts";
 import { loadScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
+import { hashModel } from "../../store/hash.ts";
 import type { Model } from "../../store/model-folder.ts";
 import { interruptedScoring } from "../run/run-errors.ts";
 import type { TrainConfig } from "./config.ts";
 import { applyMarginMode, type MarginReport, reportMargins } from "./margins.ts";
 import type { ScoredPair } from "./pair-loss.ts";
-import { hashModel, referenceLogps } from "./reference-logps.ts";
+import { referenceLogps } from "./reference-logps.ts";
 
 export interface TrainingData {
   train: ScoredPair[];

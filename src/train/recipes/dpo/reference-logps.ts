@@ -2,10 +2,7 @@
 // in memory. Batches are cut the same way whatever is cached, so that a stopped and continued run has the same bits as a straight one.
 
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import type { TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
 import { padRows } from "../../model/batch.ts";
@@ -23,17 +20,6 @@ interface Completion {
   promptIds: number[];
   ids: number[];
   prefixLength: number;
-}
-
-/** sha256 of the config and all weight files of a model folder. */
-export async function hashModel(modelDir: string): Promise<string> {
-  const hash = createHash("sha256");
-  const weights = (await readdir(modelDir)).filter((name) => name.endsWith(".safetensors")).sort();
-  for (const file of ["config.json", ...weights]) {
-    hash.update(`\0${file}\0`);
-    await pipeline(createReadStream(join(modelDir, file)), hash, { end: false });
-  }
-  return hash.digest("hex");
 }
 
 /**

@@ -7,7 +7,7 @@ import { CapacityError, InputError, StepwiseError } from "../../../shared/errors
 import type { SamplingOptions } from "../../../shared/sampling.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
 import { loadRewardModel, type RewardModel, rewardModelKey } from "../../reward/reward-model.ts";
-import { hashJudge } from "../../reward/scoring/score-cache.ts";
+import { hashModel } from "../../store/hash.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 import { branchRollouts } from "./branches.ts";
 import { openRolloutJournal, type RolloutJournal, type RunIdentity } from "./journal.ts";
@@ -184,7 +184,7 @@ async function identity(options: RolloutOptions): Promise<RunIdentity> {
   const { data, problems, samples, seed, maxNewTokens, scorer, aggregation, monteCarlo, rewardModelDir } = options;
   const asks = (scorer === "judge" || scorer === "both") && rewardModelDir !== undefined;
   return {
-    model_sha256: await hashJudge(options.modelDir),
+    model_sha256: await hashModel(options.modelDir),
     reward_model: asks ? await rewardModelKey(rewardModelDir) : null,
     data,
     problems,

@@ -2,26 +2,12 @@
 // keyed by a hash of (judge, template, prompt, completion); a half-written last line is ignored.
 
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { pipeline } from "node:stream/promises";
+import { dirname } from "node:path";
 import { z } from "zod";
-import { modelFile, weightFiles } from "../../store/model-files.ts";
 import type { Completion } from "../judge/llm-reward-model.ts";
 
 const lineSchema = z.object({ key: z.string(), step_scores: z.array(z.number()).min(1) });
-
-/** sha256 over the files that decide what a judge answers. */
-export async function hashJudge(modelDir: string): Promise<string> {
-  const hash = createHash("sha256");
-  const texts = [await modelFile(modelDir, "config.json"), await modelFile(modelDir, "tokenizer.json")];
-  for (const file of [...texts, ...(await weightFiles(modelDir))]) {
-    hash.update(`\0${basename(file)}\0`);
-    await pipeline(createReadStream(file), hash, { end: false });
-  }
-  return hash.digest("hex");
-}
 
 export interface ScoreCache {
   get(completion: Completion): number[] | undefined;

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LLMRewardModel } from "../../../../src/train/reward/judge/llm-reward-model.ts";
-import { hashJudge, openScoreCache } from "../../../../src/train/reward/scoring/score-cache.ts";
+import { openScoreCache } from "../../../../src/train/reward/scoring/score-cache.ts";
 import { scorePairs } from "../../../../src/train/reward/scoring/score-pairs.ts";
 import { scorerOf } from "../../../../src/train/reward/scoring/scoring-processes.ts";
+import { hashModel } from "../../../../src/train/store/hash.ts";
 import { startTensorflow } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { writeTinyFolder } from "../../recipes/pretrain/tiny-folder.ts";
 
@@ -57,15 +58,15 @@ describe("the cache", () => {
 describe("a judge's hash", () => {
   test("changes with its weights and its tokenizer, and stays where they stay", async () => {
     const judge = join(dir, "judge");
-    const first = await hashJudge(judge);
+    const first = await hashModel(judge);
     expect(first).toMatch(/^[0-9a-f]{64}$/);
-    expect(await hashJudge(judge)).toBe(first);
+    expect(await hashModel(judge)).toBe(first);
     await writeTinyFolder(join(dir, "other"), { seed: 2 });
-    expect(await hashJudge(join(dir, "other"))).not.toBe(first);
+    expect(await hashModel(join(dir, "other"))).not.toBe(first);
     await writeTinyFolder(join(dir, "same"));
-    expect(await hashJudge(join(dir, "same"))).toBe(first);
+    expect(await hashModel(join(dir, "same"))).toBe(first);
     await writeFile(join(dir, "same", "tokenizer.json"), "{}");
-    expect(await hashJudge(join(dir, "same"))).not.toBe(first);
+    expect(await hashModel(join(dir, "same"))).not.toBe(first);
   });
 });
 
