@@ -46,6 +46,9 @@ export interface NativeOps {
   };
 }
 
+/** Whether TensorFlow takes oneDNN's kernels; read once, with the library. A user's own setting wins. */
+export const ONEDNN = "TF_ENABLE_ONEDNN_OPTS";
+
 let chosen: Backend | undefined;
 let chosenPrecision: Precision = "float32";
 let native: NativeOps | undefined;
@@ -93,6 +96,7 @@ function isNodeBackend(value: unknown): value is NodeBackend {
 
 async function startNative(precision: Precision): Promise<void> {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+  process.env[ONEDNN] ??= "1"; // unasked, TensorFlow takes them only where it finds AVX-512 VNNI or better
   if (precision === "bf16") process.env.TF_SET_ONEDNN_FPMATH_MODE = "BF16"; // read once, with the library
   restoreRemovedUtil();
   await import("@tensorflow/tfjs-node");

@@ -10,9 +10,10 @@ import { completionLogps } from "../../model/logps.ts";
 import { globalNorm, valueAndGradients } from "../../optim/gradients.ts";
 import { loadModel, type Model } from "../../store/model-folder.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
-import { startTensorflow, type Tensor1D, tf } from "../../tensorflow/tensorflow.ts";
+import { type Tensor1D, tf } from "../../tensorflow/tensorflow.ts";
 import { relativeGap } from "../parity/check.ts";
 import { checkFolder } from "./check-folder.ts";
+import { startMeasured } from "./processor.ts";
 
 /** Largest relative gap that passes. */
 export const BATCH_TOLERANCE = 1e-3;
@@ -59,7 +60,7 @@ export async function benchParity(options: {
   const { modelDir, goldenPath } = options;
   await checkFolder(modelDir);
   const golden = await readBatch(goldenPath);
-  const backend = await startTensorflow(options.backend);
+  const backend = await startMeasured(options.backend);
   const model = await loadModel(modelDir);
   const actual = computeBatch(model, golden);
   tf.dispose(model.parameters);

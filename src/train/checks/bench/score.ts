@@ -6,8 +6,8 @@ import { loadPairs } from "../../data/pairs/load-pairs.ts";
 import { scoreAll } from "../../reward/scoring/score-all.ts";
 import { loadScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
 import type { BackendChoice, Precision } from "../../tensorflow/backends.ts";
-import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
+import { startMeasured } from "./processor.ts";
 
 export interface ScoreBenchOptions {
   /** Folder of a T5: a process reward model, or any other as a zero-shot judge. */
@@ -41,7 +41,7 @@ export interface ScoreBench {
 /** Scores once; loading is not counted. Throws InputError when the data holds no pair, ArtifactError for a folder that is no T5. */
 export async function benchScore(options: ScoreBenchOptions): Promise<ScoreBench> {
   await checkFolder(options.modelDir);
-  const backend = await startTensorflow(options.backend, options.precision);
+  const backend = await startMeasured(options.backend, options.precision);
   const pairs = (await loadPairs(options.data)).pairs.slice(0, options.pairs);
   const completions = pairs.flatMap(({ prompt, chosen, rejected }) => [
     { prompt, completion: chosen },

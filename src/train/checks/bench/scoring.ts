@@ -8,9 +8,9 @@ import { ProcessRewardModel } from "../../reward/process/process-reward-model.ts
 import type { RewardModel } from "../../reward/reward-model.ts";
 import { loadModel, loadTokenizer } from "../../store/model-folder.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
-import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
 import { median } from "./median.ts";
+import { startMeasured } from "./processor.ts";
 
 export interface ScoringBenchOptions {
   /** Folder of a T5; a process reward model or not. */
@@ -43,7 +43,7 @@ export interface ScoringBench {
 export async function benchScoring(options: ScoringBenchOptions): Promise<ScoringBench> {
   const { modelDir, data, pairs = 100, rounds = 3 } = options;
   await checkFolder(modelDir);
-  const backend = await startTensorflow(options.backend);
+  const backend = await startMeasured(options.backend);
   const loaded = await loadPairs(data);
   const completions = loaded.pairs.slice(0, pairs).flatMap(({ prompt, chosen, rejected }): Completion[] => [
     { prompt, completion: chosen },

@@ -19,7 +19,7 @@ import { searchModels } from "../../recipes/rollout/search-models.ts";
 import { loadRewardModel } from "../../reward/reward-model.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
-import { startTensorflow } from "../../tensorflow/tensorflow.ts";
+import { startMeasured } from "./processor.ts";
 
 export interface SearchBenchOptions {
   modelDir: string;
@@ -96,7 +96,7 @@ type Expected = Record<"best_of_n" | "majority" | "weighted_majority" | "any", n
 /** Measures all methods on the same problems. */
 export async function benchSearch(options: SearchBenchOptions): Promise<SearchBench> {
   const { data, problems, seed, temperature, aggregation, say } = options;
-  await startTensorflow(options.backend);
+  await startMeasured(options.backend);
   const { items } = await loadItems({ data, problems, seeds: [seed] });
   const prompts = items.map(({ prompt }) => prompt);
   const tokenizer = await loadTokenizer(options.modelDir, await loadConfig(options.modelDir));

@@ -12,9 +12,10 @@ import { applyGradients, stepGradients } from "../../recipes/dpo/train-step.ts";
 import { createTrainable } from "../../recipes/dpo/trainable.ts";
 import { loadRewardModel, type RewardModel } from "../../reward/reward-model.ts";
 import { loadModel, loadTokenizer } from "../../store/model-folder.ts";
-import { startTensorflow, tf } from "../../tensorflow/tensorflow.ts";
+import { tf } from "../../tensorflow/tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
 import { median } from "./median.ts";
+import { startMeasured } from "./processor.ts";
 import type { REWARDS } from "./rewards.ts";
 
 export interface TrainingBenchOptions
@@ -57,7 +58,7 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
   const { modelDir, data, steps: wanted = 12, rewards = "in-loop", ...settings } = options;
   await checkFolder(modelDir);
   const config = resolveTrainConfig(undefined, { ...settings, model: modelDir, data });
-  const backend = await startTensorflow(config.backend, config.precision);
+  const backend = await startMeasured(config.backend, config.precision);
   const pairs = (await loadPairs(data)).pairs.slice(0, PAIRS_A_STEP * wanted);
   const steps = Math.floor(pairs.length / PAIRS_A_STEP);
   const base = await loadModel(modelDir);
