@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus } from "node:os";
-import type { BackendChoice, Precision } from "../../recipes/dpo/config.ts";
+import type { BackendChoice, Precision } from "../../tensorflow/backends.ts";
 import { type Backend, ONEDNN, startTensorflow } from "../../tensorflow/tensorflow.ts";
 
 /** Vector instructions that kernels choose by, as Linux names them on x64 and arm64. */
