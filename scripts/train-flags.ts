@@ -5,13 +5,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../src/shared/prompts.ts";
 import { LOSS_DEFAULTS, LOSS_TYPES, MARGIN_MODES, MARGIN_ROLES } from "../src/train/loss/settings.ts";
-import {
-  ADAPTERS,
-  flagOf,
-  TRAIN_DEFAULTS,
-  type TrainConfig,
-  type TrainSettings,
-} from "../src/train/recipes/dpo/config.ts";
+import { ADAPTERS, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "../src/train/recipes/dpo/config.ts";
+import { flagOf } from "../src/train/recipes/run/settings.ts";
 import { BACKENDS, PRECISIONS } from "../src/train/tensorflow/backends.ts";
 
 type Key = keyof TrainConfig;

@@ -6,7 +6,8 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { openapiDocument } from "../../src/edge/routes/openapi.ts";
 import { judgePrompt, TEMPLATE_VERSION } from "../../src/shared/prompts.ts";
-import { settingName, TRAIN_DEFAULTS } from "../../src/train/recipes/dpo/config.ts";
+import { TRAIN_DEFAULTS } from "../../src/train/recipes/dpo/config.ts";
+import { settingName } from "../../src/train/recipes/run/settings.ts";
 
 const root = join(import.meta.dirname, "../..");
 const read = (file: string): Promise<string> => readFile(join(root, file), "utf8");

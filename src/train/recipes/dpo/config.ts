@@ -15,6 +15,7 @@ import {
   MARGIN_ROLES,
 } from "../../loss/settings.ts";
 import { BACKENDS, PRECISIONS } from "../../tensorflow/backends.ts";
+import { flagOf, nearestName, settingName } from "../run/settings.ts";
 
 export const ADAPTERS = ["none", "lora"] as const;
 
@@ -135,26 +136,6 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   samplePrompts: 3,
 };
 
-/** `adamBeta1` -> `adam_beta1`. */
-export function settingName(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-const SHORT_FLAGS: { readonly [Key in keyof TrainConfig]?: string } = {
-  numTrainEpochs: "--epochs",
-  perDeviceTrainBatchSize: "--batch-size",
-  outputDir: "--output",
-  loraR: "--rank",
-  loraAlpha: "--alpha",
-  loraTargetModules: "--target",
-};
-
-/** `adamBeta1` -> `--adam-beta1`; some are shorter than their setting. */
-export function flagOf(key: string): string {
-  const short = Object.entries(SHORT_FLAGS).find(([name]) => name === key)?.[1];
-  return short ?? `--${settingName(key).replaceAll("_", "-")}`;
-}
-
 const KEY_BY_NAME = new Map(Object.keys(configSchema.shape).map((key) => [settingName(key), key]));
 
 /**
@@ -234,23 +215,4 @@ function check(settings: Record<string, unknown>, shown: (key: string) => string
     fix: `The default is ${JSON.stringify(Object.entries(TRAIN_DEFAULTS).find(([name]) => name === key)?.[1])}.`,
     cause: parsed.error,
   });
-}
-
-/** The name with the smallest Levenshtein distance (insertions, deletions, substitutions). */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
-  const scored = names.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }));
-  return scored.sort((a, b) => a.distance - b.distance)[0]?.candidate;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substituted));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

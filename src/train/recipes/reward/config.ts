@@ -4,7 +4,7 @@ import { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
 import { WEIGHT_TYPES } from "../../store/safetensors.ts";
 import { BACKENDS } from "../../tensorflow/backends.ts";
-import { flagOf, settingName } from "../dpo/config.ts";
+import { flagOf, settingName } from "../run/settings.ts";
 
 const count = z.number().int().positive();
 const fraction = z.number().min(0).lt(1);

@@ -1,11 +1,7 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../../../src/shared/errors.ts";
-import {
-  nearestName,
-  resolveTrainConfig,
-  TRAIN_DEFAULTS,
-  trainConfigToJson,
-} from "../../../../src/train/recipes/dpo/config.ts";
+import { resolveTrainConfig, TRAIN_DEFAULTS, trainConfigToJson } from "../../../../src/train/recipes/dpo/config.ts";
+import { nearestName } from "../../../../src/train/recipes/run/settings.ts";
 
 test("without file and flags the published recipe holds", () => {
   expect(resolveTrainConfig(undefined)).toMatchObject({
