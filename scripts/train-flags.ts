@@ -1,4 +1,4 @@
-// The flags of `npm run train`: one for every setting of run-config.ts, under its name in kebab-case, some of them shorter
+// The flags of `npm run train`: one for every setting of recipes/dpo/config.ts, under its name in kebab-case, some of them shorter
 // (--epochs, --batch-size, --output, --rank, --alpha, --target). Flags carry no defaults of their own, so that the config file stays below them.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
