@@ -28,8 +28,6 @@ export type CounterName = keyof typeof COUNTERS;
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const HISTOGRAMS = {
-  stepwise_time_to_first_token_seconds: { help: "From the request to its first token; streams.", bounds: SECONDS },
-  stepwise_time_per_token_seconds: { help: "Between two tokens of one text; streams.", bounds: SECONDS },
   stepwise_batch_requests: { help: "Requests running when one came.", bounds: [0, 1, 2, 4, 8, 16, 32] },
 } as const;
 export type HistogramName = keyof typeof HISTOGRAMS;
