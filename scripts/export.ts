@@ -67,7 +67,8 @@ try {
     console.log(`merged: ${join(output, "model.safetensors")}`);
   }
   const modelDir = merge ? output : model;
-  const manifest = await exportOnnx({ modelDir, outputDir: output, dtypes: dtype, ...limits, onProgress });
+  const log = (line: string): void => console.error(line);
+  const manifest = await exportOnnx({ modelDir, outputDir: output, dtypes: dtype, ...limits, onProgress, log });
   progress?.stop();
   for (const file of manifest.files) {
     const size =

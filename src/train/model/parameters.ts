@@ -14,6 +14,16 @@ export const ADAPTER_SCALE = "adapter_scale";
 export const loraA = (projection: string): string => `${projection}.lora_A.weight`;
 export const loraB = (projection: string): string => `${projection}.lora_B.weight`;
 
+/** The token embedding, and the output projection of a model that has one of its own. */
+export const EMBEDDING = "shared.weight";
+export const HEAD = "lm_head.weight";
+
+/** Names under which checkpoints repeat the embedding, or have it instead of under its own (transformers issue 48154). */
+export const EMBEDDING_ALIASES = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"] as const;
+
+/** What the first code of T5 saved and no T5 reads: cross-attention has no positions (the original t5-small; transformers issue 9157). */
+export const UNREAD = ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"] as const;
+
 /** Name -> tensor, in memory layout. */
 export type Parameters = Readonly<Record<string, Tensor>>;
 
@@ -57,9 +67,7 @@ function feedForwardSpecs(prefix: string, config: T5Config): ParameterSpec[] {
  */
 export function parameterSpecs(config: T5Config, ownHead: boolean): ParameterSpec[] {
   const norm = (name: string): ParameterSpec => ({ name: `${name}.weight`, shape: [config.dModel], transposed: false });
-  const specs: ParameterSpec[] = [
-    { name: "shared.weight", shape: [config.vocabSize, config.dModel], transposed: false },
-  ];
+  const specs: ParameterSpec[] = [{ name: EMBEDDING, shape: [config.vocabSize, config.dModel], transposed: false }];
   for (let i = 0; i < config.numLayers; i++) {
     const block = `encoder.block.${i}.layer`;
     specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, i === 0), norm(`${block}.0.layer_norm`));
@@ -73,12 +81,9 @@ export function parameterSpecs(config: T5Config, ownHead: boolean): ParameterSpe
     specs.push(...feedForwardSpecs(`${block}.2.DenseReluDense`, config), norm(`${block}.2.layer_norm`));
   }
   specs.push(norm("decoder.final_layer_norm"));
-  if (ownHead) specs.push({ name: "lm_head.weight", shape: [config.vocabSize, config.dModel], transposed: false });
+  if (ownHead) specs.push({ name: HEAD, shape: [config.vocabSize, config.dModel], transposed: false });
   return specs;
 }
-
-/** Names under which some checkpoints repeat `shared.weight`. */
-export const SHARED_ALIASES = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"] as const;
 
 /** A matrix by name; throws when the set has none. */
 export function matrix(parameters: Parameters, name: string): Tensor2D {

@@ -3,16 +3,16 @@
 import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { editJson } from "../io/edit-json.ts";
 import { readJson } from "../io/read-json.ts";
-import { type ParameterSpec, type Parameters, parameterSpecs, SHARED_ALIASES } from "../model/parameters.ts";
+import { HEAD, type ParameterSpec, type Parameters, parameterSpecs } from "../model/parameters.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "./adapter-config.ts";
 import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.ts";
 import { modelFile } from "./model-files.ts";
-import { openModelTensors, type TensorReader, type WeightType, writeSafetensors } from "./safetensors.ts";
+import { type WeightType, writeSafetensors } from "./safetensors.ts";
+import { openT5Tensors } from "./t5-tensors.ts";
 
 export type { FolderTokenizer };
 
@@ -42,45 +42,6 @@ export async function loadTokenizer(dir: string, config: T5Config): Promise<Fold
   return createFolderTokenizer(json, await folderFile(await modelFile(dir, "tokenizer_config.json")), config, path);
 }
 
-function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(", ")}]`;
-}
-
-/** Refuses a folder whose tensors are not exactly those of its config, before any is read. */
-function checkTensors(reader: TensorReader, specs: readonly ParameterSpec[], config: T5Config, dir: string): void {
-  const present = new Set(reader.names);
-  for (const spec of specs) {
-    if (!present.delete(spec.name)) {
-      throw new ArtifactError({
-        code: "missing_tensor",
-        what: `tensor "${spec.name}" is missing`,
-        where: dir,
-        fix: "config.json and the weights must belong to one model.",
-      });
-    }
-    const { shape } = reader.info(spec.name);
-    if (shape.length !== spec.shape.length || shape.some((n, i) => n !== spec.shape[i])) {
-      throw new ShapeError({
-        code: "wrong_shape",
-        what: `tensor "${spec.name}" has shape ${shapeText(shape)}, the config asks for ${shapeText(spec.shape)}`,
-        where: dir,
-        fix: "config.json and the weights must belong to one model.",
-      });
-    }
-  }
-  for (const alias of SHARED_ALIASES) present.delete(alias);
-  if (config.tieWordEmbeddings) present.delete("lm_head.weight");
-  const [unexpected] = present;
-  if (unexpected !== undefined) {
-    throw new ArtifactError({
-      code: "unexpected_tensor",
-      what: `tensor "${unexpected}" does not belong to this T5 (${present.size} such)`,
-      where: dir,
-      fix: "Use the weights of T5ForConditionalGeneration with its own config.json.",
-    });
-  }
-}
-
 function toMemory(spec: ParameterSpec, values: Float32Array): Tensor {
   const tensor = tf.tensor(values, spec.shape);
   if (!spec.transposed) return tensor;
@@ -89,15 +50,14 @@ function toMemory(spec: ParameterSpec, values: Float32Array): Tensor {
   return transposed;
 }
 
-/** Loads config and weights of a folder. Throws ArtifactError or ShapeError, naming the file, tensor or field. */
-export async function loadModel(dir: string): Promise<Model> {
+/** Loads config and weights of a folder; `log` as in `openT5Tensors`. Throws ArtifactError or ShapeError, naming the file, tensor or field. */
+export async function loadModel(dir: string, log?: (line: string) => void): Promise<Model> {
   const config = await loadConfig(dir);
-  const reader = await openModelTensors(dir);
+  const reader = await openT5Tensors(dir, config, log);
   const parameters: Record<string, Tensor> = {};
   try {
-    const specs = parameterSpecs(config, !config.tieWordEmbeddings && reader.names.includes("lm_head.weight"));
-    checkTensors(reader, specs, config, dir);
-    for (const spec of specs) parameters[spec.name] = toMemory(spec, await reader.readFloat32(spec.name));
+    for (const spec of parameterSpecs(config, reader.head === HEAD))
+      parameters[spec.name] = toMemory(spec, await reader.readFloat32(spec.name));
     return { dir, name: basename(dir), config, parameters };
   } catch (error) {
     tf.dispose(parameters);
@@ -114,7 +74,7 @@ export async function saveParameters(
   parameters: Parameters,
   type: WeightType = "float32",
 ): Promise<void> {
-  const tensors = parameterSpecs(config, "lm_head.weight" in parameters).map((spec) => ({
+  const tensors = parameterSpecs(config, HEAD in parameters).map((spec) => ({
     name: spec.name,
     shape: spec.shape,
     data: async (): Promise<Float32Array> => {

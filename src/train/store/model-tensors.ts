@@ -6,13 +6,27 @@ import { parseT5Config } from "../../shared/t5-config.ts";
 import { readJson } from "../io/read-json.ts";
 import type { TensorReader } from "../io/safetensors/reader.ts";
 import { openFolderTensors } from "../io/safetensors/shards.ts";
+import { EMBEDDING, EMBEDDING_ALIASES } from "../model/parameters.ts";
 import { adapterScale, isAdapterFolder } from "./adapter-config.ts";
 import { openAdapter, otherBase } from "./lora/adapter-file.ts";
 import { baseFolder, hashWeights } from "./model-files.ts";
 
 /** Opens the weights of a model or adapter folder. Throws ArtifactError when they are missing, damaged or not of one model. */
 export async function openModelTensors(dir: string): Promise<TensorReader> {
-  return isAdapterFolder(dir) ? openMerged(dir) : openFolderTensors(dir);
+  return isAdapterFolder(dir) ? openMerged(dir) : withEmbedding(await openFolderTensors(dir));
+}
+
+/** A checkpoint that has its embedding only under the name of an encoder's or decoder's table has it under its own as well. */
+function withEmbedding(reader: TensorReader): TensorReader {
+  const alias = EMBEDDING_ALIASES.find((name) => reader.names.includes(name));
+  if (alias === undefined || reader.names.includes(EMBEDDING)) return reader;
+  const inFile = (name: string): string => (name === EMBEDDING ? alias : name);
+  return {
+    ...reader,
+    names: [EMBEDDING, ...reader.names],
+    info: (name) => reader.info(inFile(name)),
+    readFloat32: (name) => reader.readFloat32(inFile(name)),
+  };
 }
 
 async function openMerged(dir: string): Promise<TensorReader> {

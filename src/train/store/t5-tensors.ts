@@ -1,69 +1,53 @@
-// Which tensors a T5 of a given config has, by their Hugging Face names, and whether a model folder holds exactly these.
+// Whether a model folder holds exactly the tensors of the T5 that its config describes: one check for training, judging and export.
 
 import { ArtifactError, ShapeError } from "../../shared/errors.ts";
 import type { T5Config } from "../../shared/t5-config.ts";
-import type { TensorReader } from "./safetensors.ts";
-
-export const EMBEDDING = "shared.weight";
-const HEAD = "lm_head.weight";
-
-/** Names that T5 files repeat or keep from older code; they are the embedding again, or never read by T5. */
-const IGNORED = new Set([
-  "encoder.embed_tokens.weight",
-  "decoder.embed_tokens.weight",
-  HEAD,
-  "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
-]);
+import type { TensorReader } from "../io/safetensors/reader.ts";
+import { EMBEDDING, EMBEDDING_ALIASES, HEAD, parameterSpecs, UNREAD } from "../model/parameters.ts";
+import { openModelTensors } from "./model-tensors.ts";
 
 const FLOAT_DTYPES = new Set(["F32", "F16", "BF16"]);
 
-/** Every tensor that the model needs, with its shape (linear weights are `[out, in]`), the head excepted. */
-export function t5TensorShapes(config: T5Config): Map<string, readonly number[]> {
-  const { vocabSize, dModel, dFf, numHeads, relativeAttentionNumBuckets } = config;
-  const inner = numHeads * config.dKv;
-  const shapes = new Map<string, readonly number[]>([[EMBEDDING, [vocabSize, dModel]]]);
-  const attention = (path: string): void => {
-    for (const part of ["q", "k", "v"]) shapes.set(`${path}.${part}.weight`, [inner, dModel]);
-    shapes.set(`${path}.o.weight`, [dModel, inner]);
-  };
-  const feedForward = (path: string): void => {
-    for (const wi of config.gatedGelu ? ["wi_0", "wi_1"] : ["wi"]) shapes.set(`${path}.${wi}.weight`, [dFf, dModel]);
-    shapes.set(`${path}.wo.weight`, [dModel, dFf]);
-  };
-  for (const [stack, layers] of [
-    ["encoder", config.numLayers],
-    ["decoder", config.numDecoderLayers],
-  ] as const) {
-    for (let i = 0; i < layers; i++) {
-      const sublayers =
-        stack === "encoder" ? ["SelfAttention", "Dense"] : ["SelfAttention", "EncDecAttention", "Dense"];
-      for (const [j, kind] of sublayers.entries()) {
-        const path = `${stack}.block.${i}.layer.${j}`;
-        shapes.set(`${path}.layer_norm.weight`, [dModel]);
-        if (kind === "Dense") feedForward(`${path}.DenseReluDense`);
-        else attention(`${path}.${kind}`);
-      }
-    }
-    const bias = `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
-    shapes.set(bias, [relativeAttentionNumBuckets, numHeads]);
-    shapes.set(`${stack}.final_layer_norm.weight`, [dModel]);
-  }
-  return shapes;
+/** The checked tensors of a T5; the caller closes them. */
+export interface T5Tensors extends TensorReader {
+  /**
+   * Name of the tensor `[V, D]` that makes logits: `lm_head.weight` for an untied model that has one, else the embedding
+   * (transformers 5 saves untied configs with a tied head and only leaves out the scaling).
+   */
+  head: string;
 }
 
-/**
- * Name of the tensor `[V, D]` that makes logits: `lm_head.weight` for an untied model that has one, else the embedding
- * (transformers 5 saves untied configs with a tied head and only leaves out the scaling).
- */
+/** Where there is an output projection of its own, its name; else the embedding's. */
 export function headTensor(config: T5Config, reader: Pick<TensorReader, "names">): string {
   return !config.tieWordEmbeddings && reader.names.includes(HEAD) ? HEAD : EMBEDDING;
 }
 
-/** Throws ArtifactError for a tensor that is missing or unexpected, ShapeError for one whose shape the config denies. */
-export function checkT5Tensors(config: T5Config, reader: TensorReader, where: string): void {
-  const shapes = t5TensorShapes(config);
+/**
+ * Opens the weights of a model or adapter folder. `log` is told of tensors that no T5 reads. Throws ArtifactError for a tensor that is
+ * missing or unexpected, ShapeError for one whose shape the config denies.
+ */
+export async function openT5Tensors(
+  dir: string,
+  config: T5Config,
+  log: (line: string) => void = () => {},
+): Promise<T5Tensors> {
+  const reader = await openModelTensors(dir);
+  try {
+    const ignored = checkT5Tensors(config, reader, dir);
+    if (ignored.length > 0) log(`${dir}: ignored ${ignored.join(", ")} (no T5 reads it)`);
+    return { ...reader, head: headTensor(config, reader) };
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}
+
+/** Throws as `openT5Tensors`; returns the names of tensors that are left unread. */
+function checkT5Tensors(config: T5Config, reader: TensorReader, where: string): string[] {
+  const specs = parameterSpecs(config, headTensor(config, reader) === HEAD);
+  const known = new Set(specs.map(({ name }) => name));
   const present = new Set(reader.names);
-  const missing = [...shapes.keys()].filter((name) => !present.has(name));
+  const missing = [...known].filter((name) => !present.has(name));
   if (missing.length > 0) {
     throw new ArtifactError({
       code: "missing_tensor",
@@ -72,7 +56,8 @@ export function checkT5Tensors(config: T5Config, reader: TensorReader, where: st
       fix: "The weights must be of the T5 that config.json describes (num_layers, feed_forward_proj).",
     });
   }
-  const unexpected = reader.names.filter((name) => !shapes.has(name) && !IGNORED.has(name));
+  const harmless: ReadonlySet<string> = new Set([...EMBEDDING_ALIASES, HEAD, ...UNREAD]);
+  const unexpected = reader.names.filter((name) => !known.has(name) && !harmless.has(name));
   if (unexpected.length > 0) {
     throw new ArtifactError({
       code: "unexpected_tensor",
@@ -81,26 +66,26 @@ export function checkT5Tensors(config: T5Config, reader: TensorReader, where: st
       fix: "Merge adapters into the weights and check config.json (num_layers, feed_forward_proj).",
     });
   }
-  shapes.set(headTensor(config, reader), [config.vocabSize, config.dModel]);
-  for (const [name, expected] of shapes) {
-    const { dtype, shape } = reader.info(name);
+  for (const spec of specs) {
+    const { dtype, shape } = reader.info(spec.name);
     if (!FLOAT_DTYPES.has(dtype)) {
       throw new ArtifactError({
         code: "unsupported_dtype",
         what: `type ${dtype} is not supported`,
-        where: `${where}, tensor "${name}"`,
+        where: `${where}, tensor "${spec.name}"`,
         fix: "Save the weights as float32, float16 or bfloat16.",
       });
     }
-    if (shape.join() !== expected.join()) {
+    if (shape.join() !== spec.shape.join()) {
       throw new ShapeError({
         code: "wrong_shape",
-        what: `shape [${shape.join(", ")}] instead of [${expected.join(", ")}]`,
-        where: `${where}, tensor "${name}"`,
+        what: `shape [${shape.join(", ")}] instead of [${spec.shape.join(", ")}]`,
+        where: `${where}, tensor "${spec.name}"`,
         fix: "config.json and weights must come from the same model.",
       });
     }
   }
+  return UNREAD.filter((name) => present.has(name) && !known.has(name));
 }
 
 function preview(names: readonly string[]): string {

@@ -2,10 +2,9 @@
 
 import { ArtifactError } from "../../../shared/errors.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
-import { type Parameters, parameterSpecs } from "../../model/parameters.ts";
+import { HEAD, type Parameters, parameterSpecs } from "../../model/parameters.ts";
 import { loadConfig } from "../../store/model-folder.ts";
-import { openModelTensors } from "../../store/safetensors.ts";
-import { checkT5Tensors, headTensor } from "../../store/t5-tensors.ts";
+import { headTensor, openT5Tensors } from "../../store/t5-tensors.ts";
 import { type Tensor2D, tf } from "../../tensorflow/tensorflow.ts";
 import type { WeightSource } from "../weights/layers.ts";
 
@@ -40,16 +39,10 @@ function matrixShape(name: string, shape: readonly number[] | undefined): readon
 
 async function fromFolder(dir: string): Promise<OpenWeights> {
   const config = await loadConfig(dir);
-  const reader = await openModelTensors(dir);
-  try {
-    checkT5Tensors(config, reader, dir);
-  } catch (error) {
-    await reader.close();
-    throw error;
-  }
+  const reader = await openT5Tensors(dir, config);
   return {
     config,
-    head: headTensor(config, reader),
+    head: reader.head,
     weights: {
       shape: (name) => matrixShape(name, reader.info(name).shape),
       read: async (name) => checkFinite(await reader.readFloat32(name), `${dir}, tensor "${name}"`),
@@ -59,7 +52,7 @@ async function fromFolder(dir: string): Promise<OpenWeights> {
 }
 
 function fromMemory(config: T5Config, parameters: Parameters): OpenWeights {
-  const specs = new Map(parameterSpecs(config, "lm_head.weight" in parameters).map((spec) => [spec.name, spec]));
+  const specs = new Map(parameterSpecs(config, HEAD in parameters).map((spec) => [spec.name, spec]));
   return {
     config,
     head: headTensor(config, { names: Object.keys(parameters) }),

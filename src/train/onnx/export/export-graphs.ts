@@ -7,9 +7,10 @@ import { MANIFEST_FILE, type ManifestFile } from "../../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../../shared/onnx-names.ts";
 import { parseT5Config, type T5Config } from "../../../shared/t5-config.ts";
 import { readJson } from "../../io/read-json.ts";
+import { HEAD, parameterSpecs } from "../../model/parameters.ts";
 import { modelFile } from "../../store/model-files.ts";
-import { openModelTensors, type TensorReader } from "../../store/safetensors.ts";
-import { checkT5Tensors, headTensor, t5TensorShapes } from "../../store/t5-tensors.ts";
+import type { TensorReader } from "../../store/safetensors.ts";
+import { openT5Tensors, type T5Tensors } from "../../store/t5-tensors.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
 import { rawBytes, writeModel } from "../graph/model-file.ts";
 import { createOps } from "../graph/ops.ts";
@@ -35,6 +36,8 @@ export interface ExportGraphsOptions {
   lean?: boolean | undefined;
   /** Bytes of weights written so far, of all that will be written. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Lines for the user. */
+  log?: ((line: string) => void) | undefined;
 }
 
 /** One .onnx file to come. */
@@ -53,9 +56,8 @@ interface Plan {
 export async function exportGraphs(options: ExportGraphsOptions): Promise<ManifestFile[]> {
   const { modelDir, outputDir, dtypes, onProgress } = options;
   const config = await readT5Config(modelDir);
-  const reader = await openModelTensors(modelDir);
+  const reader = await openT5Tensors(modelDir, config, options.log);
   try {
-    checkT5Tensors(config, reader, modelDir);
     const plans = dtypes.flatMap((dtype) => planGraphs(config, reader, dtype));
     const files = await writeAll(plans, outputDir, onProgress);
     if (!(options.lean ?? dtypes.includes("int8"))) return files;
@@ -79,7 +81,7 @@ export async function readT5Config(modelDir: string): Promise<T5Config> {
   return parseT5Config(await readJson(path, { fix }), path);
 }
 
-function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[] {
+function planGraphs(config: T5Config, reader: T5Tensors, dtype: Dtype): Plan[] {
   const weights = weightSource(reader);
   const { head, floats } = int8Plan(config, reader);
   const rounded = dtype === "q4" ? createQ4Layers : createInt8Layers;
@@ -99,10 +101,9 @@ function planGraphs(config: T5Config, reader: TensorReader, dtype: Dtype): Plan[
 }
 
 /** Name of the output projection, and the matrices that int8 and q4 leave float32. */
-function int8Plan(config: T5Config, reader: TensorReader): { head: string; floats: Set<string> } {
-  const head = headTensor(config, reader);
-  const shapes = t5TensorShapes(config).set(head, [config.vocabSize, config.dModel]);
-  return { head, floats: floatMatrices(head, shapes) };
+function int8Plan(config: T5Config, { head }: T5Tensors): { head: string; floats: Set<string> } {
+  const specs = parameterSpecs(config, head === HEAD);
+  return { head, floats: floatMatrices(head, new Map(specs.map(({ name, shape }) => [name, shape]))) };
 }
 
 /** Reads through to the file; the last tensor is kept, since an int8 weight and its scales ask for it in turn. */

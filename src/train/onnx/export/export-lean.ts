@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import type { ManifestFile } from "../../../shared/manifest.ts";
 import { LEAN, type LeanGraph, leanFile } from "../../../shared/onnx-names.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
-import { EMBEDDING } from "../../store/t5-tensors.ts";
+import { EMBEDDING } from "../../model/parameters.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
 import { createOps } from "../graph/ops.ts";
 import { createRuntimeOps } from "../graph/runtime-ops.ts";

@@ -29,6 +29,8 @@ export interface ExportOptions {
   maxSourceTokens?: number | undefined;
   maxTargetTokens?: number | undefined;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Lines for the user. */
+  log?: ((line: string) => void) | undefined;
 }
 
 /**
@@ -36,10 +38,10 @@ export interface ExportOptions {
  * (weights, config and tokenizer are checked before anything is written), CapacityError for a graph above 2 GiB.
  */
 export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
-  const { modelDir, outputDir = modelDir, dtypes = DEFAULT_DTYPES, onProgress } = options;
+  const { modelDir, outputDir = modelDir, dtypes = DEFAULT_DTYPES, onProgress, log } = options;
   const { tokenizer, files } = await readSideFiles(modelDir);
   const reward = await readRewardModelFile(modelDir);
-  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean: options.lean, onProgress });
+  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean: options.lean, onProgress, log });
   await mkdir(outputDir, { recursive: true });
   for (const file of files) await writeSideFile(outputDir, file);
   const manifest: Manifest = {

@@ -3,7 +3,7 @@
 // cache as it lies in a buffer with room to grow, and hands back the new rows alone. Same weights, same blocks, same numbers as the
 // export: handing the grown cache back, as the exported decoder does, cost three times as much as all of a step's arithmetic.
 
-import { EMBEDDING } from "../../store/t5-tensors.ts";
+import { EMBEDDING } from "../../model/parameters.ts";
 import type { Graph, Value } from "../graph/graph-builder.ts";
 import { feedForward, paddingBias, positionBias, rmsNorm, splitHeads, type T5Context } from "./t5-blocks.ts";
 

@@ -2,7 +2,7 @@
 // self-attention keys grow by concatenation, and cross-attention keys are computed from zero rows once the cache holds them.
 
 import { DECODER_INPUTS, LOGITS } from "../../../shared/onnx-names.ts";
-import { EMBEDDING } from "../../store/t5-tensors.ts";
+import { EMBEDDING } from "../../model/parameters.ts";
 import type { Graph, Value } from "../graph/graph-builder.ts";
 import { attend, feedForward, paddingBias, positionBias, rmsNorm, type T5Context } from "./t5-blocks.ts";
 import { grow, type Past, pastInputs } from "./t5-cache.ts";

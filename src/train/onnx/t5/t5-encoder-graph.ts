@@ -1,7 +1,7 @@
 // The encoder: ids and mask in, last hidden states out.
 
 import { ENCODER_INPUTS, ENCODER_OUTPUT } from "../../../shared/onnx-names.ts";
-import { EMBEDDING } from "../../store/t5-tensors.ts";
+import { EMBEDDING } from "../../model/parameters.ts";
 import type { Graph, Value } from "../graph/graph-builder.ts";
 import { attend, feedForward, paddingBias, positionBias, rmsNorm, splitHeads, type T5Context } from "./t5-blocks.ts";
 

@@ -2,7 +2,7 @@
 // A rounding error there passes through everything behind it. Measured one matrix at a time on the model that ships (step scores) and
 // on a random T5 v1.1 (logits), the embedding and the first encoder block made nine tenths of the squared error of int8 weights.
 
-import { EMBEDDING } from "../../store/t5-tensors.ts";
+import { EMBEDDING } from "../../model/parameters.ts";
 
 /** At most this share of the parameters: the file is then at most twice as large as one of int8 alone. */
 const FLOAT_SHARE = 1 / 3;

@@ -78,7 +78,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   log(`loss: ${config.lossType}${scoring}${config.referenceFree ? "" : "; reference: the frozen start"}`);
   const ownJudge = judges && config.rewardModel !== null;
   const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : baseDir;
-  const base = await loadModel(baseDir);
+  const base = await loadModel(baseDir, log);
   checkAdapterRun(config, base);
   const tokenizer = await loadTokenizer(baseDir, base.config);
   const scored = await withBar("score steps", (options) =>

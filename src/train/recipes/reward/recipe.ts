@@ -79,7 +79,7 @@ async function train(config: RewardConfig, run: RewardRun): Promise<RewardResult
   if (resume && first === 0) log("no checkpoint to resume from; starting at step 0");
 
   const baseDir = await resolveModelWithProgress(config.model, { signal });
-  const base = growDecoder(await loadModel(baseDir), config.extraDecoderLayers, config.seed);
+  const base = growDecoder(await loadModel(baseDir, log), config.extraDecoderLayers, config.seed);
   const lmLayers = base.config.numDecoderLayers - config.extraDecoderLayers;
   // without a layer to compare in there is nothing to supervise
   const comparisonWeight = config.extraDecoderLayers > 0 ? config.comparisonWeight : 0;

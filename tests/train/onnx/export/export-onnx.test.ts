@@ -105,6 +105,22 @@ test("embeddings repeated under other names are accepted, as older checkpoints h
   await exportOnnx({ modelDir, dtypes: ["fp32"] });
 });
 
+test("a checkpoint of the first T5, with a bias table that none reads and no shared.weight, exports the same graphs", async () => {
+  const [plain, old] = [await model("t5-v1.0"), await model("t5-v1.0")];
+  const bias = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+  await changeWeights(old, (tensors) => [
+    ...tensors.map((tensor) =>
+      tensor.name === "shared.weight" ? { ...tensor, name: "decoder.embed_tokens.weight" } : tensor,
+    ),
+    { name: bias, shape: [32, 4], data: new Float32Array(128) },
+  ]);
+  const lines: string[] = [];
+  const log = (line: string): number => lines.push(line);
+  const ofOld = await exportOnnx({ modelDir: old, name: "m", log });
+  expect(lines).toEqual([`${old}: ignored ${bias} (no T5 reads it)`]);
+  expect(ofOld.files).toEqual((await exportOnnx({ modelDir: plain, name: "m" })).files);
+});
+
 const q = "decoder.block.1.layer.0.SelfAttention.q.weight";
 const without = (name: string) => (tensors: TensorToWrite[]) => tensors.filter((tensor) => tensor.name !== name);
 const extra = (tensors: TensorToWrite[]) => [...tensors, { name: "lora.A", shape: [1], data: new Float32Array(1) }];

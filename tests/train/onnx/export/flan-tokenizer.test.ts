@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { AutoTokenizer, env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseT5Config } from "../../../../src/shared/t5-config.ts";
+import { parameterSpecs } from "../../../../src/train/model/parameters.ts";
 import { exportOnnx } from "../../../../src/train/onnx/export/export-onnx.ts";
 import { readSideFiles } from "../../../../src/train/onnx/export/side-files.ts";
 import { writeSafetensors } from "../../../../src/train/store/safetensors.ts";
-import { t5TensorShapes } from "../../../../src/train/store/t5-tensors.ts";
 
 const tokenizerDir = new URL("../../../../../shared/tokenizers/flan-t5", import.meta.url).pathname;
 const present = existsSync(join(tokenizerDir, "tokenizer.json"));
@@ -24,7 +24,7 @@ describe.skipIf(!present)("with flan-t5's tokenizer", () => {
     const config = { vocab_size: 32128, d_model: 8, d_kv: 4, d_ff: 16, num_layers: 1, num_heads: 2, model_type: "t5" };
     await writeFile(join(dir, "config.json"), JSON.stringify({ ...config, is_encoder_decoder: true }));
     for (const file of ["tokenizer.json", "tokenizer_config.json"]) await cp(join(tokenizerDir, file), join(dir, file));
-    const tensors = [...t5TensorShapes(parseT5Config(config))].map(([name, shape]) => ({
+    const tensors = parameterSpecs(parseT5Config(config), false).map(({ name, shape }) => ({
       name,
       shape,
       data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * i + name.length)),

@@ -1,18 +1,19 @@
 // The matrices that an int8 export keeps in float32.
 
 import { expect, test } from "vitest";
-import { parseT5Config } from "../../../../src/shared/t5-config.ts";
+import { parseT5Config, type T5Config } from "../../../../src/shared/t5-config.ts";
+import { EMBEDDING, HEAD, parameterSpecs } from "../../../../src/train/model/parameters.ts";
 import { floatMatrices } from "../../../../src/train/onnx/weights/int8-plan.ts";
-import { EMBEDDING, t5TensorShapes } from "../../../../src/train/store/t5-tensors.ts";
 
-const HEAD = "lm_head.weight";
+const shapesOf = (config: T5Config, ownHead: boolean): Map<string, number[]> =>
+  new Map(parameterSpecs(config, ownHead).map(({ name, shape }) => [name, shape]));
 
 function kept(sizes: { vocab_size: number; d_model: number; d_ff: number; num_layers: number; num_heads: number }): {
   names: string[];
   share: number;
 } {
   const config = parseT5Config({ ...sizes, d_kv: 32, feed_forward_proj: "gated-gelu", tie_word_embeddings: false });
-  const shapes = t5TensorShapes(config).set(HEAD, [config.vocabSize, config.dModel]);
+  const shapes = shapesOf(config, true);
   const size = (names: Iterable<string>): number =>
     [...names].reduce((sum, name) => sum + (shapes.get(name) ?? []).reduce((product, dim) => product * dim, 1), 0);
   const floats = floatMatrices(HEAD, shapes);
@@ -40,7 +41,7 @@ test("norms and position biases are no matter of the plan", () => {
 test("a head that is the embedding is counted once", () => {
   const config = parseT5Config({ vocab_size: 8, d_model: 4, d_kv: 2, d_ff: 4, num_layers: 1, num_heads: 2 });
   // embedding 32, encoder 64 + 32, decoder 128 + 32: a third of 288 is 96
-  expect([...floatMatrices(EMBEDDING, t5TensorShapes(config))]).toEqual([
+  expect([...floatMatrices(EMBEDDING, shapesOf(config, false))]).toEqual([
     EMBEDDING,
     ...["q", "k", "v", "o"].map((part) => `encoder.block.0.layer.0.SelfAttention.${part}.weight`),
   ]);
