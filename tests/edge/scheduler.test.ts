@@ -156,6 +156,23 @@ test("a job that fails ends its own request alone", async () => {
   expect([bad.released, good.released]).toEqual([1, 1]);
 });
 
+test("what a request holds is given back only when no graph runs that may read it", async () => {
+  const scheduler = schedulerOf();
+  const controller = new AbortController();
+  const events: string[] = [];
+  const leaving = jobOf(5, { log: (event) => events.push(event) });
+  leaving.advance = async () => {
+    controller.abort(new Error("gone"));
+    await tick(40); // its caller looks meanwhile
+    events.push("ran");
+  };
+  leaving.release = () => events.push("released");
+  const driver = scheduler.run(jobOf(3));
+  await expect(scheduler.run(leaving, controller.signal)).rejects.toThrow("gone");
+  await driver;
+  expect(events).toEqual(["ran", "released"]);
+});
+
 test("one that runs beyond its time is stopped", async () => {
   const scheduler = schedulerOf({ maxRunMs: 30 });
   const endless = jobOf(Number.POSITIVE_INFINITY);

@@ -10,6 +10,7 @@ import { type GenerateOptions, type Generation, generateJob } from "./generate.t
 import { judgeJob, type ScoreOptions, type Scoring } from "./judge.ts";
 import { memoryBudget } from "./memory-budget.ts";
 import { closeModel, judgeOf, loadModel, type Model } from "./model.ts";
+import { createOpenedOnce } from "./opened-once.ts";
 import { processJob } from "./process-reward.ts";
 import { createRowsTogether, type RowsTogether, sharesSteps } from "./rows-together.ts";
 import type { Runtime } from "./runtime.ts";
@@ -113,43 +114,29 @@ export function createEngine(options: EngineOptions): Engine {
     budgetBytes = memoryBudget(new Set([policy, reward]), runtime.memoryBytes());
     return { policy, reward, together, budgetBytes };
   };
-  let loading: { models: Promise<Models>; retryAt: number } | undefined;
-  const models = (): Promise<Models> => {
-    if (loading !== undefined && Date.now() < loading.retryAt) return loading.models;
-    const attempt = { models: open(), retryAt: Date.now() + LOAD_LEASE_MS };
-    attempt.models.then(
-      () => {
-        attempt.retryAt = Infinity;
-      },
-      () => {
-        attempt.retryAt = Date.now() + RETRY_LOAD_MS;
-      },
-    );
-    loading = attempt;
-    return attempt.models;
-  };
+  const models = createOpenedOnce(open, { retryMs: RETRY_LOAD_MS, leaseMs: LOAD_LEASE_MS });
   return {
     async load() {
-      const { policy, reward } = await models();
+      const { policy, reward } = await models.get();
       return { policy: infoOf(policy), reward: infoOf(reward) };
     },
     async generate(request) {
       request.signal?.throwIfAborted();
-      const { policy, ...room } = await models();
+      const { policy, ...room } = await models.get();
       const job = request.beams === undefined ? generateJob(policy, request, room) : beamJob(policy, request, room);
       await scheduler.run(job, request.signal);
       return job.result();
     },
     async score(request) {
       request.signal?.throwIfAborted();
-      const { reward } = await models();
+      const { reward } = await models.get();
       const job = reward.manifest.reward === undefined ? judgeJob(reward, request) : processJob(reward, request);
       await scheduler.run(job, request.signal);
       return job.result();
     },
     async forced(request) {
       request.signal?.throwIfAborted();
-      const job = forcedJob((await models()).policy, request);
+      const job = forcedJob((await models.get()).policy, request);
       await scheduler.run(job, request.signal);
       return job.result();
     },

@@ -106,7 +106,7 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   return {
     bytes: longest * bytesAPosition(model.config),
     get isDone() {
-      return batches?.length === 0;
+      return unread.length === 0 && answers.size === questions.size;
     },
     hasWork: true,
     async advance() {

@@ -64,11 +64,12 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
   });
   const batches = batchesByLength([...rows.values()], model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS);
   const longest = Math.max(...[...rows.values()].map(({ ids }) => ids.length));
+  let unread = batches.length;
   let encoded: Encoded | undefined;
   return {
     bytes: (source.length + 2 * longest) * bytesAPosition(model.config),
     get isDone() {
-      return batches.length === 0;
+      return unread === 0;
     },
     hasWork: true,
     async advance() {
@@ -78,6 +79,7 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
       }
       const batch = batches.shift() ?? [];
       await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
+      unread--;
     },
     deliver: () => undefined,
     release() {

@@ -1,7 +1,9 @@
 // Who works when: requests enter while their memory fits, in order of arrival, and then all go on together, a bit of each a turn. One of
-// the waiting callers drives: the platform may cut a request off at any await, so that no request's loop is special. When the driver's own
-// request is done, or it is gone, the next caller drives on; a caller that is no longer heard of loses its place. What belongs to a request
-// (its stream, its signal) is only touched in its own loop.
+// the waiting callers drives, a second at most, so that no request pays for the computing of all; when it is done or gone, another drives
+// on. The others look how far their jobs are, again and again, on timers of their own: workerd binds a promise to the request that made it,
+// and what another request resolves is lost when that one has ended. So no promise here is awaited by two requests, or resolved by another
+// than its own. A caller that is no longer heard of loses its place. What belongs to a request (its stream, its signal) is only touched in
+// its own loop. https://developers.cloudflare.com/workers/observability/errors/#cannot-perform-io-on-behalf-of-a-different-request
 
 import { CapacityError } from "../../shared/errors.ts";
 
@@ -53,8 +55,13 @@ interface Entry {
 
 /** So long a large request lets smaller ones pass that came later. */
 const PASSING_MS = 3_000;
-/** A caller sleeps so long at most, to see whether somebody still drives. */
-const WATCH_MS = 500;
+/** How often a caller looks after its job: one that runs, and one in the line. */
+const LOOK_MS = 5;
+const LOOK_FROM_LINE_MS = 20;
+/** After so long without a turn, nobody drives. */
+const STALLED_MS = 500;
+/** A caller drives so long at a time where there are others. */
+const DRIVE_MS = 1_000;
 /** A caller not heard of for so long, and for some turns, is gone. */
 const GONE_MS = 10_000;
 const GONE_TURNS = 3;
@@ -66,19 +73,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let isInTurn = false;
   let turn = 0;
   let next = 0;
-  let turnEnd = deferred();
+  /** Ended while a graph ran that may read what they hold. */
+  const toRelease: Job[] = [];
 
   const inState = (state: Entry["state"]): Entry[] => entries.filter((entry) => entry.state === state);
+  const releaseAll = (): void => {
+    for (const job of toRelease.splice(0)) job.release();
+  };
   const end = (entry: Entry): void => {
     if (entry.state === "ended") return;
     entry.state = "ended";
     entries = entries.filter((other) => other !== entry);
-    entry.job.release();
-  };
-  const tell = (): void => {
-    const before = turnEnd;
-    turnEnd = deferred();
-    before.resolve();
+    toRelease.push(entry.job);
+    if (!isInTurn) releaseAll();
   };
 
   const admit = (): void => {
@@ -119,7 +126,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       await advanceOne();
     } finally {
       isInTurn = false;
-      tell();
+      releaseAll();
     }
   };
 
@@ -138,18 +145,17 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const drive = async (entry: Entry, signal: AbortSignal | undefined): Promise<void> => {
     const me = {};
     driver = me;
+    const since = Date.now();
     try {
-      while (!entry.job.isDone && driver === me) {
+      while (!entry.job.isDone && driver === me && (entries.length === 1 || Date.now() - since < DRIVE_MS)) {
         await takeTurn();
         attend(entry, signal);
-        if (!entry.job.isDone) await pause();
+        // other requests come in, streams go out, callers look
+        if (!entry.job.isDone) await sleep(0);
         signal?.throwIfAborted();
       }
     } finally {
-      if (driver === me) {
-        driver = undefined;
-        tell();
-      }
+      if (driver === me) driver = undefined;
     }
   };
 
@@ -162,23 +168,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const now = Date.now();
       const entry: Entry = { job, state: "waiting", since: now, heard: { at: now, turn } };
       entries = [...entries, entry];
-      const aborted = abortOf(signal);
-      /** The turn at which nobody seemed to drive, when this caller last looked. */
-      let silentSince: number | undefined;
+      /** The last turn that this caller saw, and when it saw it first. */
+      let seen = { turn, at: now };
       try {
         while (!job.isDone) {
           if (driver === undefined && !isInTurn) await drive(entry, signal);
           else {
-            const seen = turn;
-            await within(WATCH_MS, [turnEnd.promise, aborted.promise]);
-            if (turn !== seen || isInTurn || driver === undefined || signal?.aborted === true) silentSince = undefined;
-            else if (silentSince !== seen) silentSince = seen;
-            else driver = undefined;
+            if (turn !== seen.turn || isInTurn) seen = { turn, at: Date.now() };
+            else if (Date.now() - seen.at > STALLED_MS) driver = undefined;
           }
+          if (!job.isDone) await sleep(entry.state === "waiting" ? LOOK_FROM_LINE_MS : LOOK_MS);
           attend(entry, signal);
         }
       } finally {
-        aborted.forget();
         end(entry);
       }
     },
@@ -191,31 +193,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 }
 
-/** Lets the event loop run: other requests come in, streams go out, signals are heard. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** The first of the promises, or the end of the time. */
-async function within(ms: number, promises: readonly Promise<void>[]): Promise<void> {
-  const { promise, resolve } = deferred();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([...promises, promise]);
-  clearTimeout(timer);
-}
-
-function abortOf(signal: AbortSignal | undefined): { promise: Promise<void>; forget: () => void } {
-  const { promise, resolve } = deferred();
-  signal?.addEventListener("abort", resolve, { once: true });
-  return { promise, forget: () => signal?.removeEventListener("abort", resolve) };
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
+/** Time for the event loop, on a timer of the request that calls. */
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function full(waiting: number): CapacityError {
