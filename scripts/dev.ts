@@ -38,10 +38,13 @@ try {
   const say = (line: string) => console.log(line);
   const models = await exportedModels({ ...chosen, dtype }, say);
   console.log("starting ...");
-  const worker = await startLocalWorker({ ...models, port, dtype, watch: true, onLog: say });
+  const worker = await startLocalWorker({ ...models, port, dtype, watch: true, playground: true, onLog: say });
   const json = `-H 'content-type: application/json'`;
   console.log(`
 ready: ${worker.url} (Ctrl-C stops it)
+
+  playground   ${worker.url}/
+  the API      ${worker.url}/docs
 
   curl ${worker.url}/info
   curl ${worker.url}/generate ${json} -d '{"prompt": "Tom has 3 apples and buys 4 more. How many apples does he have?"}'

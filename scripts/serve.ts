@@ -3,7 +3,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
-import { prepareEdgePages } from "../src/infer/edge-pages.ts";
+import { prepareEdgePages, preparePlayground } from "../src/infer/edge-pages.ts";
 import { startServer } from "../src/serve/serve.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
@@ -42,6 +42,11 @@ const program = new Command("npm run serve --")
   .parse();
 const { policy, reward, ...flags } = program.opts<Flags>();
 
+const preparePages = async (dir: string): Promise<void> => {
+  await prepareEdgePages(dir);
+  await preparePlayground(dir);
+};
+
 try {
   const chosen = chooseModels({ policy, reward });
   console.log(`policy        ${chosen.policy}\nreward model  ${chosen.reward}`);
@@ -51,8 +56,8 @@ try {
   const isPublic = host !== "127.0.0.1" && host !== "localhost" && host !== "::1";
   if (isPublic && process.env.STEPWISE_API_KEY === undefined && process.env.STEPWISE_API_KEYS === undefined)
     console.warn("warning: anyone who reaches this machine may use it. Set STEPWISE_API_KEY.");
-  const server = await startServer({ ...models, ...flags, env: process.env, preparePages: prepareEdgePages, log });
-  console.log(`ready: ${server.url} (Ctrl-C stops it); the API: ${server.url}/docs`);
+  const server = await startServer({ ...models, ...flags, env: process.env, preparePages, log });
+  console.log(`ready: ${server.url} (Ctrl-C stops it); playground: ${server.url}/; the API: ${server.url}/docs`);
   const stop = () => {
     server.stop().then(
       () => process.exit(0),

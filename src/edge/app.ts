@@ -23,6 +23,7 @@ import { streamCompletions } from "./routes/openai/completions-stream.ts";
 import { findModel, listModels } from "./routes/openai/models.ts";
 import { openapiDocument } from "./routes/openapi.ts";
 import { pairScoreResult, pairScoreSchema } from "./routes/pair-score.ts";
+import { servePlayground, servePlaygroundFile } from "./routes/playground.ts";
 import { rerankResult, rerankSchema } from "./routes/rerank.ts";
 import { scoreOrPairResult, scoreOrPairSchema } from "./routes/score-forms.ts";
 
@@ -84,6 +85,8 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
     .get("/v1/models", async (c) => c.json({ object: "list", data: await listModels(deps) }))
     .get("/v1/models/:name", async (c) => c.json(await findModel(deps, c.req.param("name"))))
     .get("/openapi.json", (c) => c.json(openapiDocument()))
+    .get("/", (c) => servePlayground(deps, c))
+    .get("/playground/:file", (c) => servePlaygroundFile(deps, c.req.param("file")))
     .get("/docs", (c) => servePage(deps, c, "index.html"))
     .get("/docs/:file", (c) => servePage(deps, c, c.req.param("file")));
 

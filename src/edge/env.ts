@@ -6,7 +6,7 @@ import { InputError } from "../shared/errors.ts";
 import { DTYPES } from "../shared/onnx-names.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
 import { type ApiKey, namedKeysSchema, singleKeySchema } from "./http/api-keys.ts";
-import type { AssetsBinding, BucketBinding } from "./model-store.ts";
+import type { AssetsBinding, BucketBinding, FileStreams, ModelStore } from "./model-store.ts";
 
 /** The part of a rate-limit binding that is used. */
 export interface RateLimitBinding {
@@ -35,9 +35,7 @@ export interface Env {
 }
 
 /** Files that a browser loads: `docs/index.html` and what it names. */
-export interface PageFiles {
-  read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-}
+export type PageFiles = ModelStore & FileStreams;
 
 const folder = z.string().regex(/^[\w.-]+$/, "must be the name of a model folder");
 const settingsSchema = z.object({

@@ -9,6 +9,11 @@ export interface ModelStore {
   read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
+/** The same files on their way to somebody else: never whole in memory. */
+export interface FileStreams {
+  stream(path: string): Promise<ReadableStream<Uint8Array> | undefined>;
+}
+
 /** The part of a static-assets binding that is used. */
 export interface AssetsBinding {
   fetch(url: string): Promise<Response>;
@@ -16,28 +21,34 @@ export interface AssetsBinding {
 
 /** The part of an R2 bucket binding that is used. */
 export interface BucketBinding {
-  get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null>;
+  get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer>; readonly body: ReadableStream<Uint8Array> } | null>;
 }
 
 /** Models among the worker's static assets (at most 25 MiB a file). */
-export function createAssetStore(assets: AssetsBinding): ModelStore {
+export function createAssetStore(assets: AssetsBinding): ModelStore & FileStreams {
+  const open = async (path: string): Promise<Response | undefined> => {
+    const response = await assets.fetch(`http://assets.local/${path}`);
+    if (response.ok) return response;
+    await response.body?.cancel();
+    return undefined;
+  };
   return {
     async read(path) {
-      const response = await assets.fetch(`http://assets.local/${path}`);
-      if (response.ok) return new Uint8Array(await response.arrayBuffer());
-      await response.body?.cancel();
-      return undefined;
+      const response = await open(path);
+      return response && new Uint8Array(await response.arrayBuffer());
     },
+    stream: async (path) => (await open(path))?.body ?? undefined,
   };
 }
 
 /** Models in an R2 bucket, under keys such as `folder/onnx/encoder_model.onnx`. */
-export function createBucketStore(bucket: BucketBinding): ModelStore {
+export function createBucketStore(bucket: BucketBinding): ModelStore & FileStreams {
   return {
     async read(path) {
       const object = await bucket.get(path);
       return object === null ? undefined : new Uint8Array(await object.arrayBuffer());
     },
+    stream: async (path) => (await bucket.get(path))?.body,
   };
 }
 

@@ -9,7 +9,7 @@ import { CapacityError } from "../shared/errors.ts";
 import { isLean, MANIFEST_FILE } from "../shared/manifest.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
-import { pageFolders, prepareEdgePages } from "./edge-pages.ts";
+import { pageFolders, prepareEdgePages, preparePlayground } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import { EDGE_WASM, PROJECT_ROOT, WRANGLER_CONFIG } from "./local-worker.ts";
 import { runWrangler } from "./run-wrangler.ts";
@@ -53,6 +53,7 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
   const models = await prepareEdgeModels({ policyDir, rewardDir, assetsDir: modelsDir, dtype });
   await removeStrays(assetsDir, bucket === undefined ? [models.policy, models.reward] : []);
   await prepareEdgePages(assetsDir);
+  await preparePlayground(assetsDir);
   checkWeights(models.files);
   if (bucket === undefined) checkAssets(models.files);
   say(`policy        ${policyDir}`);

@@ -1,9 +1,11 @@
 // The pages that the worker serves, beside its models: our own files, and Swagger UI's from its package.
 
-import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildPage } from "./playground/build-page.ts";
+import { PAGE_FOLDER } from "./playground/bundle-page.ts";
 
 const OWN = fileURLToPath(new URL("../edge/pages/", import.meta.url));
 const SWAGGER_FILES = ["swagger-ui.css", "swagger-ui-bundle.js"];
@@ -19,7 +21,20 @@ export async function prepareEdgePages(assetsDir: string): Promise<void> {
   for (const file of SWAGGER_FILES) await copyFile(join(swagger, file), join(assetsDir, "docs", file));
 }
 
+/** Copies the playground into `assetsDir`, built if need be. Throws ArtifactError when it does not build. */
+export async function preparePlayground(assetsDir: string): Promise<void> {
+  const built = await buildPage();
+  const target = join(assetsDir, PAGE_FOLDER);
+  await rm(target, { recursive: true, force: true });
+  await mkdir(target, { recursive: true });
+  const names = (await readdir(join(built, PAGE_FOLDER))).map((name) => join(PAGE_FOLDER, name));
+  for (const name of ["index.html", ...names]) {
+    const place = join(assetsDir, PAGE_FOLDER, name.slice(name.lastIndexOf("/") + 1));
+    await link(join(built, name), place).catch(() => copyFile(join(built, name), place));
+  }
+}
+
 /** The folders that the pages take. */
 export async function pageFolders(): Promise<string[]> {
-  return readdir(OWN);
+  return [...(await readdir(OWN)), PAGE_FOLDER];
 }

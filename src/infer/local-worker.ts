@@ -11,7 +11,7 @@ import { z } from "zod";
 import { ArtifactError, type CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { type EdgeModels, prepareEdgeModels } from "./edge-models.ts";
-import { prepareEdgePages } from "./edge-pages.ts";
+import { prepareEdgePages, preparePlayground } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import type { StartRequest } from "./local-worker-protocol.ts";
 import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd } from "./worker-child.ts";
@@ -36,6 +36,8 @@ export interface LocalWorkerOptions {
   onLog?: ((line: string) => void) | undefined;
   /** Rebuild when the worker's sources change, and read .dev.vars: for `npm run dev`. */
   watch?: boolean | undefined;
+  /** Also serve the playground at `/`, built if need be. */
+  playground?: boolean | undefined;
 }
 
 export interface LocalWorker {
@@ -88,6 +90,7 @@ export async function startOnAssets(
   const serveFiles = models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES);
   const pagesDir = serveFiles ? join(assetsDir, "pages") : assetsDir;
   await prepareEdgePages(pagesDir);
+  if (options.playground === true) await preparePlayground(pagesDir);
   const { child, lastLines } = forkWorker(PROJECT_ROOT, onLog);
   const killNow = () => killGroup(child);
   process.once("exit", killNow);

@@ -60,7 +60,7 @@ export async function startServer(options: ServeOptions): Promise<{ url: string;
     engine,
     settings,
     metrics: createMetrics(settings.keys.map(({ name }) => name)),
-    pages: folderStore({ docs: join(pagesDir, "docs") }),
+    pages: folderStore({ docs: join(pagesDir, "docs"), playground: join(pagesDir, "playground") }),
     addressOf: (c) => getConnInfo(c).remote.address,
     log,
   });

@@ -12,15 +12,20 @@ const file = {
 };
 const bucket = {
   async get(key: string) {
-    return key === "m/config.json" ? { arrayBuffer: async () => bytes.buffer } : null;
+    if (key !== "m/config.json") return null;
+    return { arrayBuffer: async () => bytes.buffer, body: new Blob([bytes]).stream() };
   },
 };
+
+const textOf = (stream: ReadableStream<Uint8Array> | undefined): Promise<string> => new Response(stream ?? null).text();
 
 describe("stores", () => {
   test("an R2 bucket holds files under folder and path", async () => {
     const store = createBucketStore(bucket);
     expect(await store.read("m/config.json")).toEqual(bytes);
     expect(await store.read("m/other.json")).toBeUndefined();
+    expect(await textOf(await store.stream("m/config.json"))).toBe("abc");
+    expect(await store.stream("m/other.json")).toBeUndefined();
   });
 
   test("static assets hold them under the same paths; anything but 2xx is absence", async () => {
@@ -34,6 +39,8 @@ describe("stores", () => {
     expect(await store.read("m/config.json")).toEqual(bytes);
     expect(await store.read("m/other.json")).toBeUndefined();
     expect(asked).toEqual(["/m/config.json", "/m/other.json"]);
+    expect(await textOf(await store.stream("m/config.json"))).toBe("abc");
+    expect(await store.stream("m/other.json")).toBeUndefined();
   });
 });
 

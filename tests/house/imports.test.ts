@@ -37,6 +37,10 @@ const forbidden: [file: string, imported: string][] = [
   ["scripts/a.ts", "@tensorflow/tfjs"],
   ["src/serve/a.ts", "../train/loss.ts"],
   ["src/serve/a.ts", "onnxruntime-web"],
+  ["src/playground/a.tsx", "node:fs"],
+  ["src/playground/a.ts", "../infer/infer.ts"],
+  ["src/playground/a.ts", "../edge/ort.ts"],
+  ["src/playground/a.ts", "hono"],
 ];
 
 const allowed: [file: string, imported: string][] = [
@@ -55,6 +59,9 @@ const allowed: [file: string, imported: string][] = [
   ["src/serve/a.ts", "../edge/app.ts"],
   ["src/serve/a.ts", "onnxruntime-node"],
   ["scripts/a.ts", "../src/train/loss.ts"],
+  ["src/playground/a.tsx", "preact/hooks"],
+  ["src/playground/local/a.ts", "../../edge/app.ts"],
+  ["src/playground/a.ts", "../shared/design.ts"],
 ];
 
 const key = (file: string, imported: string): string => `${file} imports ${imported}`;

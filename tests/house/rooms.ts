@@ -11,7 +11,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 export const FLOORS: readonly (readonly string[])[] = [
   ["src/shared"],
   ["src/edge", "src/train/io", "src/train/tensorflow"],
-  ["src/infer", "src/serve", "src/train/data", "src/train/model", "src/train/loss"],
+  ["src/infer", "src/playground", "src/serve", "src/train/data", "src/train/model", "src/train/loss"],
   ["src/bench", "src/train/optim", "src/train/store"],
   ["src/train/onnx"],
   ["src/train/reward"],
@@ -30,7 +30,7 @@ export interface Import {
 /** All TypeScript files of a folder, as paths from the root. */
 function filesUnder(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => join(folder, name).split(sep).join("/"));
 }
 
@@ -38,7 +38,7 @@ function filesUnder(folder: string): string[] {
 export function readImports(): Import[] {
   return [...filesUnder("src"), ...filesUnder("scripts")].flatMap((from) => {
     const text = readFileSync(join(ROOT, from), "utf8");
-    const names = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["'](\.[^"']+\.ts)["']/g)].map(
+    const names = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["'](\.[^"']+\.tsx?)["']/g)].map(
       (match) => match[1] ?? "",
     );
     return names.map((name) => ({

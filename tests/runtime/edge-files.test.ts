@@ -179,7 +179,7 @@ describe("deploy", () => {
     }
     expect(lines.join("\n")).toContain("bucket        stepwise-models (R2)");
     // nothing but the pages is uploaded as assets
-    expect(await readdir(assetsDir)).toEqual(["docs"]);
+    expect((await readdir(assetsDir)).sort()).toEqual(["docs", "playground"]);
   });
 
   test("a public address without a limit is warned of", async () => {

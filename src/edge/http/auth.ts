@@ -7,18 +7,18 @@ import type { AppDeps, AppEnv } from "./app-env.ts";
 import { HttpError } from "./errors.ts";
 
 /** Paths that answer without a key: nothing of the models is behind them. */
-const OPEN = /^\/(health|docs(\/.*)?)$/;
+const OPEN = /^\/(health|docs(\/.*)?|playground\/[^/]+)$/;
 
-/** Whether a path answers anyone, at any rate. */
-export function isOpen(path: string): boolean {
-  return OPEN.test(path);
+/** Whether a request is answered to anyone, at any rate. */
+export function isOpen({ path, method }: { path: string; method: string }): boolean {
+  return OPEN.test(path) || (path === "/" && method === "GET");
 }
 
 /** Lets a request pass when no key is set, or when it carries one, and says whose it is. */
 export function requireApiKey({ settings, addressOf = cloudflareAddress }: Pick<AppDeps, "settings" | "addressOf">) {
   return createMiddleware<AppEnv>(async (c, next) => {
     c.set("client", addressOf(c) ?? "anonymous");
-    if (settings.keys.length > 0 && !isOpen(c.req.path)) {
+    if (settings.keys.length > 0 && !isOpen(c.req)) {
       const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
       const digest = await digestOf(given);
       const same = await Promise.all(settings.keys.map(async ({ key }) => sameBytes(digest, await digestOf(key))));

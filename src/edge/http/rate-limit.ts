@@ -8,7 +8,7 @@ import { HttpError } from "./errors.ts";
 /** Answers 429 when the binding says so; /health is never limited. */
 export function limitRate({ rateLimiter }: AppDeps) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    if (rateLimiter !== undefined && !isOpen(c.req.path)) {
+    if (rateLimiter !== undefined && !isOpen(c.req)) {
       const key = c.req.header("cf-connecting-ip") ?? "anonymous";
       const { success } = await rateLimiter.limit({ key });
       if (!success)

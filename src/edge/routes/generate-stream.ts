@@ -7,15 +7,14 @@ import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
 import { meter } from "../http/meter.ts";
 import { streamEvents } from "../http/sse.ts";
-import { type GenerateBody, promptOf, tgiToken, tgiTopTokens, usageOf } from "./generate.ts";
-import { generateOptionsOf } from "./generate-parameters.ts";
+import { type GenerateBody, optionsOf, promptOf, tgiToken, tgiTopTokens, usageOf } from "./generate.ts";
 import { createStepScorer } from "./step-scores.ts";
 
 /** Answers with the events of one generation. Throws as the engine does while nothing was sent. */
 export function streamGenerate(deps: AppDeps, body: GenerateBody, call: Call): Promise<Response> {
   const parameters = body.parameters ?? {};
   const prompt = promptOf(body);
-  const options = generateOptionsOf(prompt, parameters);
+  const options = optionsOf(prompt, parameters);
   const several = (["best_of", "num_beams"] as const).find((field) => (parameters[field] ?? 1) > 1);
   if (several !== undefined || (parameters.search ?? null) !== null) throw oneText(several ?? "search");
   return streamEvents(deps, call, async (send) => {
@@ -26,7 +25,7 @@ export function streamGenerate(deps: AppDeps, body: GenerateBody, call: Call): P
       send({ index: ++index, token: tgiToken(token), ...top, ...rest });
     };
     let index = 0;
-    let text = "";
+    let text = options.prefix ?? "";
     // a token is sent once it is known whether it is the last
     let last: GeneratedToken | undefined;
     const generation = await deps.engine.generate({

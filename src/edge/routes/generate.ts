@@ -11,7 +11,11 @@ import { generateOptionsOf, parametersSchema, samplingOf } from "./generate-para
 import { text } from "./text.ts";
 
 /** TGI's parameters, and how several solutions are found and ranked. */
-const generateParametersSchema = z.strictObject({ ...parametersSchema.shape, ...searchShape });
+const generateParametersSchema = z.strictObject({
+  ...parametersSchema.shape,
+  ...searchShape,
+  prefix: z.string().nullish().describe("What the text already begins with; it goes on from there."),
+});
 
 export const generateSchema = z
   .strictObject({
@@ -116,8 +120,8 @@ export async function generateResult(deps: AppDeps, body: GenerateBody, call: Ca
 }
 
 /** A step search draws its steps: it samples at temperature 1 unless told otherwise. */
-function optionsOf(prompt: string, parameters: z.output<typeof generateParametersSchema>): GenerateOptions {
-  const options = generateOptionsOf(prompt, parameters);
+export function optionsOf(prompt: string, parameters: z.output<typeof generateParametersSchema>): GenerateOptions {
+  const options = { ...generateOptionsOf(prompt, parameters), prefix: parameters.prefix ?? undefined };
   if (parameters.search === undefined || parameters.search === null) return options;
   return { ...options, sampling: { ...options.sampling, doSample: true } };
 }

@@ -50,7 +50,9 @@ export type SearchParameters = z.output<typeof searchParametersSchema>;
 /** What is wrong with fields that are right by themselves: the field, and why. */
 export function searchConflict(
   parameters: SearchParameters &
-    Partial<Record<"best_of" | "min_new_tokens" | "temperature", number | null | undefined>>,
+    Partial<Record<"best_of" | "min_new_tokens" | "temperature", number | null | undefined>> & {
+      prefix?: string | null | undefined;
+    },
   doSample: boolean,
 ): { field: string; message: string } | undefined {
   const { num_beams: beams, search, best_of: bestOf, n } = parameters;
@@ -68,6 +70,9 @@ export function searchConflict(
   }
   if (isSearch && (parameters.min_new_tokens ?? 0) > 0) {
     return { field: "min_new_tokens", message: "cannot be kept by a search that writes step by step" };
+  }
+  if (isSearch && (parameters.prefix ?? "") !== "") {
+    return { field: "prefix", message: "is not for a search, which begins with nothing" };
   }
   const isOne = !isBeam && !isBestOf && !isSearch;
   if (isOne && isAsked(parameters)) {

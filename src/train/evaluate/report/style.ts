@@ -1,9 +1,10 @@
-// The one style sheet of the report: light, dark and print; one accent, and colours that colour-blind readers tell apart (Okabe-Ito).
+// The one style sheet of the report: light, dark and print; one accent, and colours that colour-blind readers tell apart (Okabe-Ito),
+// from src/shared/design.ts.
+
+import { DESIGN_TOKENS, SCORE_COLOURS } from "../../../shared/design.ts";
 
 export const STYLE = `
-:root{color-scheme:light dark;--paper:#fdfcfa;--card:#f5f3ee;--ink:#1d2126;--soft:#646a72;--line:#e4e1da;--accent:#0064a8;--before:#6d737b;--wrong:#b94604;--third:#00805f;--heat-mid:#f4f1ea;
---sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;--serif:"Iowan Old Style","Palatino Linotype",Palatino,Georgia,"Times New Roman",serif;--mono:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
-@media screen and (prefers-color-scheme:dark){:root{--paper:#15181c;--card:#1e2227;--ink:#e9e6e0;--soft:#9aa1a9;--line:#30353c;--accent:#64b5f0;--before:#949ba3;--wrong:#f0915a;--third:#4cc49f;--heat-mid:#2a2e34}}
+${DESIGN_TOKENS}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--paper);color:var(--ink);font:17px/1.55 var(--sans);overflow-wrap:break-word}
@@ -54,8 +55,7 @@ tbody th{font-weight:500;min-width:9em}td{white-space:nowrap}td:last-child,thead
 .heat th,.heat td{border:0;padding:5px 4px;text-align:center;min-width:42px;border-radius:4px}.heat .blank{padding:0}
 .heat tbody th{text-align:left;max-width:260px;padding-right:10px;font-weight:400}.heat td{height:30px}.heat th,.heat td{vertical-align:middle}.heat tbody th span{color:var(--soft)}
 .heat .verdict{min-width:24px;color:var(--soft)}.heat tbody::before{content:"";display:block;height:6px}.heat thead th:first-child{text-align:left}
-.hi,.lo,.none{background:color-mix(in oklab,var(--tone) calc(var(--p)*.5),var(--heat-mid));print-color-adjust:exact;-webkit-print-color-adjust:exact}
-.hi{--tone:var(--accent)}.lo{--tone:var(--wrong)}.none{--tone:var(--heat-mid);--p:0%}
+${SCORE_COLOURS}
 .heat .wrong{box-shadow:inset 0 0 0 1px var(--ink)}.heat .first{box-shadow:inset 0 0 0 2.5px var(--ink);font-weight:700}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .sample{border-top:1px solid var(--line);padding:28px 0 4px;margin-top:28px}

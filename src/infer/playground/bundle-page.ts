@@ -1,0 +1,60 @@
+// How Vite bundles the page: relative addresses, so that it runs at a worker's root and in any folder of a static host; the colours and
+// type of src/shared/design.ts at the head of its style sheet; the ONNX runtime as one packed file, which only a visitor who runs the
+// model in the browser loads.
+
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import { build, type Plugin } from "vite";
+import { DESIGN_TOKENS, SCORE_COLOURS } from "../../shared/design.ts";
+
+/** Where the files lie that index.html names. */
+export const PAGE_FOLDER = "playground";
+/** The runtime's WebAssembly, gzipped: 4 MB in place of 14, whatever the host does. */
+const WASM_FILE = "ort-wasm.gz";
+
+/** Bundles `root` into `outDir`. Throws what Vite throws. */
+export async function bundlePage(root: string, outDir: string): Promise<void> {
+  await build({
+    root,
+    configFile: false,
+    envFile: false,
+    base: "./",
+    logLevel: "error",
+    plugins: [sharedDesign(), packedRuntime()],
+    oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+    // the form of onnxruntime-web that loads its own script by address, so that its threads can, too
+    resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "production", "import"] },
+    worker: { format: "es" },
+    build: {
+      outDir,
+      emptyOutDir: false,
+      assetsDir: PAGE_FOLDER,
+      target: "es2022",
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      reportCompressedSize: false,
+    },
+  });
+}
+
+/** Puts the shared custom properties before the page's own rules. */
+function sharedDesign(): Plugin {
+  return {
+    name: "shared-design",
+    enforce: "pre",
+    transform: (code, id) =>
+      id.endsWith("/look/page.css") ? `${DESIGN_TOKENS}\n${SCORE_COLOURS}\n${code}` : undefined,
+  };
+}
+
+function packedRuntime(): Plugin {
+  return {
+    name: "packed-runtime",
+    apply: "build",
+    async generateBundle() {
+      const wasm = createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm");
+      this.emitFile({ type: "asset", fileName: `${PAGE_FOLDER}/${WASM_FILE}`, source: gzipSync(await readFile(wasm)) });
+    },
+  };
+}

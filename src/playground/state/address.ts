@@ -1,0 +1,101 @@
+// The address holds the whole state: after `#`, which no browser sends to a server. `#ask`, or `#ask/` and the view's state as JSON, deflated,
+// in base64url. A key is never part of it.
+
+import { effect, signal } from "@preact/signals";
+
+export const VIEWS = ["ask", "compare", "best-of", "data", "developers"] as const;
+export type View = (typeof VIEWS)[number];
+
+export const view = signal<View>("ask");
+
+/** A view's part of the address. */
+export interface Addressed {
+  /** JSON that `restore` takes back. */
+  save(): unknown;
+  /** Takes what an address holds; anything may stand there. */
+  restore(saved: unknown): void;
+}
+
+const addressed = new Map<View, Addressed>();
+/** Addresses stay short enough for messengers and logs; what is longer is left out. */
+const MAX_ADDRESS = 16_000;
+const SETTLE_MS = 300;
+
+/** Says what of a view belongs into the address. */
+export function addressView(name: View, parts: Addressed): void {
+  addressed.set(name, parts);
+}
+
+/** Takes the address up, now and whenever it changes, and writes it as the views change. */
+export async function followAddress(): Promise<void> {
+  await restore();
+  addEventListener("hashchange", () => void restore());
+  effect(() => {
+    const name = view.value;
+    const saved = addressed.get(name)?.save();
+    const timer = setTimeout(() => void write(name, saved), SETTLE_MS);
+    return () => clearTimeout(timer);
+  });
+}
+
+/** The address of the page as it is now. */
+export async function addressNow(): Promise<string> {
+  await write(view.value, addressed.get(view.value)?.save());
+  return location.href;
+}
+
+let written = "";
+
+async function write(name: View, saved: unknown): Promise<void> {
+  const packed = saved === undefined ? "" : `/${await pack(JSON.stringify(saved))}`;
+  written = `#${name}${packed.length > MAX_ADDRESS ? "" : packed}`;
+  history.replaceState(null, "", written);
+}
+
+async function restore(): Promise<void> {
+  if (location.hash === written && written !== "") return;
+  const [name = "", packed = ""] = location.hash.slice(1).split("/", 2);
+  const known = VIEWS.find((each) => each === name);
+  if (known === undefined) return;
+  const saved = packed === "" ? undefined : await unpack(packed);
+  if (saved !== undefined) addressed.get(known)?.restore(saved);
+  view.value = known;
+}
+
+/** Text as base64url of its deflated bytes. */
+export async function pack(text: string): Promise<string> {
+  const bytes = new Uint8Array(
+    await throughStream(new TextEncoder().encode(text), new CompressionStream("deflate-raw")),
+  );
+  const binary = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+/** Undoes `pack` and parses; undefined for anything else, or for more than any view writes. */
+export async function unpack(packed: string): Promise<unknown> {
+  try {
+    const binary = atob(packed.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    const text = new TextDecoder().decode(await throughStream(bytes, new DecompressionStream("deflate-raw")));
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const MAX_UNPACKED = 4_000_000;
+
+async function throughStream(bytes: Uint8Array<ArrayBuffer>, stream: GenericTransformStream): Promise<ArrayBuffer> {
+  const reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> = new Blob([bytes])
+    .stream()
+    .pipeThrough(stream)
+    .getReader();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    parts.push(next.value);
+    length += next.value.length;
+    if (length > MAX_UNPACKED) throw new RangeError("more than a view writes");
+  }
+  return new Blob(parts).arrayBuffer();
+}
