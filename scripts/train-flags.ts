@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../src/shared/prompts.ts";
 import { LOSS_DEFAULTS, LOSS_TYPES, MARGIN_MODES, MARGIN_ROLES } from "../src/train/loss/settings.ts";
+import { ADVANTAGES } from "../src/train/loss/step-credit.ts";
 import { ADAPTERS, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "../src/train/recipes/dpo/config.ts";
 import { flagOf } from "../src/train/recipes/run/settings.ts";
 import { BACKENDS, PRECISIONS } from "../src/train/tensorflow/backends.ts";
@@ -20,6 +21,7 @@ const CHOICES: Partial<Record<Key, readonly string[]>> = {
   adapter: ADAPTERS,
   lossType: LOSS_TYPES,
   marginRole: MARGIN_ROLES,
+  advantages: ADVANTAGES,
 };
 
 const TEXTS: Partial<Record<Key, string>> = {
@@ -58,15 +60,19 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   loraR: "rank of the adapter's matrices",
   loraAlpha: "strength of the adapter: it is scaled by alpha / rank",
   loraTargetModules: "adapted projections: some of q,k,v,o,wi,wi_0,wi_1,wo",
-  lossType: "the loss; stepwise is the published one, the others are TRL's",
+  lossType:
+    "the loss; stepwise is the published one, the next six are TRL's; full_step (Full-Step-DPO), first_error and grpo read the score of every step",
   beta: "factor on the log-ratio; IPO's tau",
   labelSmoothing: "assumed share of pairs whose sides are swapped (cDPO, robust)",
   simpoGamma: "SimPO's target margin",
-  rpoAlpha: "weight of the SFT term on the chosen side (default: none)",
+  rpoAlpha: "weight of the SFT term on the chosen side (default: none; of first_error: 1)",
   referenceFree: "leave out the frozen reference model",
   lengthNormalization: "mean log-probs per token in place of sums",
   marginRole: "what the score margin does in the loss",
   odpoAlpha: "factor on the margin where it is an offset",
+  stepGamma: "full_step: how sharply steps are weighted by their scores; 0 is plain DPO",
+  clipRange: "grpo: how far a token's probability may move from the old one, as a share of it",
+  advantages: "grpo: scores to come (process), value gained (progress), or the whole solution's (outcome)",
   aggregation: "step scores to one score",
   judgeContext: "what the judge sees beside the step",
   marginMode: "what becomes of a margin of the wrong sign",

@@ -15,6 +15,12 @@ export const pairSchema = z.object({
   rejected: z.string().min(1),
   chosen_score: z.number().optional(),
   rejected_score: z.number().optional(),
+  /** One a step of the side, its own steps only: for losses that read every step. */
+  chosen_step_scores: z.array(z.number()).optional(),
+  rejected_step_scores: z.array(z.number()).optional(),
+  /** The same for the clipped policy gradient, where a side is a sample of a larger group (`npm run train -- --online`). */
+  chosen_advantages: z.array(z.number()).optional(),
+  rejected_advantages: z.array(z.number()).optional(),
 });
 export type Pair = z.infer<typeof pairSchema>;
 

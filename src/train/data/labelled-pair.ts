@@ -37,15 +37,21 @@ export function cleanPair(pair: LabelledPair): LabelledPair {
   if (chosen === "") throw badRecord("no_chosen_steps", '"chosen" has no step');
   if (rejected === "") throw badRecord("no_rejected_steps", '"rejected" has no step');
   if (chosen === rejected) throw badRecord("identical", '"chosen" and "rejected" are the same text');
-  checkLabels("chosen", chosen, pair.chosen_labels);
-  checkLabels("rejected", rejected, pair.rejected_labels);
+  for (const [side, text] of [
+    ["chosen", chosen],
+    ["rejected", rejected],
+  ] as const)
+    for (const kind of ["labels", "step_scores"] as const) checkCount(`${side}_${kind}`, text, pair[`${side}_${kind}`]);
   return { ...pair, prompt, chosen, rejected };
 }
 
-function checkLabels(side: "chosen" | "rejected", text: string, labels: readonly boolean[] | undefined): void {
+function checkCount(field: string, text: string, values: readonly unknown[] | undefined): void {
   const steps = splitSteps(text).length;
-  if (labels === undefined || labels.length === steps) return;
-  throw badRecord("label_count", `"${side}_labels" has ${labels.length} labels for ${steps} steps`);
+  if (values === undefined || values.length === steps) return;
+  throw badRecord(
+    "label_count",
+    `"${field}" has ${values.length} ${field.endsWith("labels") ? "labels" : "scores"} for ${steps} steps`,
+  );
 }
 
 /** A boolean label as data sets write them: true or false, or a number (right from 0.5 on). */

@@ -20,6 +20,8 @@ export interface PairBatch {
   /** Tokens summed over. */
   lengths: Sides;
   scoreMargins: Tensor1D;
+  /** What the SFT term reads where that is not the chosen side's `policy` and `lengths`: plain sums, when `policy` is weighted by step. */
+  sft?: { logps: Tensor1D; lengths: Tensor1D } | undefined;
 }
 
 /** log(policy / reference) of both sides, per token where the settings say so: the implicit rewards before beta. */
@@ -40,6 +42,8 @@ export function preferenceLosses(batch: PairBatch, settings: LossSettings): Tens
   switch (settings.lossType) {
     case "stepwise":
     case "sigmoid":
+    case "full_step":
+    case "first_error":
       return sigmoidLoss(logits, settings.labelSmoothing);
     case "ipo":
       return ipoLoss(pairLogRatios, settings.beta);
@@ -53,6 +57,8 @@ export function preferenceLosses(batch: PairBatch, settings: LossSettings): Tens
       return sftLoss(
         settings.lengthNormalization ? perToken(batch.policy.chosen, batch.lengths.chosen) : batch.policy.chosen,
       );
+    case "grpo":
+      throw new TypeError("preferenceLosses: grpo has no pairs; see clipped-policy-gradient.ts");
   }
 }
 
@@ -61,6 +67,7 @@ export function preferenceLoss(batch: PairBatch, settings: LossSettings): { loss
   const losses = preferenceLosses(batch, settings);
   const mean = tf.mean(settings.marginRole === "weight" ? weightByMargin(losses, batch.scoreMargins) : losses);
   if (settings.rpoAlpha === null) return { loss: mean, nll: undefined };
-  const nll = tf.mean(sftLoss(perToken(batch.policy.chosen, batch.lengths.chosen)));
+  const { logps, lengths } = batch.sft ?? { logps: batch.policy.chosen, lengths: batch.lengths.chosen };
+  const nll = tf.mean(sftLoss(perToken(logps, lengths)));
   return { loss: tf.add(mean, tf.mul(nll, settings.rpoAlpha)), nll };
 }

@@ -2,10 +2,31 @@
 // nothing. No tensors here: the config reads this file.
 
 import { InputError } from "../../shared/errors.ts";
+import type { AdvantageKind } from "./step-credit.ts";
 
-/** `stepwise` is the published loss; the others are named as in TRL. */
-export const LOSS_TYPES = ["stepwise", "sigmoid", "ipo", "hinge", "robust", "simpo", "sft"] as const;
+/** `stepwise` is the published loss; the others are named as in TRL, those in which every step has its own part come last. */
+export const LOSS_TYPES = [
+  "stepwise",
+  "sigmoid",
+  "ipo",
+  "hinge",
+  "robust",
+  "simpo",
+  "sft",
+  "full_step",
+  "first_error",
+  "grpo",
+] as const;
 export type LossType = (typeof LOSS_TYPES)[number];
+
+/** Losses that read the score of every step, not an aggregate of them. */
+export const STEP_LOSSES = ["full_step", "first_error", "grpo"] as const satisfies readonly LossType[];
+export type StepLoss = (typeof STEP_LOSSES)[number];
+
+/** Whether a loss reads the score of every step. */
+export function isStepLoss(lossType: LossType): lossType is StepLoss {
+  return STEP_LOSSES.some((type) => type === lossType);
+}
 
 /** What the score margin r_c - r_r does: see score-margin.ts. */
 export const MARGIN_ROLES = ["none", "scale", "offset", "weight"] as const;
@@ -32,13 +53,30 @@ export interface LossSettings {
   marginRole: MarginRole;
   /** Factor on the margin in role `offset`. */
   odpoAlpha: number;
+  /** `full_step`: how sharply steps are weighted by their scores; 0 is plain DPO. */
+  stepGamma: number;
+  /** `grpo`: how far a token's probability may move, as a share of the old one, before its gradient ends. */
+  clipRange: number;
+  /** `grpo`: what a step is credited with, see step-credit.ts. */
+  advantages: AdvantageKind;
 }
 
-type LossDefaults = Pick<LossSettings, "beta" | "simpoGamma" | "referenceFree" | "lengthNormalization" | "marginRole">;
+type LossDefaults = Pick<
+  LossSettings,
+  "beta" | "simpoGamma" | "rpoAlpha" | "referenceFree" | "lengthNormalization" | "marginRole"
+>;
+
+/** Settings that one loss alone reads. */
+export const OWN_DEFAULTS = {
+  stepGamma: 1,
+  clipRange: 0.2,
+  advantages: "process",
+} as const satisfies Partial<LossSettings>;
 
 const DPO_DEFAULTS: LossDefaults = {
   beta: 0.1,
   simpoGamma: 0,
+  rpoAlpha: null,
   referenceFree: false,
   lengthNormalization: false,
   marginRole: "none",
@@ -53,11 +91,19 @@ export const LOSS_DEFAULTS: Readonly<Record<LossType, LossDefaults>> = {
   robust: DPO_DEFAULTS,
   simpo: { ...DPO_DEFAULTS, beta: 2, simpoGamma: 0.5, referenceFree: true, lengthNormalization: true },
   sft: { ...DPO_DEFAULTS, beta: 1, referenceFree: true, lengthNormalization: true },
+  full_step: DPO_DEFAULTS,
+  first_error: { ...DPO_DEFAULTS, rpoAlpha: 1 },
+  grpo: { ...DPO_DEFAULTS, beta: 0.04 },
 };
 
 /** Whether training needs a score of every completion: for the margin in the loss, or to leave pairs out by it. */
-export function needsScores(settings: { marginRole: MarginRole; marginMode: MarginMode }): boolean {
+export function needsMargins(settings: { marginRole: MarginRole; marginMode: MarginMode }): boolean {
   return settings.marginRole !== "none" || settings.marginMode === "skip";
+}
+
+/** Whether training needs scores of any kind, so that a reward model may be asked. */
+export function needsScores(settings: { lossType: LossType; marginRole: MarginRole; marginMode: MarginMode }): boolean {
+  return needsMargins(settings) || isStepLoss(settings.lossType);
 }
 
 /** Refuses combinations that mean nothing: InputError naming the settings and what to write instead. */
@@ -72,7 +118,7 @@ export function checkLoss(settings: LossSettings & { marginMode: MarginMode }, w
       `loss_type stepwise with margin_role ${marginRole}: the margin as a scale is what makes it stepwise`,
       `Use loss_type sigmoid with margin_role ${marginRole}.`,
     );
-  if (settings.labelSmoothing > 0 && isOneOf("ipo", "hinge", "sft"))
+  if (settings.labelSmoothing > 0 && isOneOf("ipo", "hinge", "sft", "grpo"))
     refuse(
       `loss_type ${lossType} has no label_smoothing`,
       "Use it with stepwise, sigmoid, robust or simpo, or set it to 0.",
@@ -99,6 +145,7 @@ export function checkLoss(settings: LossSettings & { marginMode: MarginMode }, w
       `loss_type ipo with margin_role ${marginRole}: its target is 1 / (2 beta)`,
       "Use margin_role weight or none, or loss_type sigmoid.",
     );
+  checkStepLoss(settings, refuse);
   if (lossType === "sft" && marginRole !== "none")
     refuse(`loss_type sft with margin_role ${marginRole}: it does not compare the sides`, "Use margin_role none.");
   if (lossType === "sft" && settings.rpoAlpha !== null)
@@ -116,4 +163,33 @@ export function checkLoss(settings: LossSettings & { marginMode: MarginMode }, w
       `margin_mode ${marginMode} with margin_role none: the margin is not in the loss`,
       "Use margin_mode raw or skip, or another margin_role.",
     );
+}
+
+function checkStepLoss(settings: LossSettings, refuse: (what: string, fix: string) => never): void {
+  const { lossType, marginRole } = settings;
+  if (isStepLoss(lossType)) {
+    if (marginRole !== "none")
+      refuse(
+        `loss_type ${lossType} with margin_role ${marginRole}: the scores of the steps are in the loss already`,
+        "Use margin_role none.",
+      );
+    if (settings.lengthNormalization)
+      refuse(
+        `loss_type ${lossType} with length_normalization: every step has its own weight`,
+        "Leave length_normalization out.",
+      );
+  }
+  if (lossType === "grpo" && settings.referenceFree)
+    refuse(
+      "loss_type grpo with reference_free: the clip is about the policy that wrote the samples",
+      "Leave reference_free out.",
+    );
+  if (lossType === "grpo" && settings.rpoAlpha !== null)
+    refuse("loss_type grpo with rpo_alpha: it has no chosen side", "Leave rpo_alpha out.");
+  const owners = { stepGamma: "full_step", clipRange: "grpo", advantages: "grpo" } as const;
+  for (const [key, owner] of Object.entries(owners) as [keyof typeof owners, StepLoss][])
+    if (lossType !== owner && settings[key] !== OWN_DEFAULTS[key]) {
+      const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      refuse(`loss_type ${lossType} has no ${name}`, `Use loss_type ${owner}, or leave ${name} out.`);
+    }
 }

@@ -39,7 +39,7 @@ function countedTokens(labels: readonly (readonly number[])[], skip: readonly nu
  * [N] values summed by row -> [rows]. Sums are made in float64 and rounded once: WebAssembly adds one value after the other in float32,
  * which puts the log-prob of a completion of 25 tokens off by 1e-5, and that of a longer one by more.
  */
-function sumByRow(values: Tensor1D, rows: Int32Array, count: number): Tensor1D {
+export function sumByRow(values: Tensor1D, rows: Int32Array, count: number): Tensor1D {
   return withGradient<[Tensor1D], [], Tensor1D>((values) => {
     const sums = new Float64Array(count);
     values.dataSync().forEach((value, n) => {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { InputError } from "../../../src/shared/errors.ts";
-import { LOSS_TYPES, needsScores } from "../../../src/train/loss/settings.ts";
+import { LOSS_TYPES, needsScores, STEP_LOSSES } from "../../../src/train/loss/settings.ts";
 import { resolveTrainConfig, type TrainSettings, trainConfigToJson } from "../../../src/train/recipes/dpo/config.ts";
 
 test.each(LOSS_TYPES)("loss_type %s alone is a usable run but for robust, which needs its smoothing", (lossType) => {
@@ -50,6 +50,7 @@ test("scores are needed for a margin in the loss, or to leave pairs out by it", 
   expect(needs({ lossType: "sigmoid", marginMode: "skip" })).toBe(true);
   expect(needs({ lossType: "sigmoid", marginRole: "offset" })).toBe(true);
   expect(needs({ lossType: "sft" })).toBe(false);
+  for (const lossType of STEP_LOSSES) expect(needs({ lossType })).toBe(true);
 });
 
 test.each<[TrainSettings, RegExp]>([
@@ -57,6 +58,12 @@ test.each<[TrainSettings, RegExp]>([
     { marginRole: "offset" },
     /loss_type stepwise with margin_role offset.*Use loss_type sigmoid with margin_role offset/,
   ],
+  [{ lossType: "full_step", marginRole: "scale" }, /the scores of the steps are in the loss already.*margin_role none/],
+  [{ lossType: "first_error", lengthNormalization: true }, /every step has its own weight/],
+  [{ lossType: "grpo", referenceFree: true }, /the clip is about the policy that wrote the samples/],
+  [{ lossType: "grpo", rpoAlpha: 1 }, /it has no chosen side/],
+  [{ lossType: "sigmoid", stepGamma: 2 }, /loss_type sigmoid has no step_gamma.*Use loss_type full_step/],
+  [{ lossType: "full_step", clipRange: 0.1 }, /loss_type full_step has no clip_range.*Use loss_type grpo/],
   [{ lossType: "ipo", labelSmoothing: 0.1 }, /loss_type ipo has no label_smoothing/],
   [{ lossType: "ipo", marginRole: "scale" }, /its target is 1 \/ \(2 beta\)/],
   [{ lossType: "hinge", labelSmoothing: 0.1 }, /loss_type hinge has no label_smoothing/],

@@ -15,11 +15,15 @@ const plainSchema = z.object({
   rejected: z.string(),
   chosen_labels: z.array(labelSchema).nullish(),
   rejected_labels: z.array(labelSchema).nullish(),
+  chosen_step_scores: z.array(z.number()).nullish(),
+  rejected_step_scores: z.array(z.number()).nullish(),
 });
 
 /** Parses a plain pair. Throws InputError with the reason as its code. */
 export function parsePlainPair(record: Record<string, unknown>): LabelledPair {
-  const { prompt, chosen, rejected, chosen_labels, rejected_labels } = parseRecord(plainSchema, record);
+  const parsed = parseRecord(plainSchema, record);
+  const { prompt, chosen, rejected, chosen_labels, rejected_labels } = parsed;
+  const { chosen_step_scores, rejected_step_scores } = parsed;
   return cleanPair({
     prompt,
     chosen,
@@ -27,6 +31,8 @@ export function parsePlainPair(record: Record<string, unknown>): LabelledPair {
     ...givenScores(record),
     ...(chosen_labels && { chosen_labels }),
     ...(rejected_labels && { rejected_labels }),
+    ...(chosen_step_scores && { chosen_step_scores }),
+    ...(rejected_step_scores && { rejected_step_scores }),
   });
 }
 

@@ -21,6 +21,8 @@ export interface TokenizedPair {
 export interface LengthLimits {
   maxPromptLength: number;
   maxCompletionLength: number;
+  /** The sides need not differ: the loss does not compare them. */
+  sidesMayBeEqual?: boolean;
 }
 
 export interface PreparedPairs {
@@ -65,7 +67,8 @@ function tokenize(pair: Pair, tokenizer: TextTokenizer): TokenizedPair {
 function reasonToDrop(tokenized: TokenizedPair, limits: LengthLimits): string | undefined {
   const { pair, promptIds, chosenIds, rejectedIds } = tokenized;
   if (splitSteps(pair.chosen).length === 0 || splitSteps(pair.rejected).length === 0) return "a side has no steps";
-  if (normalizeCompletion(pair.chosen) === normalizeCompletion(pair.rejected)) return "both sides are the same";
+  const isSame = normalizeCompletion(pair.chosen) === normalizeCompletion(pair.rejected);
+  if (isSame && limits.sidesMayBeEqual !== true) return "both sides are the same";
   if (promptIds.length > limits.maxPromptLength) return `prompt longer than ${limits.maxPromptLength} tokens`;
   if (Math.max(chosenIds.length, rejectedIds.length) > limits.maxCompletionLength)
     return `completion longer than ${limits.maxCompletionLength} tokens`;

@@ -13,7 +13,9 @@ import {
   type LossType,
   MARGIN_MODES,
   MARGIN_ROLES,
+  OWN_DEFAULTS,
 } from "../../loss/settings.ts";
+import { ADVANTAGES } from "../../loss/step-credit.ts";
 import { BACKENDS, PRECISIONS } from "../../tensorflow/backends.ts";
 import { flagOf, nearestName, settingName } from "../run/settings.ts";
 
@@ -71,6 +73,9 @@ const configSchema = z.strictObject({
   lengthNormalization: z.boolean(),
   marginRole: z.enum(MARGIN_ROLES),
   odpoAlpha: z.number().positive(),
+  stepGamma: z.number().nonnegative(),
+  clipRange: z.number().positive().lt(1),
+  advantages: z.enum(ADVANTAGES),
   aggregation: z.enum(AGGREGATIONS),
   judgeContext: z.enum(JUDGE_CONTEXTS),
   marginMode: z.enum(MARGIN_MODES),
@@ -122,8 +127,8 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   lossType: "stepwise",
   ...LOSS_DEFAULTS.stepwise,
   labelSmoothing: 0,
-  rpoAlpha: null,
   odpoAlpha: 1,
+  ...OWN_DEFAULTS,
   aggregation: "mean",
   judgeContext: "prefix",
   marginMode: "raw",
@@ -159,7 +164,8 @@ export function resolveTrainConfig(fileJson: unknown, flags: TrainSettings = {},
 /** Settings that checkLoss looks at. */
 const LOSS_KEYS: readonly string[] = [
   ...Object.keys(LOSS_DEFAULTS.stepwise),
-  ...["lossType", "labelSmoothing", "rpoAlpha", "odpoAlpha", "marginMode"],
+  ...Object.keys(OWN_DEFAULTS),
+  ...["lossType", "labelSmoothing", "odpoAlpha", "marginMode"],
 ];
 
 /** A saved config names every setting: under another loss, those that are only the saved loss's own defaults give way. */

@@ -9,18 +9,20 @@ import type { Pair } from "../../../shared/records.ts";
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
 import { preparePairs, type TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
-import { needsScores } from "../../loss/settings.ts";
+import { isStepLoss, needsMargins, needsScores } from "../../loss/settings.ts";
 import { rewardModelKey } from "../../reward/reward-model.ts";
 import { openScoreCache } from "../../reward/scoring/score-cache.ts";
-import { hasGivenScores, scorePairs } from "../../reward/scoring/score-pairs.ts";
+import { hasGivenScores, hasGivenStepScores, scorePairs } from "../../reward/scoring/score-pairs.ts";
 import { loadScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
 import { hashModel } from "../../store/hash.ts";
 import type { Model } from "../../store/model-folder.ts";
+import { newlineTokenId } from "../rollout/prefix-ids.ts";
 import { interruptedScoring } from "../run/run-errors.ts";
 import type { TrainConfig } from "./config.ts";
 import { applyMarginMode, type MarginReport, reportMargins } from "./margins.ts";
 import type { ScoredPair } from "./pair-loss.ts";
-import { referenceLogps } from "./reference-logps.ts";
+import { referenceLogps, referenceTokenLogps } from "./reference-logps.ts";
+import { creditOfTokens, type StepScores, skippedTokens } from "./token-credit.ts";
 
 export interface TrainingData {
   train: ScoredPair[];
@@ -42,6 +44,8 @@ export interface ScoringOptions {
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** Heard between two chunks of completions; those scored so far are kept. */
   signal?: AbortSignal | undefined;
+  /** Pairs to train on in place of those of `config.data`, which then only says where scores are kept. */
+  pairs?: readonly Pair[] | undefined;
 }
 
 /**
@@ -55,10 +59,14 @@ export async function loadTrainingData(
   options: ScoringOptions = {},
 ): Promise<TrainingData> {
   const dropped: Record<string, number> = {};
+  const limits = { ...config, sidesMayBeEqual: config.lossType === "sft" || config.lossType === "grpo" };
   const load = async (split: "train" | "eval"): Promise<TokenizedPair[]> => {
-    const loaded = await loadPairs(config.data, split);
+    const loaded =
+      options.pairs === undefined
+        ? await loadPairs(config.data, split)
+        : { pairs: split === "train" ? options.pairs : [], dropped: [] };
     for (const { reason } of loaded.dropped) dropped[reason] = (dropped[reason] ?? 0) + 1;
-    const prepared = preparePairs(loaded.pairs, tokenizer, config);
+    const prepared = preparePairs(loaded.pairs, tokenizer, limits);
     for (const [reason, count] of Object.entries(prepared.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count;
     return prepared.pairs;
   };
@@ -72,10 +80,16 @@ export async function loadTrainingData(
     });
   }
   const evaluation = await load("eval");
-  const isScored = needsScores(config);
-  const scored = isScored
+  const isScored = needsMargins(config);
+  const scored = needsScores(config)
     ? await scoreAll([...train, ...evaluation], config, rewardModelDir, options)
     : [...train, ...evaluation].map(withGivenScores);
+  const newline = newlineTokenId(tokenizer);
+  const creditOf = ({ stepScores, ...pair }: PairWithScores): Pick<ScoredPair, "credit"> => {
+    const { lossType } = config;
+    if (!isStepLoss(lossType) || stepScores === undefined) return {};
+    return { credit: creditOfTokens(pair, stepScores, { ...config, lossType, newline }) };
+  };
   const withMargins = (pairs: readonly PairWithScores[]): ScoredPair[] =>
     pairs.flatMap((pair) => {
       const margin = isScored ? applyMarginMode(marginOf(pair), config.marginMode) : 0;
@@ -84,7 +98,7 @@ export async function loadTrainingData(
           (dropped["margin not positive (margin_mode skip)"] ?? 0) + 1;
         return [];
       }
-      return [{ ...pair, margin }];
+      return [{ ...pair, margin, ...creditOf(pair) }];
     });
   const margins = isScored ? reportMargins(scored.slice(0, train.length).map(marginOf)) : undefined;
   const ready = withMargins(scored.slice(0, train.length));
@@ -97,9 +111,10 @@ export async function loadTrainingData(
     });
   }
   const hash = createHash("sha256")
-    .update(JSON.stringify(ready.map(({ pair, margin }) => [pair, margin])))
+    .update(JSON.stringify(ready.map(({ pair, margin, credit }) => (credit ? [pair, margin, credit] : [pair, margin]))))
     .digest("hex");
-  const judged = isScored ? ready.filter(({ pair }) => !hasGivenScores(pair)).length : 0;
+  const isGiven = isStepLoss(config.lossType) ? hasGivenStepScores : hasGivenScores;
+  const judged = needsScores(config) ? ready.filter(({ pair }) => !isGiven(pair)).length : 0;
   const evaluated = withMargins(scored.slice(train.length));
   return { train: ready, eval: evaluated, margins, dropped, judged, hash, referenceHash: null };
 }
@@ -114,8 +129,16 @@ export async function withReference(
   const modelHash = await hashModel(base.dir);
   const pairs = [...data.train, ...data.eval];
   const cacheDir = join(await folderOf(config.data), ".ref-logps");
-  const logps = await referenceLogps(pairs, { model: base.model, modelHash, cacheDir, ...options });
-  const referenced = pairs.map((pair, i) => ({ ...pair, reference: logps[i] }));
+  const reference = { model: base.model, modelHash, cacheDir, ...options };
+  const { lossType } = config;
+  const referenced = isStepLoss(lossType)
+    ? await referenceTokenLogps(
+        pairs.map((pair) => ({ ...pair, prefixLength: skippedTokens(pair, lossType) })),
+        reference,
+      ).then((logps) => pairs.map((pair, i) => ({ ...pair, tokenReference: logps[i] })))
+    : await referenceLogps(pairs, reference).then((logps) =>
+        pairs.map((pair, i) => ({ ...pair, reference: logps[i] })),
+      );
   return {
     ...data,
     train: referenced.slice(0, data.train.length),
@@ -124,7 +147,11 @@ export async function withReference(
   };
 }
 
-type PairWithScores = TokenizedPair & { chosenScore: number | undefined; rejectedScore: number | undefined };
+type PairWithScores = TokenizedPair & {
+  chosenScore: number | undefined;
+  rejectedScore: number | undefined;
+  stepScores?: StepScores | undefined;
+};
 
 function marginOf({ chosenScore, rejectedScore }: PairWithScores): number {
   return (chosenScore ?? Number.NaN) - (rejectedScore ?? Number.NaN);
@@ -152,7 +179,8 @@ async function scoreAll(
 ): Promise<PairWithScores[]> {
   const options = { context: config.judgeContext, aggregation: config.aggregation };
   const texts: Pair[] = pairs.map(({ pair }) => pair);
-  const needJudge = texts.some((pair) => !hasGivenScores(pair));
+  const isGiven = isStepLoss(config.lossType) ? hasGivenStepScores : hasGivenScores;
+  const needJudge = texts.some((pair) => !isGiven(pair));
   const judgeKey = needJudge ? await rewardModelKey(rewardModelDir, options) : "given";
   const cache = await openScoreCache(
     join(
@@ -167,10 +195,15 @@ async function scoreAll(
     cache,
     load: (completions) => loadScorer(rewardModelDir, scoringProcesses(completions), options),
     aggregation: config.aggregation,
+    needSteps: isStepLoss(config.lossType),
     onProgress: (done, total) => {
       onProgress?.(done, total);
       if (signal?.aborted && done < total) throw interruptedScoring(done, total);
     },
   });
-  return pairs.map((pair, i) => ({ ...pair, chosenScore: scores[i]?.chosen, rejectedScore: scores[i]?.rejected }));
+  return pairs.map((pair, i) => {
+    const { chosen, rejected, chosenSteps, rejectedSteps } = scores[i] ?? {};
+    const stepScores = chosenSteps && rejectedSteps && { chosen: chosenSteps, rejected: rejectedSteps };
+    return { ...pair, chosenScore: chosen, rejectedScore: rejected, stepScores };
+  });
 }

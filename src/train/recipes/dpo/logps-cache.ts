@@ -5,11 +5,14 @@ import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 
-const lineSchema = z.object({ key: z.string(), logp: z.number() });
+/** Sums are kept as numbers, log-probs by token as lists. */
+const lineSchema = z.object({ key: z.string(), logp: z.union([z.number(), z.array(z.number())]) });
+
+type Kept = number | number[];
 
 export interface LogpsCache {
-  get(key: string): number | undefined;
-  put(entries: readonly { key: string; logp: number }[]): Promise<void>;
+  get(key: string): Kept | undefined;
+  put(entries: readonly { key: string; logp: Kept }[]): Promise<void>;
 }
 
 /** Opens (or starts) the cache file. */
@@ -18,7 +21,7 @@ export async function openLogpsCache(path: string): Promise<LogpsCache> {
     if (error.code === "ENOENT") return "";
     throw error;
   });
-  const known = new Map<string, number>();
+  const known = new Map<string, Kept>();
   for (const line of text.split("\n")) {
     if (line === "") continue;
     try {

@@ -4,13 +4,15 @@ import type { T5Config } from "../../../shared/t5-config.ts";
 import type { TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
 import type { Sides } from "../../loss/log-ratios.ts";
 import { type PairBatch, preferenceLoss, sideLogRatios } from "../../loss/preference-loss.ts";
-import type { LossSettings } from "../../loss/settings.ts";
+import { isStepLoss, type LossSettings } from "../../loss/settings.ts";
 import { padRows } from "../../model/batch.ts";
 import { completionLogps } from "../../model/logps.ts";
 import type { Parameters } from "../../model/parameters.ts";
 import type { ForwardOptions } from "../../model/t5.ts";
 import { type Tensor, type Tensor1D, tf } from "../../tensorflow/tensorflow.ts";
 import { type PairFigures, sum } from "./figures.ts";
+import { type CreditedPair, stepLoss } from "./step-loss.ts";
+import { type BySide, skippedTokens } from "./token-credit.ts";
 
 /** A pair ready for the loss. */
 export interface ScoredPair extends TokenizedPair {
@@ -21,6 +23,9 @@ export interface ScoredPair extends TokenizedPair {
   margin: number;
   /** Sums of log-probs under the frozen start; undefined without a reference. */
   reference?: { chosen: number; rejected: number } | undefined;
+  /** For the losses of single steps: what each token counts, and its log-prob under the frozen start. */
+  credit?: BySide<number[]> | undefined;
+  tokenReference?: BySide<number[]> | undefined;
 }
 
 /** Distinct prompts in order of appearance, and for each pair which of them is its own. */
@@ -48,25 +53,16 @@ export function pairLoss(
   const { rows, rowOf } = distinctPrompts(pairs);
   const labels = pairs.map((pair) => pair.chosenIds);
   if (!chosenOnly) labels.push(...pairs.map((pair) => pair.rejectedIds));
-  const skipped = pairs.map((pair) => pair.prefixLength);
-  const { sequenceLogps } = completionLogps(p, config, padRows(rows, config.padTokenId), labels, {
+  const { lossType } = settings;
+  const skipped = pairs.map((pair) => (isStepLoss(lossType) ? skippedTokens(pair, lossType) : pair.prefixLength));
+  const { sequenceLogps, tokenLogps } = completionLogps(p, config, padRows(rows, config.padTokenId), labels, {
     ...(rows.length < count && { promptRows: chosenOnly ? rowOf : [...rowOf, ...rowOf] }),
     skip: chosenOnly ? skipped : [...skipped, ...skipped],
     gradientCheckpointing: options.gradientCheckpointing,
   });
-  const chosen = tf.slice(sequenceLogps, 0, count) as Tensor1D;
-  // chosenOnly: the loss reads the chosen side alone, whatever stands for the other
-  const rejected = chosenOnly ? chosen : (tf.slice(sequenceLogps, count, count) as Tensor1D);
-  const batch: PairBatch = {
-    policy: { chosen, rejected },
-    reference: referenceOf(pairs, settings),
-    lengths: {
-      chosen: tf.tensor1d(pairs.map((pair) => pair.chosenIds.length - pair.prefixLength)),
-      rejected: tf.tensor1d(pairs.map((pair) => pair.rejectedIds.length - pair.prefixLength)),
-    },
-    scoreMargins: tf.tensor1d(pairs.map((pair) => pair.margin)),
-  };
-  const { loss, nll } = preferenceLoss(batch, settings);
+  const { loss, nll, batch } = isStepLoss(lossType)
+    ? stepLoss(tokenLogps, pairs.map(creditedPair), settings)
+    : wholeLoss(sequenceLogps, pairs, options);
   const promptTokens = sum(pairs.map((pair) => pair.promptIds.length));
   return {
     loss,
@@ -81,6 +77,33 @@ export function pairLoss(
       nll: nll === undefined ? 0 : (nll.dataSync()[0] ?? Number.NaN) * count,
     },
   };
+}
+
+function creditedPair({ credit, tokenReference }: ScoredPair): CreditedPair {
+  if (credit === undefined) throw new TypeError("pairLoss: a loss of single steps needs the credit of each token");
+  return { credit, reference: tokenReference };
+}
+
+/** The loss of whole completions, from their summed log-probs. */
+function wholeLoss(
+  sequenceLogps: Tensor1D,
+  pairs: readonly ScoredPair[],
+  { loss: settings, chosenOnly }: { loss: LossSettings; chosenOnly: boolean },
+): { loss: Tensor; nll: Tensor | undefined; batch: PairBatch } {
+  const count = pairs.length;
+  const chosen = tf.slice(sequenceLogps, 0, count) as Tensor1D;
+  // chosenOnly: the loss reads the chosen side alone, whatever stands for the other
+  const rejected = chosenOnly ? chosen : (tf.slice(sequenceLogps, count, count) as Tensor1D);
+  const batch: PairBatch = {
+    policy: { chosen, rejected },
+    reference: referenceOf(pairs, settings),
+    lengths: {
+      chosen: tf.tensor1d(pairs.map((pair) => pair.chosenIds.length - pair.prefixLength)),
+      rejected: tf.tensor1d(pairs.map((pair) => pair.rejectedIds.length - pair.prefixLength)),
+    },
+    scoreMargins: tf.tensor1d(pairs.map((pair) => pair.margin)),
+  };
+  return { ...preferenceLoss(batch, settings), batch };
 }
 
 function referenceOf(pairs: readonly ScoredPair[], settings: LossSettings): Sides | undefined {
@@ -117,8 +140,8 @@ function scoreFigures(pairs: readonly ScoredPair[]): Pick<PairFigures, "scored" 
 type RewardFigures = Pick<PairFigures, "referenced" | "chosenRewards" | "rejectedRewards" | "rewardsPreferred">;
 
 /** Implicit rewards, beta times log(policy / reference), as TRL logs them. */
-function rewardFigures(batch: PairBatch, settings: LossSettings): RewardFigures {
-  if (batch.reference === undefined)
+function rewardFigures(batch: PairBatch | undefined, settings: LossSettings): RewardFigures {
+  if (batch?.reference === undefined)
     return { referenced: 0, chosenRewards: 0, rejectedRewards: 0, rewardsPreferred: 0 };
   const ratios = sideLogRatios(batch, settings);
   const chosen = Array.from(ratios.chosen.dataSync(), (ratio) => settings.beta * ratio);

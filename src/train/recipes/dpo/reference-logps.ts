@@ -22,22 +22,48 @@ interface Completion {
   prefixLength: number;
 }
 
+export interface ReferenceOptions {
+  model: Model;
+  /** Names the weights of `model`. */
+  modelHash: string;
+  /** Folder of the values that are kept. */
+  cacheDir: string;
+  onProgress?: ((done: number, total: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /**
- * Sums of log-probs of both completions of every pair, in the order of the pairs. `modelHash` names the weights of `model`, `cacheDir`
- * is the folder of cached values. Throws the signal's reason when it is aborted; what was computed by then is kept.
+ * Sums of log-probs of both completions of every pair, in the order of the pairs. Throws the signal's reason when it is aborted; what was
+ * computed by then is kept.
  */
 export async function referenceLogps(
   pairs: readonly TokenizedPair[],
-  options: {
-    model: Model;
-    modelHash: string;
-    cacheDir: string;
-    onProgress?: ((done: number, total: number) => void) | undefined;
-    signal?: AbortSignal | undefined;
-  },
+  options: ReferenceOptions,
 ): Promise<{ chosen: number; rejected: number }[]> {
-  const { model, modelHash, cacheDir, onProgress, signal } = options;
-  const cache = await openLogpsCache(join(cacheDir, `${modelHash.slice(0, 16)}.jsonl`));
+  const logps = await keptLogps(pairs, options, `${options.modelHash.slice(0, 16)}.jsonl`);
+  const sumOf = (kept: number | number[] | undefined): number => (typeof kept === "number" ? kept : Number.NaN);
+  return logps.map(({ chosen, rejected }) => ({ chosen: sumOf(chosen), rejected: sumOf(rejected) }));
+}
+
+/** The same by token, from each pair's `prefixLength` on: for losses in which every step has its own weight. */
+export async function referenceTokenLogps(
+  pairs: readonly TokenizedPair[],
+  options: ReferenceOptions,
+): Promise<{ chosen: number[]; rejected: number[] }[]> {
+  const logps = await keptLogps(pairs, options, `${options.modelHash.slice(0, 16)}.tokens.jsonl`);
+  const listOf = (kept: number | number[] | undefined): number[] => (Array.isArray(kept) ? kept : []);
+  return logps.map(({ chosen, rejected }) => ({ chosen: listOf(chosen), rejected: listOf(rejected) }));
+}
+
+type Kept = number | number[] | undefined;
+
+async function keptLogps(
+  pairs: readonly TokenizedPair[],
+  { model, modelHash, cacheDir, onProgress, signal }: ReferenceOptions,
+  file: string,
+): Promise<{ chosen: Kept; rejected: Kept }[]> {
+  const byToken = file.endsWith(".tokens.jsonl");
+  const cache = await openLogpsCache(join(cacheDir, file));
   const sides = pairs.map((pair) => ({
     chosen: completionOf(pair, pair.chosenIds, modelHash),
     rejected: completionOf(pair, pair.rejectedIds, modelHash),
@@ -47,12 +73,11 @@ export async function referenceLogps(
   for (const [done, batch] of missing.entries()) {
     await turnOfEventLoop();
     signal?.throwIfAborted();
-    const logps = batchLogps(model, batch);
+    const logps = byToken ? batchTokenLogps(model, batch) : batchLogps(model, batch);
     await cache.put(batch.map(({ key }, i) => ({ key, logp: logps[i] ?? Number.NaN })));
     onProgress?.(done + 1, missing.length);
   }
-  const logpOf = ({ key }: Completion): number => cache.get(key) ?? Number.NaN;
-  return sides.map(({ chosen, rejected }) => ({ chosen: logpOf(chosen), rejected: logpOf(rejected) }));
+  return sides.map(({ chosen, rejected }) => ({ chosen: cache.get(chosen.key), rejected: cache.get(rejected.key) }));
 }
 
 function completionOf(pair: TokenizedPair, ids: number[], modelHash: string): Completion {
@@ -80,14 +105,23 @@ function cutBatches(completions: readonly Completion[]): Completion[][] {
   return batches;
 }
 
-function batchLogps({ parameters, config }: Model, batch: readonly Completion[]): number[] {
-  return tf.tidy(() => {
-    const { rows, rowOf } = distinctPrompts(batch);
-    const labels = batch.map(({ ids }) => ids);
-    const skip = batch.map(({ prefixLength }) => prefixLength);
-    const prompts = padRows(rows, config.padTokenId);
-    return [
-      ...completionLogps(parameters, config, prompts, labels, { promptRows: rowOf, skip }).sequenceLogps.dataSync(),
-    ];
+function logpsOf({ parameters, config }: Model, batch: readonly Completion[]): ReturnType<typeof completionLogps> {
+  const { rows, rowOf } = distinctPrompts(batch);
+  const labels = batch.map(({ ids }) => ids);
+  const skip = batch.map(({ prefixLength }) => prefixLength);
+  return completionLogps(parameters, config, padRows(rows, config.padTokenId), labels, { promptRows: rowOf, skip });
+}
+
+function batchLogps(model: Model, batch: readonly Completion[]): number[] {
+  return tf.tidy(() => [...logpsOf(model, batch).sequenceLogps.dataSync()]);
+}
+
+function batchTokenLogps(model: Model, batch: readonly Completion[]): number[][] {
+  const flat = tf.tidy(() => [...logpsOf(model, batch).tokenLogps.dataSync()]);
+  let next = 0;
+  return batch.map(({ ids, prefixLength }) => {
+    const start = next;
+    next += ids.length - prefixLength;
+    return flat.slice(start, next);
   });
 }

@@ -12,11 +12,19 @@ import type { Scorer } from "./scoring-processes.ts";
 export interface PairScores {
   chosen: number;
   rejected: number;
+  /** One a step, those of a prefix left out; undefined where a pair brought aggregates alone. */
+  chosenSteps?: number[] | undefined;
+  rejectedSteps?: number[] | undefined;
 }
 
 /** Whether a pair brings its own scores. */
 export function hasGivenScores(pair: Pair): boolean {
   return pair.chosen_score !== undefined && pair.rejected_score !== undefined;
+}
+
+/** Whether a pair brings the scores of its steps. */
+export function hasGivenStepScores(pair: Pair): boolean {
+  return pair.chosen_step_scores !== undefined && pair.rejected_step_scores !== undefined;
 }
 
 /** Scores in the order of the pairs. `load` is called only when something is not in the cache, with the number of such completions. */
@@ -25,15 +33,18 @@ export async function scorePairs(options: {
   cache: ScoreCache;
   load: (completions: number) => Promise<Scorer>;
   aggregation: Aggregation;
+  /** true: a pair that brings aggregates alone is scored all the same. */
+  needSteps?: boolean;
   onProgress?: (done: number, total: number) => void;
 }): Promise<PairScores[]> {
-  const { pairs, cache, aggregation } = options;
+  const { pairs, cache, aggregation, needSteps = false } = options;
   const whole = ({ prompt, prefix }: Pair, completion: string): Completion => ({
     prompt,
     completion: prefix === undefined ? completion : `${prefix}\n${completion}`,
   });
+  const isGiven = needSteps ? hasGivenStepScores : hasGivenScores;
   const sides = (pair: Pair): Completion[] =>
-    hasGivenScores(pair) ? [] : [whole(pair, pair.chosen), whole(pair, pair.rejected)];
+    isGiven(pair) ? [] : [whole(pair, pair.chosen), whole(pair, pair.rejected)];
   const missing = distinct(pairs.flatMap(sides)).filter((completion) => cache.get(completion) === undefined);
   if (missing.length > 0) {
     const scorer = await options.load(missing.length);
@@ -48,14 +59,25 @@ export async function scorePairs(options: {
       scorer.dispose();
     }
   }
-  const scoreOf = (completion: Completion, given: number): number =>
-    aggregateScores((cache.get(completion) ?? []).slice(given), aggregation);
+  const aggregate = (scores: readonly number[] | undefined): number => aggregateScores(scores ?? [], aggregation);
   return pairs.map((pair) => {
     const [chosen, rejected] = sides(pair);
-    if (chosen === undefined || rejected === undefined)
-      return { chosen: pair.chosen_score ?? 0, rejected: pair.rejected_score ?? 0 };
+    if (chosen === undefined || rejected === undefined) {
+      const { chosen_step_scores: chosenSteps, rejected_step_scores: rejectedSteps } = pair;
+      return {
+        chosen: pair.chosen_score ?? aggregate(chosenSteps),
+        rejected: pair.rejected_score ?? aggregate(rejectedSteps),
+        chosenSteps,
+        rejectedSteps,
+      };
+    }
     const given = splitSteps(pair.prefix ?? "").length;
-    return { chosen: scoreOf(chosen, given), rejected: scoreOf(rejected, given) };
+    const chosenSteps = (cache.get(chosen) ?? []).slice(given);
+    const rejectedSteps = (cache.get(rejected) ?? []).slice(given);
+    const scores = { chosen: aggregate(chosenSteps), rejected: aggregate(rejectedSteps) };
+    return hasGivenScores(pair)
+      ? { chosen: pair.chosen_score ?? 0, rejected: pair.rejected_score ?? 0, chosenSteps, rejectedSteps }
+      : { ...scores, chosenSteps, rejectedSteps };
   });
 }
 

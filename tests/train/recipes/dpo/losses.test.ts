@@ -27,8 +27,13 @@ test.each<TrainSettings>([
   { lossType: "robust", labelSmoothing: 0.1 },
   { lossType: "simpo" },
   { lossType: "sft" },
+  { lossType: "full_step" },
+  { lossType: "first_error" },
+  { lossType: "grpo" },
 ])("falls on the pairs that it trains on: %j", async (settings) => {
-  const config = run.config(Object.values(settings).join("-"), { ...settings, numTrainEpochs: 4, saveSteps: 1000 });
+  // data of their own: scores and log-probs by token are kept beside them
+  const own = await createTinyRun(join(run.dir, `of-${Object.values(settings).join("-")}`));
+  const config = own.config("out", { ...settings, numTrainEpochs: 4, saveSteps: 1000 });
   await trainStepwiseDpo(config, { exportOnnx: false });
   const losses = (await readMetrics(config.outputDir)).flatMap((line) => line.loss ?? []);
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -76,6 +81,24 @@ describe("DPO with its frozen reference", () => {
     await trainStepwiseDpo(run.config("memory", { lossType: "sigmoid", maxSteps: 2 }), { exportOnnx: false });
     expect(tf.memory().numTensors).toBe(before);
   });
+});
+
+test("a loss of single steps asks for their scores where pairs bring aggregates alone, and is resumed on the same curve", async () => {
+  const settings: TrainSettings = { lossType: "first_error" };
+  const own = await createTinyRun(join(run.dir, "first-error"));
+  const straight = own.config("straight", settings);
+  const { data } = await trainStepwiseDpo(straight, { exportOnnx: false });
+  expect(data.judged).toBe(6);
+  // two tokens a line at least, all of them with a credit of 0 or 1
+  for (const { credit, rejectedIds } of data.train) {
+    expect(credit?.rejected).toHaveLength(rejectedIds.length);
+    expect(new Set(credit?.rejected)).toEqual(new Set([0, 1]));
+  }
+  const config = own.config("resumed", settings);
+  const stopped = trainStepwiseDpo(config, { exportOnnx: false, signal: stopAfter(config.outputDir, 2) });
+  await expect(stopped).rejects.toThrow("stopped after step 2");
+  await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
+  expect((await weights(config.outputDir)).equals(await weights(straight.outputDir))).toBe(true);
 });
 
 test("a loss that needs no scores asks no reward model, and says so", async () => {
