@@ -3,6 +3,7 @@
 
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { batchRoutes } from "./batch/routes.ts";
 import { type Accounts, createAccounts } from "./http/accounts.ts";
 import { admit } from "./http/admit.ts";
 import type { AppDeps, AppEnv } from "./http/app-env.ts";
@@ -95,6 +96,7 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
       c.json(await rerankResult(deps, c.req.valid("json"), callOf(c))),
     );
   }
+  app.route("/", batchRoutes(deps));
   refuseOtherMethods(app);
   return app;
 }
@@ -121,7 +123,7 @@ function allowOrigins(origins: string) {
   const list = origins.split(",").map((origin) => origin.trim());
   return cors({
     origin: list.includes("*") ? "*" : list,
-    allowMethods: ["GET", "POST"],
+    allowMethods: ["GET", "POST", "DELETE"],
     allowHeaders: ["authorization", "content-type", "x-request-id"],
     exposeHeaders: ["x-request-id", "retry-after"],
     maxAge: 86_400,

@@ -5,6 +5,7 @@ import { AGGREGATIONS } from "../shared/aggregate.ts";
 import { InputError } from "../shared/errors.ts";
 import { DTYPES } from "../shared/onnx-names.ts";
 import { JUDGE_CONTEXTS } from "../shared/prompts.ts";
+import type { BatchBindings } from "./batch/platform.ts";
 import { type ApiKey, namedKeysSchema, singleKeySchema } from "./http/api-keys.ts";
 import type { AssetsBinding, BucketBinding, FileStreams, ModelStore } from "./model-store.ts";
 
@@ -14,7 +15,7 @@ export interface RateLimitBinding {
 }
 
 /** What workerd passes to fetch(); every variable is a string. */
-export interface Env {
+export interface Env extends Partial<BatchBindings> {
   ASSETS?: AssetsBinding;
   MODELS?: BucketBinding;
   /** A service that answers GET with model files, as ASSETS does; the local worker binds one for files too large for assets. */
@@ -30,6 +31,7 @@ export interface Env {
   MAX_WAITING?: string;
   REQUESTS_PER_MINUTE?: string;
   TOKENS_PER_MINUTE?: string;
+  BATCH_STEP_MS?: string;
   STEPWISE_API_KEY?: string;
   STEPWISE_API_KEYS?: string;
 }
@@ -51,6 +53,8 @@ const settingsSchema = z.object({
   /** Of each caller, unless its key says otherwise; 0 is no limit. */
   REQUESTS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
   TOKENS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
+  /** How long a step of a batch begins further records. */
+  BATCH_STEP_MS: z.coerce.number().int().positive().max(20_000).default(10_000),
   STEPWISE_API_KEY: singleKeySchema.optional(),
   STEPWISE_API_KEYS: namedKeysSchema.optional(),
 });

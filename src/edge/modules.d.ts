@@ -3,3 +3,29 @@ declare module "*.wasm" {
   const module: WebAssembly.Module;
   export default module;
 }
+
+// The classes that the platform calls. https://developers.cloudflare.com/workers/runtime-apis/rpc/
+declare module "cloudflare:workers" {
+  interface DurableObjectContext {
+    storage: {
+      sql: import("./batch/ledger-tables.ts").Sql;
+      getAlarm(): Promise<number | null>;
+      setAlarm(at: number): Promise<void>;
+    };
+    waitUntil(work: Promise<unknown>): void;
+  }
+  export abstract class DurableObject<E> {
+    protected ctx: DurableObjectContext;
+    protected env: E;
+    constructor(ctx: DurableObjectContext, env: E);
+    alarm?(): Promise<void>;
+  }
+  export abstract class WorkflowEntrypoint<E, P> {
+    protected ctx: { waitUntil(work: Promise<unknown>): void };
+    protected env: E;
+    abstract run(
+      event: Readonly<{ payload: P; instanceId: string }>,
+      step: import("./batch/platform.ts").WorkflowStep,
+    ): Promise<unknown>;
+  }
+}

@@ -1,13 +1,12 @@
-// What workerd runs: bindings in, one app and one engine for the life of the isolate.
+// What workerd runs: bindings in, one app and one engine for the life of the isolate; and the classes that batches need, where they are
+// bound.
 
-import { InputError } from "../shared/errors.ts";
-import { type App, createApp } from "./app.ts";
-import { createEngine } from "./engine/engine.ts";
-import { type Env, parseSettings } from "./env.ts";
+import type { Env } from "./env.ts";
 import { misconfigured } from "./http/errors.ts";
-import { createMetrics } from "./http/metrics.ts";
-import { createAssetStore, createBucketStore, type ModelStore } from "./model-store.ts";
-import { ortRuntime } from "./ort.ts";
+import { isolateOf } from "./isolate.ts";
+
+export { BatchLedger } from "./batch/ledger.ts";
+export { BatchJob, BatchShard } from "./batch/workflows.ts";
 
 interface ExecutionContext {
   waitUntil(promise: Promise<unknown>): void;
@@ -15,44 +14,11 @@ interface ExecutionContext {
   props: unknown;
 }
 
-let app: App | undefined;
-
-function storeOf(env: Env): ModelStore {
-  if (env.MODELS !== undefined) return createBucketStore(env.MODELS);
-  const files = env.MODEL_FILES ?? env.ASSETS;
-  if (files !== undefined) return createAssetStore(files);
-  throw new InputError({
-    code: "no_models",
-    what: "neither ASSETS nor MODELS is bound",
-    where: "wrangler.toml",
-    fix: "Bind a directory of static assets as ASSETS, or an R2 bucket as MODELS.",
-  });
-}
-
-function buildApp(env: Env): App {
-  const settings = parseSettings(env);
-  const engine = createEngine({
-    store: storeOf(env),
-    runtime: ortRuntime,
-    policy: settings.POLICY_MODEL,
-    reward: settings.REWARD_MODEL,
-    dtype: settings.DTYPE,
-    maxWaiting: settings.MAX_WAITING,
-  });
-  return createApp({
-    engine,
-    settings,
-    metrics: createMetrics(settings.keys.map(({ name }) => name)),
-    pages: env.ASSETS === undefined ? undefined : createAssetStore(env.ASSETS),
-    rateLimiter: env.RATE_LIMITER,
-    log: (line) => console.log(line),
-  });
-}
-
 export default {
   async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+    let app: ReturnType<typeof isolateOf>["app"];
     try {
-      app ??= buildApp(env);
+      ({ app } = isolateOf(env));
     } catch (error) {
       return misconfigured(error);
     }

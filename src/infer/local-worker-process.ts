@@ -4,6 +4,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { unstable_startWorker } from "wrangler";
+import { BATCH_BINDINGS, BATCH_MIGRATIONS } from "./batch-bindings.ts";
 import { requestSchema, type StartRequest } from "./local-worker-protocol.ts";
 
 async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof unstable_startWorker>>> {
@@ -15,13 +16,15 @@ async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof u
       ...Object.fromEntries(
         Object.entries(request.vars).map(([name, value]) => [name, { type: "plain_text" as const, value }]),
       ),
+      ...(request.batchDir !== undefined && BATCH_BINDINGS),
       ...(request.serveFiles && { MODEL_FILES: { type: "fetcher" as const, fetcher: fileServer(request.assetsDir) } }),
     },
+    ...(request.batchDir !== undefined && { migrations: [...BATCH_MIGRATIONS] }),
     sendMetrics: false,
     dev: {
       server: { hostname: "127.0.0.1", port: request.port },
       inspector: false,
-      persist: false,
+      persist: request.batchDir ?? false,
       watch: request.watch,
       logLevel: "log",
     },

@@ -15,6 +15,8 @@ export const requestSchema = z.object({
   port: z.number(),
   vars: z.record(z.string(), z.string()),
   watch: z.boolean(),
+  /** Where batches keep their state; absent: there are none. */
+  batchDir: z.string().optional(),
   /** The assets directory is this worker's own: it goes when the worker goes. */
   removeAssets: z.boolean(),
 });

@@ -38,6 +38,8 @@ export interface LocalWorkerOptions {
   watch?: boolean | undefined;
   /** Also serve the playground at `/`, built if need be. */
   playground?: boolean | undefined;
+  /** Switches batches on; their files and state lie in this folder and outlive the worker. */
+  batchDir?: string | undefined;
 }
 
 export interface LocalWorker {
@@ -107,6 +109,7 @@ export async function startOnAssets(
     port,
     vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
     watch,
+    ...(options.batchDir !== undefined && { batchDir: options.batchDir }),
     removeAssets: options.removeAssets ?? false,
   };
   try {

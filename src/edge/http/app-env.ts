@@ -1,6 +1,7 @@
 // What the app is made of, and what its middleware leaves for the handlers.
 
 import type { Context } from "hono";
+import type { BatchBindings } from "../batch/platform.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PageFiles, RateLimitBinding, Settings } from "../env.ts";
 import type { Accounts } from "./accounts.ts";
@@ -16,6 +17,8 @@ export interface AppDeps {
   addressOf?: ((c: Context) => string | undefined) | undefined;
   /** Files of the pages, by their path; absent: there are no pages. */
   pages?: PageFiles | undefined;
+  /** Where files and batches are kept and run; absent: there are no batches. */
+  batches?: BatchBindings | undefined;
   /** Takes one JSON line a request, and one a fault; no user's text in it. */
   log: (line: string) => void;
 }

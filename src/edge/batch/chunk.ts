@@ -1,0 +1,192 @@
+// One step of a shard: the records that fit into the step's time, answered and written as one object. The object's name is that of its
+// first record and it is written only where it is not there: whichever run of a step comes first counts, and a step that runs again finds
+// what was done.
+
+import { ArtifactError, CapacityError } from "../../shared/errors.ts";
+import type { AppDeps } from "../http/app-env.ts";
+import type { BatchRecord, Chunk } from "./ledger-api.ts";
+import { chunkKey, requestId } from "./names.ts";
+import { type BatchBindings, ledgerOf, type ShardParams, type StoredHead } from "./platform.ts";
+import { type InputRecord, readRecords } from "./read-records.ts";
+import { type RecordAnswer, runRecord } from "./run-record.ts";
+
+/** What a step needs beside its bindings. */
+export interface ChunkDeps {
+  deps: AppDeps;
+  bindings: BatchBindings;
+  /** No record is begun after so long. */
+  stepMs: number;
+}
+
+/** Where a shard stands: the next record, and its byte in the input. */
+export interface Position {
+  record: number;
+  byte: number;
+}
+
+const MAX_RECORDS = 1_024;
+const MAX_OUTPUT_BYTES = 4 * 2 ** 20;
+/** Records that a step has begun and not finished. */
+const AT_ONCE = 16;
+/** A step that was cut off so often has one record only; one that still is cut off gives its record up. */
+const TRIES_TOGETHER = 4;
+const TRIES_ALONE = 8;
+
+/** Does a step's work. Throws what the workflow shall try again: a bucket that does not answer, models that cannot be opened. */
+export async function runChunk(
+  { deps, bindings, stepMs }: ChunkDeps,
+  shard: ShardParams,
+  at: Position,
+): Promise<Position & { control: "run" | "pause" | "cancel" }> {
+  const ledger = ledgerOf(bindings, shard.owner);
+  const key = chunkKey(shard.batch, at.record);
+  const told = async (head: StoredHead) => {
+    const chunk = chunkOf(at.record, head);
+    await ledger.done(shard.batch, shard.shard, chunk);
+    return { record: chunk.last, byte: chunk.byte, control: "run" as const };
+  };
+  const before = await bindings.BATCH_FILES.head(key);
+  if (before !== null) return told(before);
+
+  const { control, tries, batch } = await ledger.begin(shard.batch, shard.shard, at.record);
+  if (control === "pause" || control === "cancel") return { ...at, control };
+  const limit = Math.min(shard.last - at.record, tries > TRIES_TOGETHER ? 1 : MAX_RECORDS);
+  const maxLineBytes = deps.settings.MAX_BODY_BYTES;
+  const range = { from: at.byte, to: shard.to, maxLineBytes, limit };
+  const records = await readRecords(bindings.BATCH_FILES, batch.inputKey, range);
+  if (records.length === 0) throw new Error("the input ends before its last record");
+  const start = Date.now();
+  const given = tries > TRIES_ALONE ? NEVER_ENDS : GIVEN_UP[control];
+  const lines =
+    given === undefined
+      ? await runRecords(deps, records, { batch, shard, at, stepMs })
+      : records.map((record, index) => lineOf(idOf(record, at.record + index), { error: given }));
+  const last = records[lines.length - 1];
+  if (last === undefined) throw new Error("no record was answered");
+  const output = textOf(lines.filter(({ isError }) => !isError));
+  const error = textOf(lines.filter(({ isError }) => isError));
+  const metadata = {
+    last: at.record + lines.length,
+    byte: last.to,
+    output: output.length,
+    completed: lines.filter(({ isError }) => !isError).length,
+    tokens: lines.reduce((sum, { tokens }) => sum + tokens, 0),
+    ms: Date.now() - start,
+  };
+  const bytes = new Uint8Array(output.length + error.length);
+  bytes.set(output);
+  bytes.set(error, output.length);
+  const customMetadata = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, String(value)]));
+  const written = await bindings.BATCH_FILES.put(key, bytes, { customMetadata, onlyIf: { etagDoesNotMatch: "*" } });
+  const head = written === null ? await bindings.BATCH_FILES.head(key) : { size: bytes.length, customMetadata };
+  if (head === null) throw new Error("a finished chunk is not in the bucket");
+  return told(head);
+}
+
+interface Reason {
+  code: string;
+  message: string;
+}
+
+const GIVEN_UP: Record<"run" | "expire" | "capped", Reason | undefined> = {
+  run: undefined,
+  expire: {
+    code: "batch_expired",
+    message: "This request could not be executed before the completion window expired.",
+  },
+  capped: { code: "token_limit_reached", message: "The batch's `max_total_tokens` were used up before this request." },
+};
+const NEVER_ENDS: Reason = {
+  code: "request_never_ended",
+  message: `The worker ended ${TRIES_ALONE} times while it worked on this request.`,
+};
+
+interface ResultLine {
+  text: string;
+  isError: boolean;
+  tokens: number;
+}
+
+/** Answers the records from the first on while there is time; the results are those of the first so many. */
+async function runRecords(
+  deps: AppDeps,
+  records: readonly InputRecord[],
+  { batch, shard, at, stepMs }: { batch: BatchRecord; shard: ShardParams; at: Position; stepMs: number },
+): Promise<ResultLine[]> {
+  const start = Date.now();
+  await deps.engine.load();
+  const lines: ResultLine[] = [];
+  let failure: { error: unknown } | undefined;
+  let bytes = 0;
+  const rest = records.entries();
+  const runRest = async (): Promise<void> => {
+    for (const [index, record] of rest) {
+      const number = at.record + index;
+      const id = idOf(record, number);
+      const job = {
+        line: record.line,
+        id,
+        requestId: requestId(shard.batch, number),
+        owner: shard.owner,
+        parameters: batch.parameters,
+      };
+      try {
+        const line = lineOf(id, { requestId: job.requestId, answer: await runRecord(deps, job) });
+        lines[index] = line;
+        bytes += line.text.length;
+      } catch (error) {
+        failure ??= { error };
+      }
+      if (failure !== undefined || Date.now() - start > stepMs || bytes > MAX_OUTPUT_BYTES) return;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, records.length) }, runRest));
+  const gap = records.findIndex((_, index) => lines[index] === undefined);
+  const whole = gap < 0 ? lines : lines.slice(0, gap);
+  if (whole.length === 0 && failure !== undefined) throw asPlain(failure.error);
+  return whole;
+}
+
+/** What keeps every request from being answered, in words that the platform keeps. */
+function asPlain(error: unknown): Error {
+  if (error instanceof ArtifactError || error instanceof CapacityError) return new Error(error.message);
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function idOf({ line }: InputRecord, number: number): string {
+  return line.customId ?? `record-${number}`;
+}
+
+function lineOf(id: string, result: { requestId: string; answer: RecordAnswer } | { error: Reason }): ResultLine {
+  if ("error" in result) {
+    const text = JSON.stringify({ id: null, custom_id: id, response: null, error: result.error });
+    return { text, isError: true, tokens: 0 };
+  }
+  const { requestId: request, answer } = result;
+  const response = { status_code: answer.status, request_id: request, body: answer.body };
+  const text = JSON.stringify({ id: request, custom_id: id, response, error: null });
+  return { text, isError: answer.status !== 200, tokens: answer.tokens };
+}
+
+function textOf(lines: readonly ResultLine[]): Uint8Array {
+  return new TextEncoder().encode(lines.map(({ text }) => `${text}\n`).join(""));
+}
+
+/** What an object tells of itself. */
+function chunkOf(first: number, { size, customMetadata = {} }: StoredHead): Chunk {
+  const number = (name: string): number => Number(customMetadata[name]);
+  const last = number("last");
+  const outputBytes = number("output");
+  const completed = number("completed");
+  return {
+    first,
+    last,
+    byte: number("byte"),
+    outputBytes,
+    errorBytes: size - outputBytes,
+    completed,
+    failed: last - first - completed,
+    tokens: number("tokens"),
+    ms: number("ms"),
+  };
+}

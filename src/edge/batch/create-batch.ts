@@ -1,0 +1,82 @@
+// POST /v1/batches: what may be asked, and what it becomes. https://platform.openai.com/docs/api-reference/batch/create
+
+import { z } from "zod";
+import { AGGREGATIONS } from "../../shared/aggregate.ts";
+import { ENDPOINTS, PAIRS_ENDPOINT } from "./input-line.ts";
+import type { BatchRecord, FileRecord, LineError } from "./ledger-api.ts";
+import { newId, resultFileId } from "./names.ts";
+
+const SECONDS = { m: 60, h: 3_600, d: 86_400 };
+const MAX_WINDOW_S = 30 * SECONDS.d;
+const MAX_SHARDS_AT_ONCE = 50;
+
+const windowText = z
+  .string()
+  .regex(/^[1-9]\d{0,3}[mhd]$/, "must be a time such as 24h, 30m or 7d")
+  .refine((text) => windowSeconds(text) <= MAX_WINDOW_S, "must be at most 30d");
+
+export const createBatchSchema = z.strictObject({
+  input_file_id: z.string().min(1).max(100),
+  endpoint: z.enum([...ENDPOINTS, PAIRS_ENDPOINT]),
+  completion_window: windowText,
+  metadata: z
+    .record(z.string().max(64), z.string().max(512))
+    .refine((entries) => Object.keys(entries).length <= 16, "has more than 16 entries")
+    .nullish(),
+  concurrency: z.int().positive().max(MAX_SHARDS_AT_ONCE).nullish().describe("Shards worked on at a time."),
+  max_total_tokens: z.int().positive().nullish().describe("No request is begun after so many tokens."),
+  max_new_tokens: z.int().positive().nullish().describe("Of pairs: as for POST /generate."),
+  aggregation: z.enum(AGGREGATIONS).nullish().describe("Of pairs: as for POST /score."),
+});
+
+export type CreateBatchBody = z.output<typeof createBatchSchema>;
+
+/** `24h` -> 86400. */
+export function windowSeconds(text: string): number {
+  const unit = text.at(-1);
+  return Number(text.slice(0, -1)) * (unit === "m" ? SECONDS.m : unit === "h" ? SECONDS.h : SECONDS.d);
+}
+
+/** A new batch; one whose input has faults has failed already. */
+export function newBatch(body: CreateBatchBody, file: FileRecord): BatchRecord {
+  const id = newId("batch");
+  const now = Math.floor(Date.now() / 1000);
+  const errors = inputErrors(body, file);
+  return {
+    id,
+    inputFile: file.id,
+    inputKey: file.key,
+    inputBytes: file.bytes,
+    endpoint: body.endpoint,
+    completionWindow: body.completion_window,
+    status: errors.length > 0 ? "failed" : "validating",
+    isPaused: false,
+    isExpired: false,
+    at: errors.length > 0 ? { failed: now } : {},
+    createdAt: now,
+    expiresAt: now + windowSeconds(body.completion_window),
+    metadata: body.metadata ?? null,
+    parameters: {
+      concurrency: body.concurrency ?? 4,
+      maxTotalTokens: body.max_total_tokens ?? null,
+      maxNewTokens: body.max_new_tokens ?? null,
+      aggregation: body.aggregation ?? null,
+    },
+    errors,
+    total: file.input?.records ?? 0,
+    completed: 0,
+    failed: 0,
+    tokens: 0,
+    outputFile: resultFileId(id, "output"),
+    errorFile: resultFileId(id, "error"),
+  };
+}
+
+function inputErrors({ endpoint }: CreateBatchBody, { input }: FileRecord): LineError[] {
+  const others = Object.entries(input?.urls ?? {}).filter(([url]) => url !== endpoint);
+  const mixed = others.map(([url, line]): LineError => {
+    const message = `This line asks ${url}, the batch ${endpoint}: a batch has one endpoint.`;
+    return { code: "mismatched_endpoint", message, line, param: "url" };
+  });
+  return [...(input?.errors ?? []), ...mixed].sort((a, b) => a.line - b.line);
+}

@@ -1,0 +1,31 @@
+// Names of batches, their workflows and their objects: made from what they are, so that a repeated step names the same.
+
+/** An id in OpenAI's form. */
+export function newId(kind: "file" | "batch"): string {
+  const hex = crypto.randomUUID().replaceAll("-", "");
+  return kind === "file" ? `file-${hex}` : `batch_${hex}`;
+}
+
+/** The workflow of a shard. */
+export function shardInstance(batch: string, shard: number): string {
+  return `${batch}-${shard}`;
+}
+
+export function inputKey(file: string): string {
+  return `files/${file}`;
+}
+
+/** The lines of the records from `first` on. */
+export function chunkKey(batch: string, first: number): string {
+  return `chunks/${batch}/${String(first).padStart(12, "0")}`;
+}
+
+/** A name that is this batch's own, so that it needs no place to be remembered. */
+export function resultFileId(batch: string, kind: "output" | "error"): string {
+  return `file-${batch.replace("batch_", "")}-${kind}`;
+}
+
+/** The id of one request of a batch. */
+export function requestId(batch: string, record: number): string {
+  return `batch_req_${batch.replace("batch_", "")}_${record}`;
+}

@@ -1,0 +1,36 @@
+// The records that a step works on: read from a byte of the input on, a bounded piece of it.
+
+import { type InputLine, parseLine } from "./input-line.ts";
+import { createLineSplitter } from "./line-splitter.ts";
+import type { FileBucket } from "./platform.ts";
+
+const WINDOW_BYTES = 128 * 2 ** 10;
+
+export interface InputRecord {
+  line: InputLine;
+  /** The byte after its line. */
+  to: number;
+}
+
+/** The records of whole lines from `from` on, at least one unless there is none before `to`, at most `limit`. */
+export async function readRecords(
+  bucket: FileBucket,
+  key: string,
+  range: { from: number; to: number; maxLineBytes: number; limit: number },
+): Promise<InputRecord[]> {
+  const { from, to, maxLineBytes, limit } = range;
+  for (const window of [WINDOW_BYTES, maxLineBytes + 2]) {
+    const length = Math.min(window, to - from);
+    const object = await bucket.get(key, { range: { offset: from, length } });
+    if (object === null) throw new Error("the batch's input is not in the bucket");
+    const records: InputRecord[] = [];
+    const splitter = createLineSplitter(maxLineBytes, ({ to: end, bytes }) => {
+      const parsed = bytes === undefined || records.length >= limit ? undefined : parseLine(bytes);
+      if (parsed !== undefined && "line" in parsed) records.push({ line: parsed.line, to: Math.min(to, from + end) });
+    });
+    splitter.write(new Uint8Array(await object.arrayBuffer()));
+    if (from + length === to) splitter.end();
+    if (records.length > 0 || from + length === to) return records;
+  }
+  return [];
+}

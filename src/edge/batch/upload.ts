@@ -1,0 +1,136 @@
+// POST /v1/files: a multipart form whose file goes to the bucket and through the checks of its lines at once, piece by piece.
+
+import { type MultipartError, make } from "multipasta";
+import { CallerLeft } from "../http/call.ts";
+import { createInputCheck } from "./input-check.ts";
+import type { FileRecord } from "./ledger-api.ts";
+import { inputKey, newId } from "./names.ts";
+import { BatchError } from "./openai-error.ts";
+import { createPartWriter } from "./part-writer.ts";
+import { type BatchBindings, ledgerOf } from "./platform.ts";
+
+const MAX_FIELD_BYTES = 4_096;
+const MAX_PARTS = 8;
+/** What an input file may have. */
+export const MAX_FILE_BYTES = 5 * 2 ** 30;
+const EXPIRES_MIN_S = 3_600;
+const EXPIRES_MAX_S = 2_592_000;
+
+export interface UploadOptions {
+  owner: string;
+  maxLineBytes: number;
+}
+
+/** Takes a file in. Throws BatchError; nothing of a file that was not taken is left. */
+export async function takeUpload(
+  bindings: BatchBindings,
+  request: Request,
+  { owner, maxLineBytes }: UploadOptions,
+): Promise<FileRecord> {
+  const id = newId("file");
+  const key = inputKey(id);
+  const ledger = ledgerOf(bindings, owner);
+  const expectedBytes = Number(request.headers.get("content-length") ?? 2 ** 30);
+  if (expectedBytes > MAX_FILE_BYTES) throw tooLarge();
+  const check = createInputCheck(maxLineBytes, expectedBytes);
+  const writer = createPartWriter(bindings.BATCH_FILES, key, (uploadId) => ledger.openUpload({ id, key, uploadId }));
+  try {
+    const form = await readForm(request, async (piece) => {
+      check.write(piece);
+      await writer.write(piece);
+    });
+    const input = check.end();
+    const purpose = form.fields.get("purpose");
+    if (form.filename === undefined) throw wrong("file", "is missing");
+    if (purpose !== "batch") throw wrong("purpose", 'must be "batch"');
+    if (input.records === 0) throw wrong("file", "holds no line");
+    if (input.errorCount === input.records) {
+      const [first] = input.errors;
+      throw wrong("file", `is not a JSONL file of requests: line ${first?.line}: ${first?.message}`);
+    }
+    const now = Math.floor(Date.now() / 1000);
+    const expiresAt = expiryOf(form.fields, now);
+    const bytes = await writer.end();
+    const file: FileRecord = { id, purpose, filename: form.filename, bytes, createdAt: now, expiresAt, key, input };
+    await ledger.addFile(file);
+    return file;
+  } catch (error) {
+    await writer.abort();
+    await ledger.closeUpload(id);
+    throw error;
+  }
+}
+
+interface Form {
+  fields: ReadonlyMap<string, string>;
+  filename: string | undefined;
+}
+
+/** Reads a form; pieces of its file are handed on as they come, and waited for. */
+async function readForm(request: Request, onPiece: (piece: Uint8Array) => Promise<void>): Promise<Form> {
+  const fields = new Map<string, string>();
+  let filename: string | undefined;
+  let failure: MultipartError | undefined;
+  let isDone = false;
+  let pieces: Uint8Array[] = [];
+  const parser = make({
+    headers: { "content-type": request.headers.get("content-type") ?? "" },
+    maxFieldSize: MAX_FIELD_BYTES,
+    maxParts: MAX_PARTS,
+    onField: ({ name }, value) => fields.set(name, new TextDecoder().decode(value)),
+    onFile(part) {
+      if (part.name !== "file" || filename !== undefined) return () => undefined;
+      filename = (part.filename ?? "").slice(0, 255);
+      return (piece) => {
+        if (piece !== null) pieces.push(piece);
+      };
+    },
+    onError(error) {
+      failure ??= error;
+    },
+    onDone() {
+      isDone = true;
+    },
+  });
+  const reader = request.body?.getReader();
+  if (reader === undefined || failure !== undefined) throw notAForm();
+  for (let next = await readPiece(reader); !next.done; next = await readPiece(reader)) {
+    parser.write(next.value);
+    for (const piece of pieces) await onPiece(piece);
+    pieces = [];
+    if (failure === undefined) continue;
+    reader.cancel().catch(() => undefined);
+    throw notAForm();
+  }
+  parser.end();
+  if (!isDone) throw notAForm();
+  return { fields, filename };
+}
+
+async function readPiece(reader: ReadableStreamDefaultReader<Uint8Array>) {
+  try {
+    return await reader.read();
+  } catch {
+    throw new CallerLeft();
+  }
+}
+
+function expiryOf(fields: ReadonlyMap<string, string>, now: number): number | null {
+  const seconds = fields.get("expires_after[seconds]");
+  if (seconds === undefined) return null;
+  const value = Number(seconds);
+  if (Number.isInteger(value) && value >= EXPIRES_MIN_S && value <= EXPIRES_MAX_S) return now + value;
+  throw wrong("expires_after[seconds]", `must be a whole number from ${EXPIRES_MIN_S} to ${EXPIRES_MAX_S}`);
+}
+
+function wrong(param: string, what: string): BatchError {
+  return new BatchError(400, "invalid_request_error", `The field "${param}" ${what}.`, { param });
+}
+
+function notAForm(): BatchError {
+  return new BatchError(400, "invalid_request_error", "The body is not a whole multipart/form-data form.", {});
+}
+
+function tooLarge(): BatchError {
+  return new BatchError(413, "invalid_request_error", `A file may have ${MAX_FILE_BYTES} bytes.`, { param: "file" });
+}

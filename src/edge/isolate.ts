@@ -1,0 +1,68 @@
+// What an isolate has once: settings from its bindings, one engine, one app. Requests and the workflows of batches share them.
+
+import { InputError } from "../shared/errors.ts";
+import { type App, createApp } from "./app.ts";
+import { batchBindings } from "./batch/platform.ts";
+import { createYieldingEngine } from "./batch/yielding-engine.ts";
+import { createEngine } from "./engine/engine.ts";
+import { type Env, parseSettings, type Settings } from "./env.ts";
+import { createAccounts } from "./http/accounts.ts";
+import type { AppDeps } from "./http/app-env.ts";
+import { createMetrics } from "./http/metrics.ts";
+import { createAssetStore, createBucketStore, type ModelStore } from "./model-store.ts";
+import { ortRuntime } from "./ort.ts";
+
+export interface Isolate {
+  app: App;
+  settings: Settings;
+  /** For the requests of batches: they yield to others, and no minute's limit is charged with them. */
+  batchDeps: AppDeps;
+}
+
+let isolate: Isolate | undefined;
+
+/** The isolate's parts; made at the first call. Throws InputError for variables or bindings that are wrong. */
+export function isolateOf(env: Env): Isolate {
+  isolate ??= build(env);
+  return isolate;
+}
+
+function storeOf(env: Env): ModelStore {
+  if (env.MODELS !== undefined) return createBucketStore(env.MODELS);
+  const files = env.MODEL_FILES ?? env.ASSETS;
+  if (files !== undefined) return createAssetStore(files);
+  throw new InputError({
+    code: "no_models",
+    what: "neither ASSETS nor MODELS is bound",
+    where: "wrangler.toml",
+    fix: "Bind a directory of static assets as ASSETS, or an R2 bucket as MODELS.",
+  });
+}
+
+function build(env: Env): Isolate {
+  const settings = parseSettings(env);
+  const engine = createEngine({
+    store: storeOf(env),
+    runtime: ortRuntime,
+    policy: settings.POLICY_MODEL,
+    reward: settings.REWARD_MODEL,
+    dtype: settings.DTYPE,
+    maxWaiting: settings.MAX_WAITING,
+  });
+  const deps: AppDeps = {
+    engine,
+    settings,
+    accounts: createAccounts(settings),
+    metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    pages: env.ASSETS === undefined ? undefined : createAssetStore(env.ASSETS),
+    rateLimiter: env.RATE_LIMITER,
+    batches: batchBindings(env),
+    log: (line) => console.log(line),
+  };
+  const batchDeps = {
+    ...deps,
+    engine: createYieldingEngine(engine),
+    accounts: { ...deps.accounts, charge: () => undefined },
+  };
+  return { app: createApp(deps), settings, batchDeps };
+}

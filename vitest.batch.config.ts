@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+/** Batches in real workerd with Workflows, R2 and Durable Objects: npm run test:batch. */
+export default defineConfig({
+  test: {
+    include: ["tests/**/*.batch.ts"],
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    pool: "forks",
+    maxWorkers: 1,
+  },
+});
