@@ -90,10 +90,11 @@ program
 
 program
   .command("train")
-  .description("seconds of a training step of two pairs, in the manner and with the fields of a PyTorch baseline")
+  .description("seconds of a training step, in the manner and with the fields of a PyTorch baseline")
   .requiredOption("--model <dir>", "T5 folder; what its weights have learned makes no difference to the time")
   .option("--data <dir|file>", "pairs, in their order", "data/dpo")
   .option("--steps <n>", "steps; the first two do not count towards the median", wholeNumber(1), 12)
+  .option("--batch <n>", "pairs a step", wholeNumber(1), 2)
   .addOption(
     new Option("--rewards <when>", "score the steps inside every training step, all of them once before, or not at all")
       .choices(REWARDS)

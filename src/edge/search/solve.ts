@@ -1,7 +1,7 @@
 // One request's solutions, found in the way that it asks for, the one to answer with first.
 
 import { aggregateScores } from "../../shared/aggregate.ts";
-import { needsScores, rankSolutions, type Tally } from "../../shared/search/rank.ts";
+import { rankSolutions, type Tally } from "../../shared/search/rank.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
@@ -20,21 +20,17 @@ export interface Solved {
   scores?: { score: number | null; steps: StepScore[] };
 }
 
-/** Solutions as they were found. */
-export interface Found {
+export interface Solutions {
   /** The policy's name. */
   model: string;
   promptTokens: number;
   completionTokens: number;
+  /** Best first. */
   solutions: Solved[];
-  /** Rounds of a step search. */
-  rounds?: number;
-}
-
-/** The same, best first. */
-export interface Solutions extends Found {
   /** The vote's answers, the winner first; empty without a vote. */
   tally: Tally[];
+  /** Rounds of a step search. */
+  rounds?: number;
 }
 
 export interface SolveParameters extends SearchParameters {
@@ -42,26 +38,31 @@ export interface SolveParameters extends SearchParameters {
   score_steps?: boolean | null | undefined;
 }
 
-/** Hears how a step search goes. */
-export interface SearchWatch {
-  /** After each round: how many there were, tokens written so far, the best text and its score. */
-  onRound(round: { round: number; tokens: number; text: string; score: number | null }): void;
-  /** What the solution begins with, whichever it will be: from its beginning, each time that it grows. */
-  onSettled(tokens: readonly GeneratedToken[], steps: readonly StepScore[]): void;
-}
-
 /** Finds solutions, scores them where that is asked for or needed, and ranks them. Throws what the engine throws. */
 export async function solve(
   deps: AppDeps,
   call: Call,
   options: GenerateOptions,
-  parameters: SolveParameters & { watch?: SearchWatch | undefined },
+  parameters: SolveParameters,
 ): Promise<Solutions> {
-  const found = await findSolutions(deps, call, options, parameters);
+  const found = await (parameters.search
+    ? searchSteps(deps, call, options, parameters)
+    : draw(deps, call, options, parameters));
+  const { promptTokens, completionTokens } = found;
+  meter(deps, call, { promptTokens, completionTokens });
   const aggregation = parameters.aggregation ?? deps.settings.AGGREGATION;
   const ranking = parameters.rank_by ?? (parameters.search ? "score" : "logprob");
   const vote = parameters.vote ?? "none";
-  if (needsScores({ ranking, vote })) await addScores(deps, call, found, { prompt: options.prompt, aggregation });
+  const isScored = ranking === "score" || vote === "weighted" || parameters.score_steps === true;
+  const unscored = found.solutions.filter(({ scores }) => scores === undefined);
+  if (isScored && unscored.length > 0) {
+    const texts = found.solutions.map(({ candidate }) => candidate.text);
+    const scores = await scoreTexts(deps, call, options.prompt, texts, aggregation);
+    found.solutions.forEach((solution, at) => {
+      const own = scores[at];
+      if (own !== undefined) solution.scores = own;
+    });
+  }
   const rankable = found.solutions.map(({ candidate, scores }) => ({
     text: candidate.text,
     logp: candidate.beamScore ?? candidate.tokenLogps.reduce((sum, logp) => sum + logp, 0),
@@ -71,38 +72,7 @@ export async function solve(
   return { ...found, solutions: order.flatMap((at) => found.solutions[at] ?? []), tally };
 }
 
-/** Finds solutions, and scores them where that is asked for: candidates in the order of their rows, beams and searches best first. */
-export async function findSolutions(
-  deps: AppDeps,
-  call: Call,
-  options: GenerateOptions,
-  parameters: SolveParameters & { watch?: SearchWatch | undefined },
-): Promise<Found> {
-  const found = await (parameters.search
-    ? searchSteps(deps, call, options, parameters)
-    : draw(deps, call, options, parameters));
-  const { promptTokens, completionTokens } = found;
-  meter(deps, call, { promptTokens, completionTokens });
-  const aggregation = parameters.aggregation ?? deps.settings.AGGREGATION;
-  if (parameters.score_steps === true) await addScores(deps, call, found, { prompt: options.prompt, aggregation });
-  return found;
-}
-
-/** Scores solutions that have no scores yet. */
-async function addScores(
-  deps: AppDeps,
-  call: Call,
-  { solutions }: Pick<Found, "solutions">,
-  { prompt, aggregation }: { prompt: string; aggregation: NonNullable<SolveParameters["aggregation"]> },
-): Promise<void> {
-  if (solutions.every(({ scores }) => scores !== undefined)) return;
-  const texts = solutions.map(({ candidate }) => candidate.text);
-  const scores = await scoreTexts(deps, call, prompt, texts, aggregation);
-  solutions.forEach((solution, at) => {
-    const own = scores[at];
-    if (own !== undefined) solution.scores = own;
-  });
-}
+type Found = Omit<Solutions, "tally">;
 
 async function draw(
   { engine }: AppDeps,
@@ -123,17 +93,15 @@ async function draw(
   };
 }
 
-/** A step search draws its steps: it samples at temperature 1 unless told otherwise. */
 async function searchSteps(
   deps: AppDeps,
   call: Call,
   options: GenerateOptions,
-  { search, aggregation, watch }: SolveParameters & { watch?: SearchWatch | undefined },
+  { search, aggregation }: SolveParameters,
 ): Promise<Found> {
   if (search === undefined || search === null) throw new TypeError("no search is asked for");
   const rank = aggregation ?? deps.settings.AGGREGATION;
-  const drawing = { ...options, sampling: { ...options.sampling, doSample: true } };
-  const { solutions, ...rest } = await guidedSearch(deps, call, drawing, {
+  const { solutions, ...rest } = await guidedSearch(deps, call, options, {
     kind: search.type,
     width: search.width,
     expand: search.expand,
@@ -141,20 +109,17 @@ async function searchSteps(
     maxStepTokens: search.max_step_tokens,
     budgetTokens: search.budget_tokens,
     aggregation: rank,
-    watch: watch && {
-      onRound: watch.onRound,
-      onSettled: (tokens, scores, text) => watch.onSettled(tokens, withScores(text, scores)),
-    },
   });
   return {
     ...rest,
     solutions: solutions.map(({ candidate, tokens, stepScores }) => {
+      const steps = splitSteps(candidate.text).map(({ text }, index) => ({
+        index,
+        text,
+        score: stepScores[index] ?? Number.NaN,
+      }));
       const score = stepScores.length === 0 ? null : aggregateScores(stepScores, rank);
-      return { candidate, tokens, scores: { score, steps: withScores(candidate.text, stepScores) } };
+      return { candidate, tokens, scores: { score, steps } };
     }),
   };
-}
-
-function withScores(whole: string, scores: readonly number[]): StepScore[] {
-  return splitSteps(whole).map(({ text }, index) => ({ index, text, score: scores[index] ?? Number.NaN }));
 }

@@ -6,12 +6,13 @@ import { isTapeOn, withGradient } from "../tensorflow/tape/custom-gradient.ts";
 import {
   currentBackend,
   currentPrecision,
+  graphRuntime,
   nativeOps,
   type Tensor1D,
   type Tensor2D,
   tf,
 } from "../tensorflow/tensorflow.ts";
-import { labelLogpsGraph } from "./native/label-logps.ts";
+import { labelLogpsGraph } from "./graphs/label-logps.ts";
 
 /**
  * Matrix product with optionally transposed operands, [m, k] x [k, n]. On native TensorFlow it is `MatMul` itself: the `BatchMatMul`
@@ -21,7 +22,8 @@ import { labelLogpsGraph } from "./native/label-logps.ts";
 export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
   const ops = nativeOps();
   if (currentPrecision() === "bf16") return tf.matMul(a, b, transposeA, transposeB);
-  if (ops === undefined) return tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b);
+  if (currentBackend() === "wasm") return tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b);
+  if (ops === undefined) return tf.matMul(a, b, transposeA, transposeB);
   const { types } = ops;
   const [result] = ops.run(
     "MatMul",
@@ -163,17 +165,17 @@ const ROWS_AT_ONCE = 128;
  * pass is two products. That matrix is never multiplied by `dy`; the narrow factors are. `frozenHead`: the head is not trained.
  */
 export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D, frozenHead = false): Tensor1D {
-  const ops = nativeOps();
+  const runtime = graphRuntime();
   const [rows] = hidden.shape;
   const keepsThem = !frozenHead && isTapeOn();
   const slices = keepsThem ? [[0, rows] as const] : rowSlices(rows);
   const logps = slices.map(([start, count]): Tensor1D => {
     const some = rowsOf(hidden, start, count);
     const ofSome: Tensor1D = count === rows ? labels : (tf.slice(labels, start, count) as Tensor1D);
-    if (ops === undefined) return portableLogps(some, head, ofSome); // on the tape it keeps them, frozen head or not
+    if (runtime === undefined) return portableLogps(some, head, ofSome); // on the tape it keeps them, frozen head or not
     return tf.tidy(() => {
       const places = tf.stack([tf.range(0, count, 1, "int32"), ofSome], 1) as Tensor2D;
-      return labelLogpsGraph(ops, { hidden: some, head, places, frozenHead });
+      return labelLogpsGraph(runtime, { hidden: some, head, places, frozenHead });
     });
   });
   return logps.length === 1 && logps[0] !== undefined ? logps[0] : (tf.concat(logps) as Tensor1D);

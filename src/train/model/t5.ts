@@ -1,6 +1,6 @@
 // T5, read top to bottom (Raffel et al. 2020, arXiv:1910.10683; transformers modeling_t5.py).
 // Activations are tokens in rows, [N, D]: every projection is one plain matrix product. Attention alone sees [B, H, T, K]. The blocks are
-// written operation by operation, for every backend; native TensorFlow runs them as graphs (../graph).
+// written operation by operation, for every backend; native TensorFlow and onnxruntime run them as graphs (graphs/).
 // What differs from other transformers: no 1/sqrt(K) in attention, RMS norm without bias, a relative position bias that layer 0
 // owns and all layers share (none in cross-attention), and outputs scaled by D^-0.5 when the head is the embedding.
 
@@ -9,9 +9,9 @@ import { recomputed } from "../tensorflow/tape/recompute.ts";
 import { type Tensor, type Tensor2D, type Tensor4D, tf } from "../tensorflow/tensorflow.ts";
 import { attend } from "./attention.ts";
 import { causalBias, paddingBias, positionBias } from "./attention-bias.ts";
+import { decoderBlockGraph, encoderBlockGraph } from "./graphs/blocks.ts";
 import { gatedGelu, residual, rmsNorm } from "./layers.ts";
 import { isAdapted, project } from "./low-rank.ts";
-import { decoderBlockGraph, encoderBlockGraph } from "./native/blocks.ts";
 import { fromHeads, type HeadIndex, headIndex, padded, type RowsOfTokens, toHeads } from "./packed-rows.ts";
 import { matrix, type Parameters, trainedWithin, vector } from "./parameters.ts";
 import { type DecoderBatch, type Encoded, embed, type TokenBatch, tokenRows } from "./token-batch.ts";
@@ -84,7 +84,7 @@ function decoderBlock(p: Parameters, config: T5Config, block: string, input: Dec
 export interface ForwardOptions {
   /** Keep only the inputs of each block for the backward pass, which then runs the block again: less memory, more time. */
   gradientCheckpointing?: boolean | undefined;
-  /** Run each block as one graph where native TensorFlow is there (default true), else operation by operation. */
+  /** Run each block as one graph where the backend has graphs (default true), else operation by operation. */
   blockGraphs?: boolean | undefined;
   /** Is shown the hidden states [B*S, D] behind each encoder block (0-based), without the final norm: what deep supervision reads. */
   onEncoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;

@@ -1,9 +1,11 @@
 // AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2; as torch.optim.AdamW: decay p -= lr * wd * p, then Adam with
 // bias correction). It owns the parameters. On native TensorFlow they are variables of a graph, whose one run updates them all with
-// TensorFlow's fused, in-place kernel (native-adamw.ts); on WebAssembly the same arithmetic is written in TensorFlow.js operations.
+// TensorFlow's fused, in-place kernel (native-adamw.ts); onnxruntime updates them slice by slice (flat-adamw.ts); on WebAssembly the same
+// arithmetic is written in TensorFlow.js operations.
 
 import type { Parameters } from "../model/parameters.ts";
-import { nativeOps, type Tensor, tf } from "../tensorflow/tensorflow.ts";
+import { currentBackend, nativeOps, type Tensor, tf } from "../tensorflow/tensorflow.ts";
+import { createFlatStore } from "./flat-adamw.ts";
 import { createNativeStore } from "./native-adamw.ts";
 
 export interface AdamWOptions {
@@ -107,7 +109,12 @@ export function createAdamW(initial: Parameters, options: AdamWOptions, restored
       moments: () => kept && { m: tf.tensor(kept.m, value.shape), v: tf.tensor(kept.v, value.shape) },
     };
   });
-  const store = ops === undefined ? createPortableStore(slots, options) : createNativeStore(ops, slots, options);
+  const store =
+    ops !== undefined
+      ? createNativeStore(ops, slots, options)
+      : currentBackend() === "onnxruntime"
+        ? createFlatStore(slots, options)
+        : createPortableStore(slots, options);
   tf.dispose(initial);
   let step = restored?.step ?? 0;
   return {

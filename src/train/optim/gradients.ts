@@ -1,10 +1,10 @@
 // Value and gradients of a scalar loss by parameter name, their global norm, clipping and accumulation.
 
 import type { Parameters } from "../model/parameters.ts";
-import { createGraph } from "../tensorflow/native/graph.ts";
-import { openGraph } from "../tensorflow/native/open-graph.ts";
+import { createGraph } from "../tensorflow/graphs/graph.ts";
+import type { GraphRuntime } from "../tensorflow/graphs/run-graph.ts";
 import { gradientsOf } from "../tensorflow/tape/tape.ts";
-import { type NativeOps, nativeOps, type Tensor, tf } from "../tensorflow/tensorflow.ts";
+import { graphRuntime, type Tensor, tf } from "../tensorflow/tensorflow.ts";
 
 /**
  * Differentiates a scalar `loss` by every parameter; it is given `frozen` ones too, whose gradients are not computed. The caller disposes
@@ -20,15 +20,15 @@ export function valueAndGradients(
   return { value, gradients: Object.fromEntries(gradients.map((gradient, i) => [names[i] ?? "", gradient])) };
 }
 
-/** Half the sums of squares of so many tensors, added up, in native TensorFlow: one kernel each, with no matrix of squares in between. */
+/** Half the sums of squares of so many tensors, added up in one graph: one kernel each, with no matrix of squares in between. */
 const halfSquares = new Map<number, (tensors: readonly Tensor[]) => Tensor[]>();
 
-function openHalfSquares(ops: NativeOps, count: number): (tensors: readonly Tensor[]) => Tensor[] {
+function openHalfSquares(runtime: GraphRuntime, count: number): (tensors: readonly Tensor[]) => Tensor[] {
   const graph = createGraph();
   const inputs = Array.from({ length: count }, () => graph.input());
   const halves = inputs.map((input) => graph.op("L2Loss", [input]));
   const total = graph.op("AddN", halves, { N: { int: count } });
-  const run = openGraph(ops, graph);
+  const run = runtime.open(graph);
   const open = (tensors: readonly Tensor[]): Tensor[] =>
     run(
       tensors.flatMap((tensor, i) => ({ input: inputs[i] ?? total, tensor })),
@@ -41,13 +41,13 @@ function openHalfSquares(ops: NativeOps, count: number): (tensors: readonly Tens
 /** L2 norm over all gradients together. */
 export function globalNorm(gradients: Parameters): number {
   const tensors = Object.values(gradients);
-  const ops = nativeOps();
+  const runtime = graphRuntime();
   return tf.tidy(() => {
     if (tensors.length === 0) return 0;
     const [half] =
-      ops === undefined
+      runtime === undefined
         ? [tf.mul(tf.addN(tensors.map((x) => tf.sum(tf.square(x)))), 0.5)]
-        : (halfSquares.get(tensors.length) ?? openHalfSquares(ops, tensors.length))(tensors);
+        : (halfSquares.get(tensors.length) ?? openHalfSquares(runtime, tensors.length))(tensors);
     return Math.sqrt(2 * (half?.dataSync()[0] ?? Number.NaN));
   });
 }

@@ -1,8 +1,9 @@
 // AdamW's parameters and moments as variables of one TensorFlow graph. One run updates them all, side by side on all cores, in place: each by
 // TensorFlow's own fused kernel, ResourceApplyAdam, after the gradient was scaled and the weight decayed.
 
-import { createGraph, type Graph, type Value } from "../tensorflow/native/graph.ts";
-import { openGraph } from "../tensorflow/native/open-graph.ts";
+import { createGraph, type Graph, type Value } from "../tensorflow/graphs/graph.ts";
+import type { RunGraph } from "../tensorflow/graphs/run-graph.ts";
+import { tensorflowRuntime } from "../tensorflow/graphs/tensorflow-runtime.ts";
 import type { NativeOps, Tensor } from "../tensorflow/tensorflow.ts";
 import { tf } from "../tensorflow/tensorflow.ts";
 import type { AdamWOptions, AdamWStore, InitialSlot, Update } from "./adamw.ts";
@@ -97,7 +98,7 @@ export function createNativeStore(ops: NativeOps, initial: readonly InitialSlot[
       slots.flatMap(of).map(({ assign }) => assign),
     ),
   );
-  const run = openGraph(ops, graph);
+  const run = tensorflowRuntime(ops).open(graph);
   const feed = (target: Variable, tensor: Tensor) => ({ input: target.given, tensor });
   tf.tidy(() => {
     const values = initial.flatMap((first, i) => {
@@ -155,10 +156,7 @@ export function createNativeStore(ops: NativeOps, initial: readonly InitialSlot[
   };
 }
 
-function readAll(
-  run: ReturnType<typeof openGraph>,
-  slots: readonly { name: string; value: Variable }[],
-): Record<string, Tensor> {
+function readAll(run: RunGraph, slots: readonly { name: string; value: Variable }[]): Record<string, Tensor> {
   const values = run(
     [],
     slots.map(({ value }) => value.read),

@@ -1,5 +1,5 @@
 // The one door to TensorFlow.js: picks the backend once and hands out `tf`.
-// `tensorflow` is tfjs-node's native library, `wasm` comes from npm alone; the trainer's code is the same on both.
+// `tensorflow` is tfjs-node's native library; `onnxruntime` (native too) and `wasm` come from npm alone. The trainer's code is the same on all.
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,7 +9,11 @@ import util from "node:util";
 // The umbrella package, not tfjs-core: only it registers the gradients.
 import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../../shared/errors.ts";
-import type { BackendChoice, Precision } from "./backends.ts";
+import { BACKENDS, type BackendChoice, type Precision } from "./backends.ts";
+import { ONNX_BACKEND, registerOnnxBackend } from "./graphs/onnx-backend.ts";
+import { onnxruntimeIsInstalled } from "./graphs/onnx-session.ts";
+import type { GraphRuntime } from "./graphs/run-graph.ts";
+import { tensorflowRuntime } from "./graphs/tensorflow-runtime.ts";
 
 export { tf };
 export type Tensor = tf.Tensor;
@@ -18,7 +22,7 @@ export type Tensor2D = tf.Tensor2D;
 export type Tensor3D = tf.Tensor3D;
 export type Tensor4D = tf.Tensor4D;
 
-export type Backend = "tensorflow" | "wasm";
+export type Backend = Exclude<BackendChoice, "auto">;
 
 /** Attribute of a TensorFlow operation, as tfjs-node's binding takes it. */
 export interface OpAttribute {
@@ -52,6 +56,7 @@ export const ONEDNN = "TF_ENABLE_ONEDNN_OPTS";
 let chosen: Backend | undefined;
 let chosenPrecision: Precision = "float32";
 let native: NativeOps | undefined;
+let graphs: GraphRuntime | undefined;
 
 const require = createRequire(import.meta.url);
 
@@ -129,6 +134,12 @@ async function startNative(precision: Precision): Promise<void> {
       attrShape: constant("TF_ATTR_SHAPE"),
     },
   };
+  graphs = tensorflowRuntime(native);
+}
+
+async function startOnnxruntime(): Promise<void> {
+  graphs = registerOnnxBackend(tf);
+  await tf.setBackend(ONNX_BACKEND);
 }
 
 async function startWasm(): Promise<void> {
@@ -138,13 +149,41 @@ async function startWasm(): Promise<void> {
   await tf.setBackend("wasm");
 }
 
+/** Environment variable that says what `auto` takes. */
+export const BACKEND_VARIABLE = "STEPWISE_BACKEND";
+
+/** What `auto` takes: what the environment says, else the fastest that is there. */
+function automatic(): Backend {
+  const given = process.env[BACKEND_VARIABLE] || "auto";
+  const backend = BACKENDS.find((name) => name === given);
+  if (backend === undefined) {
+    throw new InputError({
+      code: "unknown_backend",
+      what: `there is no backend "${given}"`,
+      where: `environment variable ${BACKEND_VARIABLE}`,
+      fix: `Set it to one of ${BACKENDS.join(", ")}, or not at all.`,
+    });
+  }
+  if (backend !== "auto") return backend;
+  if (nativeIsInstalled()) return "tensorflow";
+  return onnxruntimeIsInstalled() ? "onnxruntime" : "wasm";
+}
+
+const START: Readonly<Record<Backend, (precision: Precision) => Promise<void>>> = {
+  tensorflow: startNative,
+  onnxruntime: startOnnxruntime,
+  wasm: startWasm,
+};
+
 /**
- * Starts a backend, once a process: `auto` takes the native one where it is installed, else WebAssembly. `precision` bf16 lets native
- * TensorFlow round the factors of matrix products to bfloat16; where nothing is said, the running one stays. Throws InputError when
- * `tensorflow` is asked for and not installed, another backend or precision runs already, or WebAssembly is asked for bf16.
+ * Starts a backend, once a process: `auto` takes what the environment names (BACKEND_VARIABLE), else native TensorFlow where it is
+ * installed, else onnxruntime, else WebAssembly. `precision`
+ * bf16 lets native TensorFlow round the factors of matrix products to bfloat16; where nothing is said, the running one stays. Throws
+ * InputError when a backend is asked for that is not installed, another backend or precision runs already, or one other than native
+ * TensorFlow is asked for bf16.
  */
 export async function startTensorflow(choice: BackendChoice = "auto", precision?: Precision): Promise<Backend> {
-  const wanted: Backend = choice === "auto" ? (chosen ?? (nativeIsInstalled() ? "tensorflow" : "wasm")) : choice;
+  const wanted = choice === "auto" ? (chosen ?? automatic()) : choice;
   if (chosen === wanted && (precision ?? chosenPrecision) === chosenPrecision) return chosen;
   if (chosen === wanted) {
     throw new InputError({
@@ -164,17 +203,24 @@ export async function startTensorflow(choice: BackendChoice = "auto", precision?
     throw new InputError({
       code: "no_native_tensorflow",
       what: "native TensorFlow is not installed",
-      fix: "Run `npm run setup:tensorflow`, or use --backend wasm.",
+      fix: "Run `npm run setup:tensorflow`, or use --backend onnxruntime.",
     });
   }
-  if (wanted === "wasm" && precision === "bf16") {
+  if (wanted === "onnxruntime" && !onnxruntimeIsInstalled()) {
+    throw new InputError({
+      code: "no_onnxruntime",
+      what: `onnxruntime-node has no binary for ${process.platform} on ${process.arch}`,
+      fix: "Use --backend wasm.",
+    });
+  }
+  if (wanted !== "tensorflow" && precision === "bf16") {
     throw new InputError({
       code: "no_bf16",
-      what: "WebAssembly computes in float32 only",
+      what: `${NAMES[wanted]} computes in float32 only`,
       fix: "Run `npm run setup:tensorflow` for native TensorFlow, or leave --precision out.",
     });
   }
-  await (wanted === "tensorflow" ? startNative(precision ?? "float32") : startWasm());
+  await START[wanted](precision ?? "float32");
   await tf.ready();
   chosen = wanted;
   chosenPrecision = precision ?? "float32";
@@ -192,14 +238,24 @@ export function currentPrecision(): Precision {
   return chosenPrecision;
 }
 
-/** TensorFlow's own operations, or undefined on WebAssembly. */
+/** TensorFlow's own operations, or undefined on the other backends. */
 export function nativeOps(): NativeOps | undefined {
   return native;
 }
 
-/** One line for a log: the backend and, for WebAssembly, how to get the faster one. */
+/** What runs whole graphs, or undefined on WebAssembly. */
+export function graphRuntime(): GraphRuntime | undefined {
+  return graphs;
+}
+
+const NAMES: Readonly<Record<Backend, string>> = {
+  tensorflow: "TensorFlow (native)",
+  onnxruntime: "onnxruntime",
+  wasm: "WebAssembly",
+};
+
+/** One line for a log: the backend, and how to get a faster one. */
 export function describeBackend(backend: Backend): string {
-  return backend === "tensorflow"
-    ? "TensorFlow (native)"
-    : "WebAssembly (`npm run setup:tensorflow` gets the faster native TensorFlow)";
+  const better = backend === "tensorflow" ? "" : " (`npm run setup:tensorflow` gets the faster native TensorFlow)";
+  return `${NAMES[backend]}${better}`;
 }

@@ -20,6 +20,7 @@ export function vectorFeatures(cpuinfo: string): string[] {
 /** Which kernels a backend that runs uses, from the setting that TensorFlow read when it was loaded. */
 export function kernelsOf(backend: Backend, setting: string | undefined = process.env[ONEDNN]): string {
   if (backend === "wasm") return "XNNPACK in WebAssembly";
+  if (backend === "onnxruntime") return "MLAS";
   return /^(1|true)$/i.test(setting ?? "") ? "oneDNN" : "Eigen";
 }
 

@@ -1,4 +1,4 @@
-// Seconds of a training step, on the pairs in their order and two a step, as the usual PyTorch trainer does it (docs/benchmarks.md):
+// Seconds of a training step, on the pairs in their order (two a step, unless told), as the usual PyTorch trainer does it (docs/benchmarks.md):
 // tokenizing, scores, loss, gradients, clipping, update. What the weights have learned makes no difference to the time.
 
 import { availableParallelism } from "node:os";
@@ -27,6 +27,8 @@ export interface TrainingBenchOptions
   data: string;
   /** Timed steps; the first two do not count towards the median. Default 12. */
   steps?: number | undefined;
+  /** Pairs a step. Default 2. */
+  batch?: number | undefined;
   /** Default "in-loop". */
   rewards?: (typeof REWARDS)[number] | undefined;
 }
@@ -40,6 +42,7 @@ export interface TrainingBench {
   rewards: string;
   threads: number;
   steps: number;
+  pairs_per_step: number;
   seconds_per_step_median: number;
   /** Processor time of all threads: steadier than the clock on a busy machine. */
   cpu_seconds_per_step_median: number;
@@ -49,18 +52,17 @@ export interface TrainingBench {
   peak_rss_mb: number;
 }
 
-const PAIRS_A_STEP = 2;
 const FIXED_MARGIN = 0.3;
 const WARM_UP_STEPS = 2;
 
 /** Trains in memory and saves nothing. Throws InputError when the data holds too few pairs, ArtifactError for a folder that is no T5. */
 export async function benchTraining(options: TrainingBenchOptions): Promise<TrainingBench> {
-  const { modelDir, data, steps: wanted = 12, rewards = "in-loop", ...settings } = options;
+  const { modelDir, data, steps: wanted = 12, batch: size = 2, rewards = "in-loop", ...settings } = options;
   await checkFolder(modelDir);
   const config = resolveTrainConfig(undefined, { ...settings, model: modelDir, data });
   const backend = await startMeasured(config.backend, config.precision);
-  const pairs = (await loadPairs(data)).pairs.slice(0, PAIRS_A_STEP * wanted);
-  const steps = Math.floor(pairs.length / PAIRS_A_STEP);
+  const pairs = (await loadPairs(data)).pairs.slice(0, size * wanted);
+  const steps = Math.floor(pairs.length / size);
   const base = await loadModel(modelDir);
   const tokenizer = await loadTokenizer(modelDir, base.config);
   const judge = rewards === "off" ? undefined : await loadRewardModel(modelDir);
@@ -80,14 +82,14 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
   let tokens = 0;
   try {
     for (let step = 0; step < steps; step++) {
-      const at = step * PAIRS_A_STEP;
-      const batch = pairs.slice(at, at + PAIRS_A_STEP);
+      const at = step * size;
+      const batch = pairs.slice(at, at + size);
       const started = performance.now();
       const cpu = process.cpuUsage();
       const ofBatch =
         rewards === "in-loop" && judge !== undefined
           ? margins(judge, batch)
-          : (scoredOnce?.slice(at, at + PAIRS_A_STEP) ?? batch.map(() => FIXED_MARGIN));
+          : (scoredOnce?.slice(at, at + size) ?? batch.map(() => FIXED_MARGIN));
       const prepared = preparePairs(batch, tokenizer, config).pairs;
       const scored = prepared.map((pair, i): ScoredPair => ({ ...pair, margin: ofBatch[i] ?? FIXED_MARGIN }));
       const { frozen } = trainable;
@@ -117,6 +119,7 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
     rewards,
     threads: availableParallelism(),
     steps,
+    pairs_per_step: size,
     seconds_per_step_median: median(times.slice(skipped)),
     cpu_seconds_per_step_median: median(cpuTimes.slice(skipped)),
     seconds_total: total,

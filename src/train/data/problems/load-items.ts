@@ -1,19 +1,16 @@
 // Problems to evaluate on: from a file in any of the formats, or drawn from the held-out split of the built-in word problems.
 
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { InputError } from "../../../shared/errors.ts";
 import { createRng } from "../../../shared/rng.ts";
 import { corruptSolution } from "../arithmetic/corrupt.ts";
 import { generateSplitProblem } from "../arithmetic/split.ts";
-import { openRecords } from "../files/open-records.ts";
-import { type Dropped, isBroken } from "../files/raw-record.ts";
-import { readRecord } from "../formats/read-record.ts";
-import { addPart, type EvaluationItem } from "./items.ts";
-import { partsOfRecord } from "./parts-of-record.ts";
+import type { Dropped } from "../raw-records.ts";
+import { readRawRecords } from "../raw-records.ts";
+import { addPart, type EvaluationFormat, type EvaluationItem } from "./items.ts";
+import { readRecord } from "./read-record.ts";
 
 export const HELDOUT = "heldout";
 
@@ -63,8 +60,8 @@ function drawHeldout({ problems, seeds }: LoadItemsOptions): LoadedItems {
           answer: String(problem.answer),
           pairs: [{ prompt: problem.prompt, chosen: gold, rejected }],
           labelled: [
-            { steps: problem.steps, labels: problem.steps.map(() => 1) },
-            { steps: wrong.steps, labels: wrong.labels.map(Number) },
+            { steps: problem.steps, labels: problem.steps.map(() => true) },
+            { steps: wrong.steps, labels: wrong.labels },
           ],
         });
       }
@@ -86,38 +83,32 @@ async function dataFile(path: string): Promise<string> {
 
 async function readItems({ data, problems, seeds }: LoadItemsOptions): Promise<LoadedItems> {
   const path = await dataFile(data);
-  const dropped: Dropped[] = [];
-  const formats: Record<string, number> = {};
+  const { records, broken } = await readRawRecords(path);
+  const dropped = [...broken];
+  const formats: Partial<Record<EvaluationFormat, number>> = {};
   const all = new Map<string, EvaluationItem>();
-  let recordsRead = 0;
-  for await (const item of openRecords(path)) {
-    recordsRead++;
-    if (isBroken(item)) {
-      dropped.push(item);
-      continue;
-    }
+  for (const { value, where } of records) {
     try {
-      const { format, parsed } = readRecord(item.value);
-      const parts = partsOfRecord(parsed);
+      const { format, parts } = readRecord(value);
       formats[format] = (formats[format] ?? 0) + 1;
       for (const part of parts) addPart(all, part);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      dropped.push({ where: item.where, reason: error.code, what: error.what });
+      dropped.push({ where, reason: error.code, what: error.what });
     }
   }
   if (all.size === 0) {
     const first = dropped[0];
     throw new InputError({
       code: "no_usable_records",
-      what: `none of ${recordsRead} records can be evaluated${first === undefined ? "" : `; the first: ${first.what} (${first.where})`}`,
+      what: `none of ${records.length + broken.length} records can be evaluated${first === undefined ? "" : `; the first: ${first.what} (${first.where})`}`,
       where: path,
       fix: "docs/evaluation.md lists the formats and their fields.",
     });
   }
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  const sha256 = hash.digest("hex");
+  const sha256 = createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
   return { source: path, sha256, formats, dropped, ...drawItems([...all.values()], problems, seeds) };
 }
 

@@ -7,8 +7,6 @@ import { dirname, join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
 import type { Pair } from "../../../shared/records.ts";
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
-import { readOptions } from "../../data/formats/read-record.ts";
-import { pairToJson } from "../../data/labelled-pair.ts";
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
 import { preparePairs, type TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
 import { isStepLoss, needsMargins, needsScores } from "../../loss/settings.ts";
@@ -65,7 +63,7 @@ export async function loadTrainingData(
   const load = async (split: "train" | "eval"): Promise<TokenizedPair[]> => {
     const loaded =
       options.pairs === undefined
-        ? await loadPairs(config.data, split, { ...readOptions(config), split: config.split ?? undefined })
+        ? await loadPairs(config.data, split)
         : { pairs: split === "train" ? options.pairs : [], dropped: [] };
     for (const { reason } of loaded.dropped) dropped[reason] = (dropped[reason] ?? 0) + 1;
     const prepared = preparePairs(loaded.pairs, tokenizer, limits);
@@ -113,13 +111,7 @@ export async function loadTrainingData(
     });
   }
   const hash = createHash("sha256")
-    .update(
-      JSON.stringify(
-        ready.map(({ pair, margin, credit }) =>
-          credit ? [pairToJson(pair), margin, credit] : [pairToJson(pair), margin],
-        ),
-      ),
-    )
+    .update(JSON.stringify(ready.map(({ pair, margin, credit }) => (credit ? [pair, margin, credit] : [pair, margin]))))
     .digest("hex");
   const isGiven = isStepLoss(config.lossType) ? hasGivenStepScores : hasGivenScores;
   const judged = needsScores(config) ? ready.filter(({ pair }) => !isGiven(pair)).length : 0;

@@ -31,17 +31,17 @@ const WORTH_A_PROCESS = 100;
 
 /** How many processes score so many completions: one a core on native TensorFlow, else this one alone. */
 export function scoringProcesses(completions: number): number {
-  if (currentBackend() === "wasm") return 1;
+  if (currentBackend() !== "tensorflow") return 1;
   return Math.max(1, Math.min(MOST_PROCESSES, availableParallelism(), Math.floor(completions / WORTH_A_PROCESS)));
 }
 
 /**
  * Loads a reward model here (one process) or in `processes` others; the caller disposes it. TensorFlow must be running. Where that is
- * WebAssembly, a judge's scores are computed by onnxruntime, which takes half the time on the shipped model.
+ * not native, a judge's scores are computed by the exported graphs in onnxruntime.
  */
 export async function loadScorer(dir: string, processes: number, options: RewardModelOptions = {}): Promise<Scorer> {
   if (processes > 1) return startScoringProcesses(dir, processes, options);
-  if (currentBackend() === "wasm" && (await readRewardModelFile(dir)) === undefined) {
+  if (currentBackend() !== "tensorflow" && (await readRewardModelFile(dir)) === undefined) {
     return { processes: 1, ...(await openOnnxJudge(dir, availableParallelism(), options)) };
   }
   return scorerOf(await loadRewardModel(dir, options));

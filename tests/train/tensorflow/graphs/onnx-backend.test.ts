@@ -1,0 +1,167 @@
+// onnxruntime as a backend: its kernels against sums in plain JavaScript, whole graphs by hand, what is kept and given back.
+
+import { beforeAll, describe, expect, test } from "vitest";
+import { createArrayPool } from "../../../../src/train/tensorflow/graphs/array-pool.ts";
+import { createGraph } from "../../../../src/train/tensorflow/graphs/graph.ts";
+import { onnxModel } from "../../../../src/train/tensorflow/graphs/onnx-model.ts";
+import { openOnnxSession } from "../../../../src/train/tensorflow/graphs/onnx-session.ts";
+import { inferShapes } from "../../../../src/train/tensorflow/graphs/shapes.ts";
+import { graphRuntime, startTensorflow, type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+
+beforeAll(async () => {
+  expect(await startTensorflow("onnxruntime")).toBe("onnxruntime");
+});
+
+/** Large enough to be computed by onnxruntime, and not the same in any two places. */
+const ROWS = 60;
+const COLUMNS = 50;
+const values = Float32Array.from({ length: ROWS * COLUMNS }, (_, i) => Math.sin(i) + 1.5);
+const matrix = () => tf.tensor2d(values, [ROWS, COLUMNS]);
+const at = (r: number, c: number): number => values[r * COLUMNS + c] ?? Number.NaN;
+
+function expectValues(actual: Tensor, shape: number[], value: (...index: number[]) => number): void {
+  expect(actual.shape).toEqual(shape);
+  const [, columns = 1] = shape;
+  actual.dataSync().forEach((one, i) => {
+    const expected = value(Math.floor(i / columns), i % columns);
+    expect(Math.abs(one - expected)).toBeLessThan(1e-5 * Math.max(1, Math.abs(expected)));
+  });
+}
+
+const sum = (count: number, term: (i: number) => number): number =>
+  Array.from({ length: count }, (_, i) => term(i)).reduce((total, one) => total + one, 0);
+
+describe("a kernel of TensorFlow.js gives what a loop gives:", () => {
+  const unary: [string, (x: Tensor) => Tensor, (x: number) => number][] = [
+    ["exp", tf.exp, Math.exp],
+    ["log", tf.log, Math.log],
+    ["neg", tf.neg, (x) => -x],
+    ["sqrt", tf.sqrt, Math.sqrt],
+    ["rsqrt", tf.rsqrt, (x) => 1 / Math.sqrt(x)],
+    ["square", tf.square, (x) => x * x],
+    ["sigmoid", tf.sigmoid, (x) => 1 / (1 + Math.exp(-x))],
+    ["relu", (x) => tf.relu(tf.sub(x, 1)), (x) => Math.max(0, x - 1)],
+  ];
+  test.each(unary)("%s", (_, compute, expected) => {
+    expectValues(compute(matrix()), [ROWS, COLUMNS], (r, c) => expected(at(r, c)));
+  });
+
+  test("sums, differences, products and quotients, a row and a column spread out", () => {
+    const row = tf.slice(matrix(), [3, 0], [1, COLUMNS]);
+    const column = tf.slice(matrix(), [0, 7], [ROWS, 1]);
+    expectValues(tf.add(matrix(), row), [ROWS, COLUMNS], (r, c) => at(r, c) + at(3, c));
+    expectValues(tf.sub(matrix(), column), [ROWS, COLUMNS], (r, c) => at(r, c) - at(r, 7));
+    expectValues(tf.mul(column, matrix()), [ROWS, COLUMNS], (r, c) => at(r, 7) * at(r, c));
+    expectValues(tf.div(matrix(), 4), [ROWS, COLUMNS], (r, c) => at(r, c) / 4);
+    expectValues(tf.addN([matrix(), matrix(), matrix()]), [ROWS, COLUMNS], (r, c) => 3 * at(r, c));
+  });
+
+  test("sum, mean and maximum over either axis, kept or not, and over both", () => {
+    expectValues(tf.sum(matrix(), 0), [COLUMNS], (c) => sum(ROWS, (r) => at(r, c)));
+    expectValues(tf.mean(matrix(), -1, true), [ROWS, 1], (r) => sum(COLUMNS, (c) => at(r, c)) / COLUMNS);
+    expectValues(tf.max(matrix(), 1), [ROWS], (r) => Math.max(...values.subarray(r * COLUMNS, (r + 1) * COLUMNS)));
+    expectValues(tf.sum(matrix()), [], () => sum(values.length, (i) => values[i] ?? Number.NaN));
+  });
+
+  test("products of matrices, either one transposed", () => {
+    const product = (r: number, c: number): number => sum(COLUMNS, (k) => at(r, k) * at(c, k));
+    expectValues(tf.matMul(matrix(), matrix(), false, true), [ROWS, ROWS], product);
+    expectValues(tf.matMul(matrix(), tf.transpose(matrix())), [ROWS, ROWS], product);
+    expectValues(tf.matMul(matrix(), matrix(), true), [COLUMNS, COLUMNS], (r, c) =>
+      sum(ROWS, (k) => at(k, r) * at(k, c)),
+    );
+  });
+
+  test("softmax, transposed, tiled and gathered", () => {
+    expectValues(
+      tf.softmax(matrix()),
+      [ROWS, COLUMNS],
+      (r, c) => Math.exp(at(r, c)) / sum(COLUMNS, (k) => Math.exp(at(r, k))),
+    );
+    expectValues(tf.transpose(matrix()), [COLUMNS, ROWS], (c, r) => at(r, c));
+    expectValues(tf.tile(matrix(), [2, 1]), [2 * ROWS, COLUMNS], (r, c) => at(r % ROWS, c));
+    expectValues(tf.gather(matrix(), tf.tensor1d([5, 0, 5], "int32")), [3, COLUMNS], (r, c) => at(r === 1 ? 0 : 5, c));
+  });
+});
+
+describe("a graph", () => {
+  test("of (a b + 2), and that summed over rows, is computed, and opened once for each set of outputs", () => {
+    const graph = createGraph();
+    const [a, b] = [graph.input(), graph.input()];
+    const more = graph.op("AddV2", [graph.op("MatMul", [a, b]), graph.scalar(2)]);
+    const sums = graph.op("Sum", [more, graph.integers(0)], { Tidx: { type: "int32" } });
+    const run = graphRuntime()?.open(graph);
+    const feeds = [
+      { input: a, tensor: tf.tensor2d([1, 2, 3, 4], [2, 2]) },
+      { input: b, tensor: tf.tensor2d([1, 0, 0, 10], [2, 2]) },
+    ];
+    expect(run?.(feeds, [more, sums]).map((tensor) => tensor.arraySync())).toEqual([
+      [
+        [3, 22],
+        [5, 42],
+      ],
+      [8, 64],
+    ]);
+    expect(run?.(feeds, [sums])[0]?.arraySync()).toEqual([8, 64]);
+    expect(() => run?.(feeds.slice(1), [sums])).toThrow("no tensor for its input");
+    run?.close();
+  });
+
+  test("with an operation that ONNX has no form of here is refused by its name", () => {
+    const graph = createGraph();
+    const odd = graph.op("Lgamma", [graph.input()]);
+    expect(() => onnxModel(graph.nodes, [odd])).toThrow("Lgamma");
+  });
+
+  test("whose shapes do not go together is refused before it runs", () => {
+    const graph = createGraph();
+    const [a, b] = [graph.input(), graph.input()];
+    const shapes = inferShapes(graph.nodes, [graph.op("Mul", [a, b])]);
+    expect(() =>
+      shapes(
+        new Map([
+          ["n0", [2, 3]],
+          ["n1", [2, 4]],
+        ]),
+      ),
+    ).toThrow("do not go together");
+  });
+
+  test("keeps the memory of values that nobody else reads, once their tensors are gone", () => {
+    const graph = createGraph();
+    const x = graph.input();
+    const [twice, squared] = [graph.op("AddV2", [x, x]), graph.op("Square", [x])];
+    const run = graphRuntime()?.open(graph);
+    const kept = (start: number): { tensor: Tensor; buffer: unknown } => {
+      const input = tf.tensor1d([start, start + 1, start + 2]);
+      const [value, tensor] = run?.([{ input: x, tensor: input }], [twice, squared], 1) ?? [];
+      if (value === undefined || tensor === undefined) throw new Error("no result");
+      expect([...tensor.dataSync()]).toEqual([start ** 2, (start + 1) ** 2, (start + 2) ** 2]);
+      return { tensor, buffer: tensor.dataSync().buffer };
+    };
+    const first = kept(1);
+    const second = kept(2);
+    expect(second.buffer).not.toBe(first.buffer);
+    const clone = tf.clone(first.tensor);
+    first.tensor.dispose();
+    expect(kept(3).buffer).not.toBe(first.buffer); // the clone still has it
+    expect([...clone.dataSync()]).toEqual([1, 4, 9]);
+    clone.dispose();
+    expect(kept(4).buffer).toBe(first.buffer);
+    expect([...second.tensor.dataSync()]).toEqual([4, 9, 16]);
+  });
+});
+
+test("a pool holds no more than was ever in use at once", () => {
+  const pool = createArrayPool();
+  const a = pool.take(1000);
+  pool.give(a);
+  expect(pool.take(1000).buffer).toBe(a.buffer);
+  const small = Array.from({ length: 8 }, (_, i) => pool.take(100 + 40 * i));
+  for (const array of small) pool.give(array);
+  expect(pool.take(380).length).toBe(380);
+});
+
+test("onnxruntime refuses what is no model", () => {
+  expect(() => openOnnxSession(new Uint8Array([1, 2, 3]))).toThrow();
+});
