@@ -1,6 +1,7 @@
 // npm run dev: the worker in local workerd until Ctrl-C. A model that is not exported yet is exported first.
 // Exit 1 when that fails or the port is taken.
 
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
@@ -13,6 +14,8 @@ interface Flags {
   reward?: string;
   port: number;
   dtype: Dtype;
+  batch: boolean;
+  batchDir: string;
 }
 
 const portNumber = (text: string): number => {
@@ -28,9 +31,11 @@ const program = new Command("npm run dev --")
   .option("--reward <dir>", "model that scores (default: the one that the policy was trained with)")
   .option("--port <number>", "port on 127.0.0.1", portNumber, 8787)
   .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
+  .option("--batch", "also run batches (OpenAI's Files and Batch API)", false)
+  .option("--batch-dir <dir>", "where batches keep files and state; they go on after a restart", "outputs/batches")
   .allowExcessArguments(false)
   .parse();
-const { policy, reward, port, dtype } = program.opts<Flags>();
+const { policy, reward, port, dtype, batch, batchDir } = program.opts<Flags>();
 
 try {
   const chosen = chooseModels({ policy, reward });
@@ -38,7 +43,15 @@ try {
   const say = (line: string) => console.log(line);
   const models = await exportedModels({ ...chosen, dtype }, say);
   console.log("starting ...");
-  const worker = await startLocalWorker({ ...models, port, dtype, watch: true, playground: true, onLog: say });
+  const worker = await startLocalWorker({
+    ...models,
+    port,
+    dtype,
+    watch: true,
+    playground: true,
+    ...(batch && { batchDir: resolve(batchDir) }),
+    onLog: say,
+  });
   const json = `-H 'content-type: application/json'`;
   console.log(`
 ready: ${worker.url} (Ctrl-C stops it)

@@ -47,6 +47,8 @@ export interface LocalWorker {
   url: string;
   /** Ends the worker and removes its copy of the models. */
   stop(): Promise<void>;
+  /** Ends the worker at once (SIGKILL), as a fault of the machine would. */
+  kill(): Promise<void>;
 }
 
 /**
@@ -59,10 +61,11 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
     const { policyDir, rewardDir, dtype } = options;
     const models = await prepareEdgeModels({ policyDir, rewardDir, assetsDir, dtype });
     const worker = await startOnAssets({ ...options, assetsDir, models, removeAssets: true });
-    const stop = async () => {
-      await worker.stop();
+    const removeAfter = (end: () => Promise<void>) => async () => {
+      await end();
       await rm(assetsDir, { recursive: true, force: true });
     };
+    const stop = removeAfter(worker.stop);
     try {
       const failure = await Promise.race([waitUntilHealthy(worker.url), worker.ended]);
       if (failure !== undefined) throw failure;
@@ -70,7 +73,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
       await stop();
       throw error;
     }
-    return { url: worker.url, stop };
+    return { url: worker.url, stop, kill: removeAfter(worker.kill) };
   } catch (error) {
     await rm(assetsDir, { recursive: true, force: true });
     throw error;
@@ -100,6 +103,10 @@ export async function startOnAssets(
     process.off("exit", killNow);
     await stopWorker(child);
   };
+  const kill = async () => {
+    killNow();
+    await stop();
+  };
   const request: StartRequest = {
     configPath: WRANGLER_CONFIG,
     assetsDir,
@@ -114,7 +121,7 @@ export async function startOnAssets(
   };
   try {
     const ended = untilEnd(child, lastLines);
-    return { ...(await askToStart(child, request, lastLines)), stop, ended };
+    return { ...(await askToStart(child, request, lastLines)), stop, kill, ended };
   } catch (error) {
     await stop();
     throw error;

@@ -6,13 +6,13 @@ import { ENDPOINTS, PAIRS_ENDPOINT } from "./input-line.ts";
 import type { BatchRecord, FileRecord, LineError } from "./ledger-api.ts";
 import { newId, resultFileId } from "./names.ts";
 
-const SECONDS = { m: 60, h: 3_600, d: 86_400 };
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const MAX_WINDOW_S = 30 * SECONDS.d;
 const MAX_SHARDS_AT_ONCE = 50;
 
 const windowText = z
   .string()
-  .regex(/^[1-9]\d{0,3}[mhd]$/, "must be a time such as 24h, 30m or 7d")
+  .regex(/^[1-9]\d{0,3}[smhd]$/, "must be a time such as 24h, 30m or 7d")
   .refine((text) => windowSeconds(text) <= MAX_WINDOW_S, "must be at most 30d");
 
 export const createBatchSchema = z.strictObject({
@@ -33,8 +33,9 @@ export type CreateBatchBody = z.output<typeof createBatchSchema>;
 
 /** `24h` -> 86400. */
 export function windowSeconds(text: string): number {
-  const unit = text.at(-1);
-  return Number(text.slice(0, -1)) * (unit === "m" ? SECONDS.m : unit === "h" ? SECONDS.h : SECONDS.d);
+  const [, number, unit] = /^(\d+)(\w)$/.exec(text) ?? [];
+  const length = unit === "d" ? SECONDS.d : unit === "h" ? SECONDS.h : unit === "m" ? SECONDS.m : SECONDS.s;
+  return Number(number) * length;
 }
 
 /** A new batch; one whose input has faults has failed already. */
