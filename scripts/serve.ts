@@ -4,7 +4,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { prepareEdgePages, preparePlayground } from "../src/infer/edge-pages.ts";
-import { startServer } from "../src/serve/serve.ts";
+import { isLoopback, startServer } from "../src/serve/serve.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
@@ -53,7 +53,7 @@ try {
   const log = (line: string) => console.log(line);
   const models = await exportedModels({ ...chosen, dtype: flags.dtype }, log);
   const { host } = flags;
-  const isPublic = host !== "127.0.0.1" && host !== "localhost" && host !== "::1";
+  const isPublic = !isLoopback(host);
   if (isPublic && process.env.STEPWISE_API_KEY === undefined && process.env.STEPWISE_API_KEYS === undefined)
     console.warn("warning: anyone who reaches this machine may use it. Set STEPWISE_API_KEY.");
   const server = await startServer({ ...models, ...flags, env: process.env, preparePages, log });

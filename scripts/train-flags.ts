@@ -4,6 +4,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
 import { JUDGE_CONTEXTS } from "../src/shared/prompts.ts";
+import { CHAT_TEMPLATES } from "../src/train/data/formats/chat-template.ts";
+import { FORMAT_NAMES } from "../src/train/data/formats/read-record.ts";
 import { LOSS_DEFAULTS, LOSS_TYPES, MARGIN_MODES, MARGIN_ROLES } from "../src/train/loss/settings.ts";
 import { ADVANTAGES } from "../src/train/loss/step-credit.ts";
 import { ADAPTERS, TRAIN_DEFAULTS, type TrainConfig, type TrainSettings } from "../src/train/recipes/dpo/config.ts";
@@ -14,6 +16,8 @@ type Key = keyof TrainConfig;
 
 const CHOICES: Partial<Record<Key, readonly string[]>> = {
   backend: BACKENDS,
+  format: FORMAT_NAMES,
+  chatTemplate: CHAT_TEMPLATES,
   precision: PRECISIONS,
   aggregation: AGGREGATIONS,
   judgeContext: JUDGE_CONTEXTS,
@@ -28,6 +32,8 @@ const TEXTS: Partial<Record<Key, string>> = {
   model: "dir|hub-id",
   rewardModel: "dir|hub-id",
   data: "dir|file",
+  columns: "map",
+  split: "name",
   outputDir: "dir",
   loraTargetModules: "names",
 };
@@ -38,7 +44,11 @@ const OF_LOSS: readonly string[] = Object.keys(LOSS_DEFAULTS.stepwise);
 const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   model: "base model: a folder in Hugging Face layout or a Hub id",
   rewardModel: "frozen model that scores the steps (default: the base model)",
-  data: "folder with train.jsonl and eval.jsonl, or one JSONL file of pairs",
+  data: "folder with train.jsonl and eval.jsonl, or one data file of any kind that prepare-data reads",
+  format: "read every record as this one (default: each by its own shape)",
+  columns: "usual names of other columns: prompt=question,chosen=good,rejected=bad",
+  chatTemplate: "how messages before the answers become one prompt (default: plain)",
+  split: "which list of a JSON file with one for each split (default: train)",
   outputDir: "where the trained model goes",
   backend: "what computes",
   precision: "of the factors of matrix products; bf16 needs native TensorFlow",

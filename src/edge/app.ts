@@ -18,7 +18,9 @@ import { generateResult, generateSchema } from "./routes/generate.ts";
 import { streamGenerate } from "./routes/generate-stream.ts";
 import { getRewardResult, getRewardSchema } from "./routes/get-reward.ts";
 import { checkServed, infoResult } from "./routes/info.ts";
-import { chatResult, chatSchema, streamChat } from "./routes/openai/chat.ts";
+import { modelIndex, serveModelFile } from "./routes/models.ts";
+import { chatResult, chatSchema } from "./routes/openai/chat.ts";
+import { streamChat } from "./routes/openai/chat-stream.ts";
 import { completionsResult, completionsSchema } from "./routes/openai/completions.ts";
 import { streamCompletions } from "./routes/openai/completions-stream.ts";
 import { findModel, listModels } from "./routes/openai/models.ts";
@@ -88,6 +90,8 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
     .get("/openapi.json", (c) => c.json(openapiDocument()))
     .get("/", (c) => servePlayground(deps, c))
     .get("/playground/:file", (c) => servePlaygroundFile(deps, c.req.param("file")))
+    .get("/models/index.json", (c) => c.json(modelIndex(deps)))
+    .get("/models/:folder/:path{.+}", (c) => serveModelFile(deps, c.req.param("folder"), c.req.param("path")))
     .get("/docs", (c) => servePage(deps, c, "index.html"))
     .get("/docs/:file", (c) => servePage(deps, c, c.req.param("file")));
 

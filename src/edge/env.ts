@@ -32,6 +32,7 @@ export interface Env extends Partial<BatchBindings> {
   REQUESTS_PER_MINUTE?: string;
   TOKENS_PER_MINUTE?: string;
   BATCH_STEP_MS?: string;
+  MODEL_DOWNLOADS?: string;
   STEPWISE_API_KEY?: string;
   STEPWISE_API_KEYS?: string;
 }
@@ -55,6 +56,11 @@ const settingsSchema = z.object({
   TOKENS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
   /** How long a step of a batch begins further records. */
   BATCH_STEP_MS: z.coerce.number().int().positive().max(20_000).default(10_000),
+  /** Whether whoever may use the API may also load the models' files. */
+  MODEL_DOWNLOADS: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((value) => value === "true"),
   STEPWISE_API_KEY: singleKeySchema.optional(),
   STEPWISE_API_KEYS: namedKeysSchema.optional(),
 });

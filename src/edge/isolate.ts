@@ -9,7 +9,7 @@ import { type Env, parseSettings, type Settings } from "./env.ts";
 import { createAccounts } from "./http/accounts.ts";
 import type { AppDeps } from "./http/app-env.ts";
 import { createMetrics } from "./http/metrics.ts";
-import { createAssetStore, createBucketStore, type ModelStore } from "./model-store.ts";
+import { createAssetStore, createBucketStore, type FileStreams, type ModelStore } from "./model-store.ts";
 import { ortRuntime } from "./ort.ts";
 
 export interface Isolate {
@@ -27,7 +27,7 @@ export function isolateOf(env: Env): Isolate {
   return isolate;
 }
 
-function storeOf(env: Env): ModelStore {
+function storeOf(env: Env): ModelStore & FileStreams {
   if (env.MODELS !== undefined) return createBucketStore(env.MODELS);
   const files = env.MODEL_FILES ?? env.ASSETS;
   if (files !== undefined) return createAssetStore(files);
@@ -41,8 +41,9 @@ function storeOf(env: Env): ModelStore {
 
 function build(env: Env): Isolate {
   const settings = parseSettings(env);
+  const store = storeOf(env);
   const engine = createEngine({
-    store: storeOf(env),
+    store,
     runtime: ortRuntime,
     policy: settings.POLICY_MODEL,
     reward: settings.REWARD_MODEL,
@@ -55,6 +56,7 @@ function build(env: Env): Isolate {
     accounts: createAccounts(settings),
     metrics: createMetrics(settings.keys.map(({ name }) => name)),
     pages: env.ASSETS === undefined ? undefined : createAssetStore(env.ASSETS),
+    models: store,
     rateLimiter: env.RATE_LIMITER,
     batches: batchBindings(env),
     log: (line) => console.log(line),

@@ -2,8 +2,9 @@
 
 import type { ComponentType } from "preact";
 import { type View, view } from "./state/address.ts";
-import { apiKey, followInfo, info, infoFailure } from "./state/session.ts";
+import { apiKey, followInfo, info, infoFailure, refreshInfo, SOURCES } from "./state/session.ts";
 import { Problem } from "./steps/problem.tsx";
+import { LocalStatus, SourcePicker } from "./steps/source-picker.tsx";
 import { Ask } from "./views/ask.tsx";
 
 const TITLES: Partial<Record<View, string>> = { ask: "Ask" };
@@ -28,10 +29,11 @@ export function App() {
           ))}
         </nav>
         <Session />
+        <LocalStatus />
       </header>
       <main>
         {infoFailure.value !== undefined && infoFailure.value.kind !== "stopped" && (
-          <Problem failure={infoFailure.value} />
+          <Problem failure={infoFailure.value} onRetry={() => void refreshInfo()} />
         )}
         <Page />
       </main>
@@ -42,20 +44,27 @@ export function App() {
 function Session() {
   return (
     <div class="row session">
-      <label class="inline">
-        API key
-        <input
-          type="password"
-          autocomplete="off"
-          value={apiKey.value}
-          onChange={(event) => {
-            apiKey.value = event.currentTarget.value.trim();
-          }}
-        />
-      </label>
+      {SOURCES.length > 1 && <SourcePicker />}
+      {SOURCES.includes("worker") && <ApiKey />}
       <span class="soft model">
         {info.value === undefined ? "" : `${info.value.policy.id}, scored by ${info.value.reward.id}`}
       </span>
     </div>
+  );
+}
+
+function ApiKey() {
+  return (
+    <label class="inline">
+      API key
+      <input
+        type="password"
+        autocomplete="off"
+        value={apiKey.value}
+        onChange={(event) => {
+          apiKey.value = event.currentTarget.value.trim();
+        }}
+      />
+    </label>
   );
 }

@@ -39,14 +39,16 @@ const MAX_ARRIVAL_MS = 20_000;
 export async function startServer(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const { policyDir, rewardDir, dtype, threads = availableParallelism(), log } = options;
   const settings = parseSettings({
+    MODEL_DOWNLOADS: String(isLoopback(options.host)),
     ...variablesOf(options.env),
     POLICY_MODEL: "policy",
     REWARD_MODEL: "reward",
     DTYPE: dtype,
   });
   const same = policyDir === rewardDir;
+  const store = folderStore({ policy: policyDir, reward: rewardDir });
   const engine = createEngine({
-    store: folderStore({ policy: policyDir, reward: rewardDir }),
+    store,
     runtime: createNodeRuntime(threads),
     policy: "policy",
     reward: same ? "policy" : "reward",
@@ -60,6 +62,7 @@ export async function startServer(options: ServeOptions): Promise<{ url: string;
     engine,
     settings,
     metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    models: store,
     pages: folderStore({ docs: join(pagesDir, "docs"), playground: join(pagesDir, "playground") }),
     addressOf: (c) => getConnInfo(c).remote.address,
     log,
@@ -82,6 +85,11 @@ export async function startServer(options: ServeOptions): Promise<{ url: string;
       await rm(pagesDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Whether an address reaches this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === "127.0.0.1" || host === "localhost" || host === "::1";
 }
 
 /** The variables that are set. */

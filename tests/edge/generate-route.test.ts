@@ -107,7 +107,7 @@ describe("POST /generate", () => {
     [
       "a stream of several",
       { prompt: "a", stream: true, parameters: { best_of: 2, do_sample: true } },
-      "a stream has one",
+      "a stream cannot",
     ],
     ["streaming that is no yes or no", { prompt: "a", stream: "yes" }, 'field "stream"'],
   ];

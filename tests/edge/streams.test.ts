@@ -16,18 +16,27 @@ describe("events", () => {
   const deps = { log: () => undefined, metrics: createMetrics() };
 
   test("a comment comes while nothing else does, then the events in order", async () => {
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const response = await streamEvents(
       deps,
       newCall("r", "c"),
       async (send) => {
-        await later(200);
+        await released;
         send({ a: 1 });
         send("two\nlines", "named");
       },
       quick,
     );
-    const text = await response.text();
-    expect(text).toMatch(/^(: waiting\n\n){2,}data: \{"a":1\}\n\nevent: named\ndata: two\ndata: lines\n\n$/);
+    const reader = response.body?.getReader();
+    const read = async () => new TextDecoder().decode((await reader?.read())?.value);
+    expect([await read(), await read()]).toEqual([": waiting\n\n", ": waiting\n\n"]);
+    release();
+    let rest = "";
+    for (let text = await read(); text !== ""; text = await read()) rest += text;
+    expect(rest).toMatch(/^(: waiting\n\n)*data: \{"a":1\}\n\nevent: named\ndata: two\ndata: lines\n\n$/);
   });
 
   test("a failure before the first event is thrown, a later one is an event", async () => {

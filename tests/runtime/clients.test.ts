@@ -222,6 +222,64 @@ describe("openai: chat and models", () => {
   });
 });
 
+describe("openai: searches by step scores", () => {
+  const search = { type: "step_beam", width: 2, expand: 4, budget_tokens: 400 };
+  const ask = { model: MODEL, prompt: PROMPT, max_tokens: 64, seed: 3, search, n: 1 };
+  const messages = [{ role: "user" as const, content: PROMPT }];
+
+  test("a search's answer has the scores that /score gives to its steps, and its stream is the same text", async () => {
+    const answer = await openai.completions.create(ask);
+    const [choice] = answer.choices;
+    const scored = await fetch(`${worker.url}/score`, {
+      method: "POST",
+      headers: { connection: "close" },
+      body: JSON.stringify({ prompt: PROMPT, completion: choice?.text }),
+    });
+    const { steps, score } = Object(await scored.json()).data[0];
+    expect(Object(choice).score).toBeCloseTo(score, 4);
+    expect(Object(choice).steps.map(({ text }: { text: string }) => text)).toEqual(
+      steps.map(({ text }: { text: string }) => text),
+    );
+    let text = "";
+    for await (const chunk of await openai.completions.create({ ...ask, stream: true }))
+      text += chunk.choices[0]?.text ?? "";
+    expect(text).toBe(choice?.text);
+    const chat = { model: MODEL, messages, max_tokens: 64, seed: 3, search };
+    expect(await openai.chat.completions.stream(chat).finalContent()).toBe(text);
+    // the same search at TGI's path
+    const tgi = { inputs: PROMPT, parameters: { search, seed: 3, max_new_tokens: 64 } };
+    const init = { method: "POST", headers: { connection: "close" }, body: JSON.stringify(tgi) };
+    const stream = await (await fetch(`${worker.url}/generate_stream`, init)).text();
+    expect(JSON.parse(/^data: (.*)$/m.exec(stream.trim().split("\n\n").at(-1) ?? "")?.[1] ?? "")).toMatchObject({
+      generated_text: text,
+      usage: { completion_tokens: answer.usage?.completion_tokens },
+    });
+    expect(stream.match(/^event: step$/gm)).toHaveLength(steps.length);
+  });
+
+  test("best of several by step score is the one of them that scores best", async () => {
+    const drawn = { model: MODEL, prompt: PROMPT, max_tokens: 64, temperature: 1, seed: 11, score_steps: true };
+    const all = await openai.completions.create({ ...drawn, n: 4 });
+    const best = await openai.completions.create({ ...drawn, n: 1, best_of: 4, ...{ rank_by: "score" } });
+    const scores = all.choices.map((choice): number => Object(choice).score);
+    expect(Object(best.choices[0]).score).toBeCloseTo(Math.max(...scores), 6);
+  });
+
+  test("beams: the streamed text is the best beam's", async () => {
+    const beams = { model: MODEL, prompt: PROMPT, max_tokens: 64, num_beams: 3 };
+    const whole = await openai.completions.create(beams);
+    let text = "";
+    for await (const chunk of await openai.completions.create({ ...beams, stream: true }))
+      text += chunk.choices[0]?.text ?? "";
+    expect(text).toBe(whole.choices[0]?.text);
+  });
+
+  test("too many tokens are refused in OpenAI's words", async () => {
+    const asked = openai.completions.create({ model: MODEL, prompt: PROMPT, max_tokens: 100_000 });
+    await expect(asked).rejects.toThrow(/the limit of model .* is 512 \(field \\"max_tokens\\"\)/);
+  });
+});
+
 describe("@huggingface/inference", () => {
   const client = () => new InferenceClient("none", { endpointUrl: worker.url });
   const parameters = { max_new_tokens: 64, do_sample: false };

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { BatchBindings } from "../batch/platform.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PageFiles, RateLimitBinding, Settings } from "../env.ts";
+import type { FileStreams } from "../model-store.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -19,6 +20,8 @@ export interface AppDeps {
   pages?: PageFiles | undefined;
   /** Where files and batches are kept and run; absent: there are no batches. */
   batches?: BatchBindings | undefined;
+  /** The models' files, by folder and path, for browsers that run them; absent: they are not given out. */
+  models?: FileStreams | undefined;
   /** Takes one JSON line a request, and one a fault; no user's text in it. */
   log: (line: string) => void;
 }

@@ -1,65 +1,137 @@
 // TGI's stream: one event a token, the last with the whole text and the details. With `score_steps`, an event named "step" as each step
-// is complete and scored.
+// is complete and scored. A search streams what it has settled on, and after each round an event named "round"; beams stream their best
+// text when they are done.
 
 import { InputError } from "../../shared/errors.ts";
 import type { GeneratedToken } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
+import { namingFields } from "../http/field-names.ts";
 import { meter } from "../http/meter.ts";
-import { streamEvents } from "../http/sse.ts";
-import { type GenerateBody, optionsOf, promptOf, tgiToken, tgiTopTokens, usageOf } from "./generate.ts";
-import { createStepScorer } from "./step-scores.ts";
+import { type Send, streamEvents } from "../http/sse.ts";
+import { solve } from "../search/solve.ts";
+import {
+  answerOf,
+  fieldNamesOf,
+  type GenerateBody,
+  isDrawn,
+  optionsOf,
+  promptOf,
+  tgiToken,
+  tgiTopTokens,
+  usageOf,
+} from "./generate.ts";
+import { createStepScorer, type StepScore } from "./step-scores.ts";
 
 /** Answers with the events of one generation. Throws as the engine does while nothing was sent. */
-export function streamGenerate(deps: AppDeps, body: GenerateBody, call: Call): Promise<Response> {
+export async function streamGenerate(deps: AppDeps, body: GenerateBody, call: Call): Promise<Response> {
+  const { best_of: bestOf, num_beams: beams, search = null } = body.parameters ?? {};
+  if ((bestOf ?? 1) > 1) throw noBestOf();
+  const produce = search !== null || (beams ?? 1) > 1 ? sendSearch : sendOne;
+  return streamEvents(deps, call, (send) => namingFields(fieldNamesOf(body), () => produce(deps, body, call, send)));
+}
+
+/** One text, as it is written. */
+async function sendOne(deps: AppDeps, body: GenerateBody, call: Call, send: Send): Promise<void> {
   const parameters = body.parameters ?? {};
   const prompt = promptOf(body);
   const options = optionsOf(prompt, parameters);
-  const several = (["best_of", "num_beams"] as const).find((field) => (parameters[field] ?? 1) > 1);
-  if (several !== undefined || (parameters.search ?? null) !== null) throw oneText(several ?? "search");
-  return streamEvents(deps, call, async (send) => {
-    const steps =
-      parameters.score_steps === true ? createStepScorer(deps, call, prompt, (step) => send(step, "step")) : undefined;
-    const sendToken = (token: GeneratedToken, rest: { generated_text: string | null; details: unknown }) => {
-      const top = token.topTokens === undefined ? {} : { top_tokens: tgiTopTokens(token) };
-      send({ index: ++index, token: tgiToken(token), ...top, ...rest });
-    };
-    let index = 0;
-    let text = options.prefix ?? "";
-    // a token is sent once it is known whether it is the last
-    let last: GeneratedToken | undefined;
-    const generation = await deps.engine.generate({
-      ...options,
-      signal: call.signal,
-      onToken(token) {
-        if (last !== undefined) sendToken(last, { generated_text: null, details: null });
-        last = token;
-        text += token.text;
-        steps?.grow(text);
-      },
-    });
-    const usage = usageOf(generation);
-    meter(deps, call, { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens });
-    const [candidate] = generation.candidates;
-    if (candidate === undefined || last === undefined) throw new TypeError("the engine generated nothing");
-    await steps?.finish(candidate.text);
-    sendToken(last, {
-      generated_text: (parameters.return_full_text === true ? prompt : "") + candidate.text,
-      details: {
-        finish_reason: candidate.finishReason,
-        generated_tokens: candidate.ids.length,
-        input_length: generation.promptTokens,
-        seed: options.sampling.doSample ? options.seed : null,
-      },
-    });
+  const steps =
+    parameters.score_steps === true ? createStepScorer(deps, call, prompt, (step) => send(step, "step")) : undefined;
+  const tokens = createTokenEvents(send);
+  let text = options.prefix ?? "";
+  const generation = await deps.engine.generate({
+    ...options,
+    signal: call.signal,
+    onToken(token) {
+      tokens.add(token);
+      text += token.text;
+      steps?.grow(text);
+    },
+  });
+  const usage = usageOf(generation);
+  meter(deps, call, { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens });
+  const [candidate] = generation.candidates;
+  if (candidate === undefined) throw new TypeError("the engine generated nothing");
+  await steps?.finish(candidate.text);
+  tokens.end({
+    generated_text: (parameters.return_full_text === true ? prompt : "") + candidate.text,
+    details: {
+      finish_reason: candidate.finishReason,
+      generated_tokens: candidate.ids.length,
+      input_length: generation.promptTokens,
+      seed: isDrawn(parameters) ? options.seed : null,
+    },
   });
 }
 
-function oneText(field: string): InputError {
+/** The text that a search or beams find; the last event has all that the answer has without a stream, but for the list of tokens. */
+async function sendSearch(deps: AppDeps, body: GenerateBody, call: Call, send: Send): Promise<void> {
+  const parameters = body.parameters ?? {};
+  const options = optionsOf(promptOf(body), parameters);
+  const tokens = createTokenEvents(send);
+  let stepCount = 0;
+  const sendSteps = (steps: readonly StepScore[]) => {
+    for (const step of steps.slice(stepCount)) send(step, "step");
+    stepCount = Math.max(stepCount, steps.length);
+  };
+  const watch = {
+    onRound: (round: object) => send(round, "round"),
+    onSettled(settled: readonly GeneratedToken[], steps: readonly StepScore[]) {
+      tokens.addFrom(settled);
+      sendSteps(steps);
+    },
+  };
+  const solved = await solve(deps, call, options, { ...parameters, details: true, watch });
+  const [best] = solved.solutions;
+  if (best === undefined) throw new TypeError("the engine returned no candidate");
+  tokens.addFrom(best.tokens);
+  sendSteps(best.scores?.steps ?? []);
+  const whole = { ...body, parameters: { ...parameters, details: false } };
+  const { generated_text, finish_reason, ...rest } = answerOf(whole, solved, options.seed);
+  tokens.end({
+    generated_text,
+    details: {
+      finish_reason,
+      generated_tokens: best.candidate.ids.length,
+      input_length: solved.promptTokens,
+      seed: isDrawn(parameters) ? options.seed : null,
+    },
+    ...rest,
+  });
+}
+
+/** Sends an event a token: each once it is known whether it is the last. */
+function createTokenEvents(send: Send) {
+  let sent = 0;
+  let held: GeneratedToken | undefined;
+  const write = (token: GeneratedToken, rest: object): void => {
+    sent += 1;
+    const top = token.topTokens === undefined ? {} : { top_tokens: tgiTopTokens(token) };
+    send({ index: sent, token: tgiToken(token), ...top, generated_text: null, details: null, ...rest });
+  };
+  const add = (token: GeneratedToken): void => {
+    if (held !== undefined) write(held, {});
+    held = token;
+  };
+  return {
+    add,
+    /** Of the text's tokens from its beginning, those that were not added yet. */
+    addFrom(tokens: readonly GeneratedToken[]): void {
+      for (const token of tokens.slice(sent + (held === undefined ? 0 : 1))) add(token);
+    },
+    end(rest: { generated_text: string; details: object }): void {
+      if (held === undefined) throw new TypeError("the engine generated nothing");
+      write(held, rest);
+    },
+  };
+}
+
+function noBestOf(): InputError {
   return new InputError({
     code: "bad_request",
-    what: "a stream has one text, not several to choose from",
-    where: `field "parameters.${field}"`,
-    fix: "Leave it out, or do not stream.",
+    what: "best_of chooses among whole texts, which a stream cannot",
+    where: 'field "parameters.best_of"',
+    fix: "Leave it out, send a search, or do not stream.",
   });
 }

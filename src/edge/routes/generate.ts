@@ -5,8 +5,9 @@ import { z } from "zod";
 import type { Candidate, GeneratedToken, GenerateOptions, Generation } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
+import { type FieldNames, namingFields } from "../http/field-names.ts";
 import { searchConflict, searchShape } from "../search/parameters.ts";
-import { type Solved, solve } from "../search/solve.ts";
+import { type Solutions, type Solved, solve } from "../search/solve.ts";
 import { generateOptionsOf, parametersSchema, samplingOf } from "./generate-parameters.ts";
 import { text } from "./text.ts";
 
@@ -39,6 +40,15 @@ export type GenerateBody = z.output<typeof generateSchema>;
 /** The prompt under either name. */
 export function promptOf(body: GenerateBody): string {
   return body.prompt ?? body.inputs ?? "";
+}
+
+/** What the caller calls the engine's fields. */
+export function fieldNamesOf(body: GenerateBody): FieldNames {
+  const own = ["max_new_tokens", "prefix", "score_steps", "search"].map((name): [string, string] => [
+    name,
+    `parameters.${name}`,
+  ]);
+  return { ...Object.fromEntries(own), prompt: body.inputs === undefined ? "prompt" : "inputs" };
 }
 
 /** One token, as TGI tells it. */
@@ -77,16 +87,18 @@ export async function generateResult(deps: AppDeps, body: GenerateBody, call: Ca
   const parameters = body.parameters ?? {};
   const prompt = promptOf(body);
   const options = optionsOf(prompt, parameters);
-  const { model, promptTokens, completionTokens, solutions, tally, rounds } = await solve(
-    deps,
-    call,
-    options,
-    parameters,
-  );
+  const solved = await namingFields(fieldNamesOf(body), () => solve(deps, call, options, parameters));
+  return answerOf(body, solved, options.seed);
+}
+
+/** The whole answer of solutions that were found. */
+export function answerOf(body: GenerateBody, solved: Solutions, drawnSeed: number) {
+  const parameters = body.parameters ?? {};
+  const { model, promptTokens, completionTokens, solutions, tally, rounds } = solved;
   const [best, ...others] = solutions;
   if (best === undefined) throw new TypeError("the engine returned no candidate");
-  const start = parameters.return_full_text === true ? prompt : "";
-  const seed = options.sampling.doSample ? options.seed : null;
+  const start = parameters.return_full_text === true ? promptOf(body) : "";
+  const seed = isDrawn(parameters) ? drawnSeed : null;
   const textOf = ({ candidate, scores }: Solved) => ({
     generated_text: start + candidate.text,
     finish_reason: candidate.finishReason,
@@ -119,9 +131,12 @@ export async function generateResult(deps: AppDeps, body: GenerateBody, call: Ca
   };
 }
 
-/** A step search draws its steps: it samples at temperature 1 unless told otherwise. */
+/** What the engine is asked. */
 export function optionsOf(prompt: string, parameters: z.output<typeof generateParametersSchema>): GenerateOptions {
-  const options = { ...generateOptionsOf(prompt, parameters), prefix: parameters.prefix ?? undefined };
-  if (parameters.search === undefined || parameters.search === null) return options;
-  return { ...options, sampling: { ...options.sampling, doSample: true } };
+  return { ...generateOptionsOf(prompt, parameters), prefix: parameters.prefix ?? undefined };
+}
+
+/** Whether the seed decides: where something is sampled, and in every step search. */
+export function isDrawn(parameters: z.output<typeof generateParametersSchema>): boolean {
+  return samplingOf(parameters).doSample || (parameters.search ?? null) !== null;
 }

@@ -8,6 +8,7 @@ import { splitSteps } from "../../shared/steps.ts";
 import { checkSteps } from "../engine/judge.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
+import { namingFields } from "../http/field-names.ts";
 import { firstFailureAborts } from "../http/first-failure.ts";
 import { meter } from "../http/meter.ts";
 import { text } from "./text.ts";
@@ -66,13 +67,15 @@ export async function getRewardResult(deps: AppDeps, { query, prompts }: GetRewa
     call,
     [...groups.entries()],
     async ([prompt, completions]) => {
-      const scoring = await engine.score({
-        prompt,
-        completions,
-        aggregation: settings.AGGREGATION,
-        context: settings.JUDGE_CONTEXT,
-        signal: call.signal,
-      });
+      const scoring = await namingFields({ prompt: completions[0]?.field ?? "query" }, () =>
+        engine.score({
+          prompt,
+          completions,
+          aggregation: settings.AGGREGATION,
+          context: settings.JUDGE_CONTEXT,
+          signal: call.signal,
+        }),
+      );
       const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
       meter(deps, call, { promptTokens: scoring.promptTokens, steps });
       scoring.completions.forEach(({ score }, at) => {

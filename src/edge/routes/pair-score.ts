@@ -1,8 +1,8 @@
-// vLLM's score API: `text_1` against `text_2`, here a problem against a solution, or one problem against several, or pairs of both.
+// vLLM's score API: one text against another, here a problem against a solution, or one problem against several, or pairs of both. Its
+// three names of the two sides are taken.
 // https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html
 
 import { z } from "zod";
-import { InputError } from "../../shared/errors.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
@@ -18,60 +18,96 @@ const texts = z.union([text, z.array(text).min(1).max(MAX_COMPLETIONS)], {
 /** So many places of the queue does one request take. */
 const PROMPTS_AT_ONCE = 4;
 
+/** Names of the problems and of the solutions. */
+const SIDES = [
+  ["text_1", "text_2"],
+  ["data_1", "data_2"],
+  ["queries", "documents"],
+] as const;
+
+/** What vLLM takes and means nothing here. */
+const unused = z.unknown().optional();
+
 export const pairScoreSchema = z
   .strictObject({
-    text_1: texts.describe("The problem, or a problem for each solution."),
-    text_2: texts.describe("The solutions."),
+    text_1: texts.optional().describe("The problem, or a problem for each solution."),
+    text_2: texts.optional().describe("The solutions."),
+    data_1: texts.optional().describe("Another name of `text_1`."),
+    data_2: texts.optional().describe("Another name of `text_2`."),
+    queries: texts.optional().describe("Another name of `text_1`."),
+    documents: texts.optional().describe("Another name of `text_2`."),
     model: z.string().nullish(),
     user: z.string().nullish(),
     encoding_format: z.literal("float").nullish(),
     truncate_prompt_tokens: z.null({ error: "is not supported: a text is never cut" }).optional(),
+    use_activation: z.literal(true, { error: "is not supported: scores are probabilities" }).nullish(),
+    priority: unused,
+    request_id: unused,
+    mm_processor_kwargs: unused,
   })
   .superRefine((body, ctx) => {
-    const [problems, solutions] = [listOf(body.text_1), listOf(body.text_2)];
-    if (problems.length === 1 || problems.length === solutions.length) return;
-    const message = `has ${problems.length} items, text_2 has ${solutions.length}: send one, or as many`;
-    ctx.addIssue({ code: "custom", path: ["text_1"], message });
+    const { problems, solutions, names } = sidesOf(body);
+    const given = SIDES.flat().filter((name) => body[name] !== undefined);
+    if (problems.length === 0 || solutions.length === 0 || given.length > 2) {
+      const path = [problems.length === 0 || given.length > 2 ? names[0] : names[1]];
+      ctx.addIssue({ code: "custom", path, message: "send `text_1` and `text_2`, problems and solutions" });
+    } else if (problems.length > 1 && problems.length !== solutions.length) {
+      const message = `has ${problems.length} items, ${names[1]} has ${solutions.length}: send one, or as many`;
+      ctx.addIssue({ code: "custom", path: [names[0]], message });
+    }
   });
 
 export type PairScoreBody = z.output<typeof pairScoreSchema>;
 
-function listOf(given: string | string[]): string[] {
-  return typeof given === "string" ? [given] : given;
+/** Whether a body is of this form. */
+export function isPairBody(body: unknown): body is PairScoreBody {
+  return typeof body === "object" && body !== null && SIDES.flat().some((name) => name in body);
+}
+
+function sidesOf(body: Partial<Record<(typeof SIDES)[number][number], string | string[] | undefined>>) {
+  const names = SIDES.find((pair) => pair.some((name) => body[name] !== undefined)) ?? SIDES[0];
+  return { names, problems: listOf(body[names[0]]), solutions: listOf(body[names[1]]) };
+}
+
+function listOf(given: string | string[] | undefined): string[] {
+  return typeof given === "string" ? [given] : (given ?? []);
 }
 
 /** One score a solution. Throws what the engine throws. */
 export async function pairScoreResult(deps: AppDeps, body: PairScoreBody, call: Call) {
-  checkModelName(body.model, await deps.engine.load(), call);
-  const problems = listOf(body.text_1);
+  const models = await deps.engine.load();
+  checkModelName(body.model, models, call);
+  const { names, problems, solutions } = sidesOf(body);
   const groups = new Map<string, { index: number; steps: ReturnType<typeof splitSteps> }[]>();
-  listOf(body.text_2).forEach((solution, index) => {
+  solutions.forEach((solution, index) => {
     const problem = problems[index] ?? problems[0] ?? "";
     groups.set(problem, [...(groups.get(problem) ?? []), { index, steps: splitSteps(solution) }]);
   });
   const scores: number[] = [];
-  const scored = await firstFailureAborts(
+  const tokens = await firstFailureAborts(
     call,
     [...groups],
-    async ([problem, solutions]) => {
-      const result = await scoreSolutions(deps, call, problem, "text_2", solutions);
-      solutions.forEach(({ index }, at) => {
+    async ([problem, members]) => {
+      const place = typeof body[names[0]] === "string" ? "" : `[${problems.indexOf(problem)}]`;
+      const result = await scoreSolutions(deps, call, {
+        problem: { text: problem, field: `${names[0]}${place}` },
+        field: names[1],
+        solutions: members,
+      });
+      members.forEach(({ index }, at) => {
         scores[index] = result.scores[at] ?? Number.NaN;
       });
-      return result;
+      return result.promptTokens;
     },
     PROMPTS_AT_ONCE,
   );
-  const [first] = scored;
-  if (first === undefined)
-    throw new InputError({ code: "bad_request", what: "nothing to score", where: 'field "text_2"' });
-  const tokens = scored.reduce((sum, { promptTokens }) => sum + promptTokens, 0);
+  const promptTokens = tokens.reduce((sum, count) => sum + count, 0);
   return {
     id: `score-${call.requestId}`,
     object: "list",
     created: Math.floor(Date.now() / 1000),
-    model: first.model,
+    model: models.reward.manifest.model,
     data: scores.map((score, index) => ({ index, object: "score", score })),
-    usage: { prompt_tokens: tokens, total_tokens: tokens },
+    usage: { prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens },
   };
 }

@@ -6,25 +6,39 @@ import { z } from "zod";
 import { type Step, splitSteps } from "../../shared/steps.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
+import { namingFields } from "../http/field-names.ts";
 import { meter } from "../http/meter.ts";
 import { checkModelName } from "./openai/model-name.ts";
 import { MAX_COMPLETIONS } from "./score.ts";
 import { text } from "./text.ts";
 
 const texts = z.array(text).min(1).max(MAX_COMPLETIONS);
+/** Jina's and Cohere's documents may be objects. */
+const documents = z
+  .array(z.union([text, z.object({ text })], { error: "must be a text, or an object with a `text`" }))
+  .min(1)
+  .max(MAX_COMPLETIONS);
+/** What the copied APIs take and means nothing here. */
+const unused = z.unknown().optional();
 
 export const rerankSchema = z
   .strictObject({
     query: text.describe("The problem."),
     texts: texts.optional().describe("Solutions, in the shape of text-embeddings-inference."),
-    documents: texts.optional().describe("Solutions, in the shape of vLLM, Jina and Cohere."),
+    documents: documents.optional().describe("Solutions, in the shape of vLLM, Jina and Cohere."),
     model: z.string().nullish(),
     return_text: z.boolean().nullish().describe("With `texts`: also tell the text."),
     return_documents: z.boolean().nullish().describe("With `documents`: also tell the text."),
-    top_n: z.int().positive().nullish().describe("With `documents`: only so many, the best first."),
+    top_n: z.int().nonnegative().nullish().describe("With `documents`: only so many, the best first; 0 is all."),
     raw_scores: z.literal(false, { error: "is not supported" }).nullish(),
     truncate: z.literal(false, { error: "is not supported: a text is never cut" }).nullish(),
-    truncation_direction: z.unknown().optional(),
+    truncation_direction: unused,
+    truncate_prompt_tokens: z.null({ error: "is not supported: a text is never cut" }).optional(),
+    use_activation: z.literal(true, { error: "is not supported: scores are probabilities" }).nullish(),
+    max_tokens_per_doc: unused,
+    priority: unused,
+    request_id: unused,
+    mm_processor_kwargs: unused,
     user: z.string().nullish(),
   })
   .superRefine((body, ctx) => {
@@ -44,8 +58,15 @@ interface Ranked {
 export async function rerankResult(deps: AppDeps, body: RerankBody, call: Call) {
   checkModelName(body.model, await deps.engine.load(), call);
   const field = body.texts === undefined ? "documents" : "texts";
-  const solutions = (body.texts ?? body.documents ?? []).map((one) => ({ text: one, steps: splitSteps(one) }));
-  const { scores, model, promptTokens } = await scoreSolutions(deps, call, body.query, field, solutions);
+  const solutions = (body.texts ?? body.documents ?? []).map((one) => {
+    const solution = typeof one === "string" ? one : one.text;
+    return { text: solution, steps: splitSteps(solution) };
+  });
+  const { scores, model, promptTokens } = await scoreSolutions(deps, call, {
+    problem: { text: body.query, field: "query" },
+    field,
+    solutions,
+  });
   const ranked = solutions
     .map(({ text: solution }, index): Ranked => ({ index, text: solution, score: scores[index] ?? Number.NaN }))
     .sort((a, b) => b.score - a.score || a.index - b.index);
@@ -60,7 +81,7 @@ export async function rerankResult(deps: AppDeps, body: RerankBody, call: Call) 
     id: `rerank-${call.requestId}`,
     model,
     usage: { total_tokens: promptTokens },
-    results: ranked.slice(0, body.top_n ?? ranked.length).map((one) => ({
+    results: ranked.slice(0, body.top_n || ranked.length).map((one) => ({
       index: one.index,
       relevance_score: one.score,
       ...(body.return_documents !== false && { document: { text: one.text } }),
@@ -68,22 +89,27 @@ export async function rerankResult(deps: AppDeps, body: RerankBody, call: Call) 
   };
 }
 
-/** One aggregate a solution. */
+/** One aggregate a solution; `field` is the caller's list of solutions, `index` a solution's place there if not its place here. */
 export async function scoreSolutions(
   deps: AppDeps,
   call: Call,
-  prompt: string,
-  field: string,
-  solutions: readonly { steps: readonly Pick<Step, "text">[] }[],
+  asked: {
+    problem: { text: string; field: string };
+    field: string;
+    solutions: readonly { index?: number; steps: readonly Pick<Step, "text">[] }[];
+  },
 ): Promise<{ scores: number[]; model: string; promptTokens: number }> {
   const { engine, settings } = deps;
-  const scoring = await engine.score({
-    prompt,
-    completions: solutions.map(({ steps }, index) => ({ field: `${field}[${index}]`, steps })),
-    aggregation: settings.AGGREGATION,
-    context: settings.JUDGE_CONTEXT,
-    signal: call.signal,
-  });
+  const { problem, field, solutions } = asked;
+  const scoring = await namingFields({ prompt: problem.field }, () =>
+    engine.score({
+      prompt: problem.text,
+      completions: solutions.map(({ steps, index }, at) => ({ field: `${field}[${index ?? at}]`, steps })),
+      aggregation: settings.AGGREGATION,
+      context: settings.JUDGE_CONTEXT,
+      signal: call.signal,
+    }),
+  );
   meter(deps, call, {
     promptTokens: scoring.promptTokens,
     steps: solutions.reduce((sum, { steps }) => sum + steps.length, 0),

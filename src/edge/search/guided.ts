@@ -3,7 +3,7 @@
 import { CapacityError } from "../../shared/errors.ts";
 import { NEXT_STEP } from "../../shared/process-reward.ts";
 import { type Continuation, runSearches, type SearchModels } from "../../shared/search/run-searches.ts";
-import { type Ask, type StepSearchOptions, stepSearch } from "../../shared/search/step-search.ts";
+import { type Ask, type StepSearchOptions, type StepSearchRound, stepSearch } from "../../shared/search/step-search.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
@@ -11,6 +11,7 @@ import type { Call } from "../http/call.ts";
 import { firstFailureAborts } from "../http/first-failure.ts";
 import { meter } from "../http/meter.ts";
 import { MAX_WIDTH } from "./parameters.ts";
+import { settledText } from "./settled-text.ts";
 
 /** A search ends after so long, and returns what it has. */
 const MAX_SEARCH_MS = 110_000;
@@ -35,12 +36,20 @@ export interface GuidedResult {
   solutions: GuidedSolution[];
 }
 
+/** Hears how a search goes. */
+export interface GuidedWatch {
+  /** After each round. */
+  onRound(round: { round: number; tokens: number; text: string; score: number | null }): void;
+  /** What every solution that may still be returned begins with, from its beginning, each time that it grows. */
+  onSettled(tokens: readonly GeneratedToken[], stepScores: readonly number[], text: string): void;
+}
+
 /** Searches for solutions of `options.prompt`. Throws what the engine throws, CapacityError when the time was over at once. */
 export async function guidedSearch(
   deps: AppDeps,
   call: Call,
   options: GenerateOptions,
-  search: StepSearchOptions,
+  search: StepSearchOptions & { watch?: GuidedWatch | undefined },
 ): Promise<GuidedResult> {
   const { policy, reward } = await deps.engine.load();
   const isProcess = reward.manifest.reward?.type === "process";
@@ -109,7 +118,19 @@ export async function guidedSearch(
       return scoring.completions.map((one, at) => one.steps.slice(0, asked[at]?.count).map(({ score }) => score));
     },
   };
-  const [result] = await runSearches([stepSearch(search)], models);
+  let settledLength = 0;
+  const onRound = ({ round, tokens, kept }: StepSearchRound): void => {
+    const [best] = kept;
+    if (search.watch === undefined || best === undefined) return;
+    const score = best.stepScores.length === 0 ? null : best.score;
+    search.watch.onRound({ round, tokens, text: best.text, score });
+    const text = settledText(kept.map((one) => one.text));
+    const settled = written.get(text);
+    if (text.length <= settledLength || settled === undefined) return;
+    settledLength = text.length;
+    search.watch.onSettled(settled.tokens, best.stepScores.slice(0, splitSteps(text).length), text);
+  };
+  const [result] = await runSearches([stepSearch({ ...search, onRound })], models);
   if (result === undefined || result.solutions.length === 0) throw nothingWritten();
   const solutions = result.solutions.map(({ text, finished, stepScores }): GuidedSolution => {
     const { ids, tokens, reason } = written.get(text) ?? { ids: [], tokens: [], reason: "length" as const };

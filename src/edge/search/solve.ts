@@ -1,7 +1,7 @@
 // One request's solutions, found in the way that it asks for, the one to answer with first.
 
 import { aggregateScores } from "../../shared/aggregate.ts";
-import { rankSolutions, type Tally } from "../../shared/search/rank.ts";
+import { needsScores, rankSolutions, type Tally } from "../../shared/search/rank.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
@@ -20,17 +20,21 @@ export interface Solved {
   scores?: { score: number | null; steps: StepScore[] };
 }
 
-export interface Solutions {
+/** Solutions as they were found. */
+export interface Found {
   /** The policy's name. */
   model: string;
   promptTokens: number;
   completionTokens: number;
-  /** Best first. */
   solutions: Solved[];
-  /** The vote's answers, the winner first; empty without a vote. */
-  tally: Tally[];
   /** Rounds of a step search. */
   rounds?: number;
+}
+
+/** The same, best first. */
+export interface Solutions extends Found {
+  /** The vote's answers, the winner first; empty without a vote. */
+  tally: Tally[];
 }
 
 export interface SolveParameters extends SearchParameters {
@@ -38,31 +42,26 @@ export interface SolveParameters extends SearchParameters {
   score_steps?: boolean | null | undefined;
 }
 
+/** Hears how a step search goes. */
+export interface SearchWatch {
+  /** After each round: how many there were, tokens written so far, the best text and its score. */
+  onRound(round: { round: number; tokens: number; text: string; score: number | null }): void;
+  /** What the solution begins with, whichever it will be: from its beginning, each time that it grows. */
+  onSettled(tokens: readonly GeneratedToken[], steps: readonly StepScore[]): void;
+}
+
 /** Finds solutions, scores them where that is asked for or needed, and ranks them. Throws what the engine throws. */
 export async function solve(
   deps: AppDeps,
   call: Call,
   options: GenerateOptions,
-  parameters: SolveParameters,
+  parameters: SolveParameters & { watch?: SearchWatch | undefined },
 ): Promise<Solutions> {
-  const found = await (parameters.search
-    ? searchSteps(deps, call, options, parameters)
-    : draw(deps, call, options, parameters));
-  const { promptTokens, completionTokens } = found;
-  meter(deps, call, { promptTokens, completionTokens });
+  const found = await findSolutions(deps, call, options, parameters);
   const aggregation = parameters.aggregation ?? deps.settings.AGGREGATION;
   const ranking = parameters.rank_by ?? (parameters.search ? "score" : "logprob");
   const vote = parameters.vote ?? "none";
-  const isScored = ranking === "score" || vote === "weighted" || parameters.score_steps === true;
-  const unscored = found.solutions.filter(({ scores }) => scores === undefined);
-  if (isScored && unscored.length > 0) {
-    const texts = found.solutions.map(({ candidate }) => candidate.text);
-    const scores = await scoreTexts(deps, call, options.prompt, texts, aggregation);
-    found.solutions.forEach((solution, at) => {
-      const own = scores[at];
-      if (own !== undefined) solution.scores = own;
-    });
-  }
+  if (needsScores({ ranking, vote })) await addScores(deps, call, found, { prompt: options.prompt, aggregation });
   const rankable = found.solutions.map(({ candidate, scores }) => ({
     text: candidate.text,
     logp: candidate.beamScore ?? candidate.tokenLogps.reduce((sum, logp) => sum + logp, 0),
@@ -72,7 +71,38 @@ export async function solve(
   return { ...found, solutions: order.flatMap((at) => found.solutions[at] ?? []), tally };
 }
 
-type Found = Omit<Solutions, "tally">;
+/** Finds solutions, and scores them where that is asked for: candidates in the order of their rows, beams and searches best first. */
+export async function findSolutions(
+  deps: AppDeps,
+  call: Call,
+  options: GenerateOptions,
+  parameters: SolveParameters & { watch?: SearchWatch | undefined },
+): Promise<Found> {
+  const found = await (parameters.search
+    ? searchSteps(deps, call, options, parameters)
+    : draw(deps, call, options, parameters));
+  const { promptTokens, completionTokens } = found;
+  meter(deps, call, { promptTokens, completionTokens });
+  const aggregation = parameters.aggregation ?? deps.settings.AGGREGATION;
+  if (parameters.score_steps === true) await addScores(deps, call, found, { prompt: options.prompt, aggregation });
+  return found;
+}
+
+/** Scores solutions that have no scores yet. */
+async function addScores(
+  deps: AppDeps,
+  call: Call,
+  { solutions }: Pick<Found, "solutions">,
+  { prompt, aggregation }: { prompt: string; aggregation: NonNullable<SolveParameters["aggregation"]> },
+): Promise<void> {
+  if (solutions.every(({ scores }) => scores !== undefined)) return;
+  const texts = solutions.map(({ candidate }) => candidate.text);
+  const scores = await scoreTexts(deps, call, prompt, texts, aggregation);
+  solutions.forEach((solution, at) => {
+    const own = scores[at];
+    if (own !== undefined) solution.scores = own;
+  });
+}
 
 async function draw(
   { engine }: AppDeps,
@@ -93,15 +123,17 @@ async function draw(
   };
 }
 
+/** A step search draws its steps: it samples at temperature 1 unless told otherwise. */
 async function searchSteps(
   deps: AppDeps,
   call: Call,
   options: GenerateOptions,
-  { search, aggregation }: SolveParameters,
+  { search, aggregation, watch }: SolveParameters & { watch?: SearchWatch | undefined },
 ): Promise<Found> {
   if (search === undefined || search === null) throw new TypeError("no search is asked for");
   const rank = aggregation ?? deps.settings.AGGREGATION;
-  const { solutions, ...rest } = await guidedSearch(deps, call, options, {
+  const drawing = { ...options, sampling: { ...options.sampling, doSample: true } };
+  const { solutions, ...rest } = await guidedSearch(deps, call, drawing, {
     kind: search.type,
     width: search.width,
     expand: search.expand,
@@ -109,17 +141,20 @@ async function searchSteps(
     maxStepTokens: search.max_step_tokens,
     budgetTokens: search.budget_tokens,
     aggregation: rank,
+    watch: watch && {
+      onRound: watch.onRound,
+      onSettled: (tokens, scores, text) => watch.onSettled(tokens, withScores(text, scores)),
+    },
   });
   return {
     ...rest,
     solutions: solutions.map(({ candidate, tokens, stepScores }) => {
-      const steps = splitSteps(candidate.text).map(({ text }, index) => ({
-        index,
-        text,
-        score: stepScores[index] ?? Number.NaN,
-      }));
       const score = stepScores.length === 0 ? null : aggregateScores(stepScores, rank);
-      return { candidate, tokens, scores: { score, steps } };
+      return { candidate, tokens, scores: { score, steps: withScores(candidate.text, stepScores) } };
     }),
   };
+}
+
+function withScores(whole: string, scores: readonly number[]): StepScore[] {
+  return splitSteps(whole).map(({ text }, index) => ({ index, text, score: scores[index] ?? Number.NaN }));
 }

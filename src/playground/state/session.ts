@@ -5,54 +5,76 @@ import type { Aggregation } from "../../shared/aggregate.ts";
 import type { Info } from "../api/answers.ts";
 import { type Client, createClient, type Transport } from "../api/client.ts";
 import { type ApiFailure, toFailure } from "../api/failure.ts";
+import { closeLocal, localTransport } from "../local/local-model.ts";
 
 /** The worker that served the page; the baseline beside it (`npm run playground`); this browser. */
-export const SOURCES = ["worker", "baseline", "browser"] as const;
-export type Source = (typeof SOURCES)[number];
+const ALL_SOURCES = ["worker", "baseline", "browser"] as const;
+export type Source = (typeof ALL_SOURCES)[number];
+export const SOURCE_NAMES: Readonly<Record<Source, string>> = {
+  worker: "the worker",
+  baseline: "the baseline",
+  browser: "this browser",
+};
+
+/** What stands behind the page: a worker, one with a baseline beside it, or nothing but files. */
+const host = document.querySelector("meta[name=playground-host]")?.getAttribute("content") ?? "worker";
+export const SOURCES: readonly Source[] =
+  host === "static" ? ["browser"] : ALL_SOURCES.filter((each) => each !== "baseline" || host === "baseline");
 
 export const apiKey = signal("");
-export const source = signal<Source>("worker");
+export const source = signal<Source>(SOURCES[0] ?? "worker");
 export const aggregation = signal<Aggregation>("mean");
 /** What is known of the models behind `source`. */
 export const info = signal<Info | undefined>(undefined);
 export const infoFailure = signal<ApiFailure | undefined>(undefined);
 
 /** A worker's address: the folder of this page, or one in it. */
-export function baseOf(at: "worker" | "baseline"): URL {
+export function baseOf(at: Exclude<Source, "browser">): URL {
   return new URL(at === "worker" ? "./" : "./baseline/", document.baseURI.replace(/[#?].*$/, ""));
 }
 
-function overHttp(at: "worker" | "baseline", key: string): Transport {
+function headersOf(key: string): Record<string, string> {
+  return key === "" ? {} : { authorization: `Bearer ${key}` };
+}
+
+function overHttp(at: Exclude<Source, "browser">, key: string): Transport {
   return (path, init) => {
-    const headers = new Headers(init.headers);
-    if (init.body !== undefined) headers.set("content-type", "application/json");
-    if (key !== "") headers.set("authorization", `Bearer ${key}`);
-    return fetch(new URL(path, baseOf(at)), { ...init, headers });
+    const json = init.body === undefined ? {} : { "content-type": "application/json" };
+    return fetch(new URL(path, baseOf(at)), { ...init, headers: { ...json, ...headersOf(key) } });
   };
 }
 
 /** A client of one source, with the key of now. */
 export function clientOf(at: Source): Client {
-  return createClient(overHttp(at === "browser" ? "worker" : at, apiKey.value));
+  const key = apiKey.value;
+  return createClient(at === "browser" ? localTransport(baseOf("worker"), headersOf(key)) : overHttp(at, key));
 }
 
 export const client = computed(() => clientOf(source.value));
 
-/** Asks again whenever source or key change. */
+/** Asks again whenever source or key change; leaving the browser's model gives its memory back. */
 export function followInfo(): void {
   effect(() => {
-    void refreshInfo(client.value);
+    const from = client.value;
+    void refreshInfo(from);
   });
 }
 
-async function refreshInfo(from: Client): Promise<void> {
+/** Asks for the models behind the source again. */
+export async function refreshInfo(from: Client = client.value): Promise<void> {
+  infoFailure.value = undefined;
   try {
     const known = await from.info();
     if (from !== client.value) return;
     info.value = known;
-    infoFailure.value = undefined;
     aggregation.value = known.aggregation;
   } catch (error) {
     if (from === client.value) infoFailure.value = toFailure(error);
   }
+}
+
+/** Chooses who answers. */
+export function chooseSource(next: Source): void {
+  if (source.value === "browser" && next !== "browser") closeLocal();
+  source.value = next;
 }

@@ -6,7 +6,7 @@ import { splitSteps } from "../../shared/steps.ts";
 import type { TokenEvent } from "../api/answers.ts";
 import { type ApiFailure, toFailure } from "../api/failure.ts";
 import { addressView } from "../state/address.ts";
-import { client } from "../state/session.ts";
+import { client, type Source, source } from "../state/session.ts";
 import { NOTHING, type ScoredText, type Token, withScore } from "../steps/scored-text.ts";
 import { inspected } from "../steps/token-text.tsx";
 
@@ -24,6 +24,13 @@ const settingsShape = z.object({
 });
 export type AskSettings = z.infer<typeof settingsShape>;
 
+/** A whole answer of one source, to hold beside another's. */
+export interface Run {
+  request: string;
+  text: string;
+  timing: Timing;
+}
+
 export interface Timing {
   firstMs: number | undefined;
   totalMs: number | undefined;
@@ -38,6 +45,8 @@ export const answered = signal("");
 export const running = signal<AbortController | undefined>(undefined);
 export const failure = signal<ApiFailure | undefined>(undefined);
 export const timing = signal<Timing | undefined>(undefined);
+/** The last whole answer of each source. */
+export const runs = signal<Partial<Record<Source, Run>>>({});
 export const queued = signal<number | undefined>(undefined);
 
 const TOP_TOKENS = 4;
@@ -69,11 +78,13 @@ export async function generate(kept = 0): Promise<void> {
   const prefix = prefixOf(written.value.text, kept);
   written.value = { ...NOTHING, text: prefix, from: prefix.length, scores: written.value.scores.slice(0, kept) };
   answered.value = prompt.value;
+  const from = source.value;
+  const body = askBody(prefix);
   const began = performance.now();
   timing.value = { firstMs: undefined, totalMs: undefined, tokens: 0 };
   try {
     await client.value.stream(
-      askBody(prefix),
+      body,
       {
         onToken: (event) => {
           queued.value = undefined;
@@ -94,6 +105,8 @@ export async function generate(kept = 0): Promise<void> {
       },
       controller.signal,
     );
+    const run = { request: JSON.stringify(body), text: written.value.text, timing: timing.value };
+    runs.value = { ...runs.value, [from]: run };
   } catch (error) {
     if (running.value === controller) failure.value = toFailure(error);
   } finally {

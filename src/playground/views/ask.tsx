@@ -1,7 +1,7 @@
 // Ask: a prompt, and the answer step by step, each step coloured by its score as soon as it is complete.
 
 import { useSignal } from "@preact/signals";
-import { aggregation, info } from "../state/session.ts";
+import { aggregation, info, SOURCE_NAMES, SOURCES, source } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { Problem } from "../steps/problem.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
@@ -18,6 +18,7 @@ import {
   queued,
   regenerate,
   running,
+  runs,
   scoreAgain,
   settings,
   stop,
@@ -216,6 +217,7 @@ function Answer() {
       )}
       {parts.length > 0 && <TokenPanel />}
       <Speed />
+      <SideBySide />
       <p class="hidden" role="status">
         {busy
           ? `Writing. ${parts.length} steps so far.`
@@ -260,14 +262,63 @@ function EditStep({ editing }: { editing: { value: { index: number; text: string
   );
 }
 
+/** The same request answered in two places: is the text the same, and what did it take? */
+function SideBySide() {
+  const known = SOURCES.flatMap((each) => {
+    const run = runs.value[each];
+    return run === undefined ? [] : [{ each, ...run }];
+  });
+  const last = runs.value[source.value];
+  const same = known.filter(({ request }) => request === last?.request);
+  if (same.length < 2) return null;
+  const equal = new Set(same.map(({ text }) => text)).size === 1;
+  return (
+    <table class="beside">
+      <caption>
+        The same question, answered in {same.length} places: {equal ? "the same text" : "different texts"}
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Where</th>
+          <th scope="col">First token</th>
+          <th scope="col">All</th>
+          <th scope="col">Tokens a second</th>
+        </tr>
+      </thead>
+      <tbody>
+        {same.map(({ each, timing: { firstMs = 0, totalMs = 0, tokens } }) => (
+          <tr key={each}>
+            <th scope="row">{SOURCE_NAMES[each]}</th>
+            <td>{Math.round(firstMs)} ms</td>
+            <td>{Math.round(totalMs)} ms</td>
+            <td>{perSecond({ firstMs, totalMs, tokens })?.toFixed(0) ?? "–"}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function perSecond({
+  firstMs,
+  totalMs,
+  tokens,
+}: {
+  firstMs: number;
+  totalMs: number;
+  tokens: number;
+}): number | undefined {
+  return totalMs > firstMs ? ((tokens - 1) / (totalMs - firstMs)) * 1000 : undefined;
+}
+
 function Speed() {
   const { firstMs, totalMs, tokens } = timing.value ?? {};
   if (firstMs === undefined || totalMs === undefined || tokens === undefined) return null;
-  const perSecond = totalMs > firstMs ? ((tokens - 1) / (totalMs - firstMs)) * 1000 : undefined;
+  const speed = perSecond({ firstMs, totalMs, tokens });
   return (
     <p class="soft speed">
       First token after {Math.round(firstMs)} ms, {tokens} tokens in {Math.round(totalMs)} ms
-      {perSecond !== undefined && <>, {perSecond.toFixed(0)} tokens a second</>}.
+      {speed !== undefined && <>, {speed.toFixed(0)} tokens a second</>}.
     </p>
   );
 }

@@ -24,6 +24,18 @@ export interface StepSearchOptions {
   budgetTokens: number;
   /** How the step scores of a prefix make its rank. */
   aggregation: Aggregation;
+  /** Hears of each round: every solution that will be returned begins with one of the prefixes kept. */
+  onRound?: ((round: StepSearchRound) => void) | undefined;
+}
+
+/** Where a search stands after a round. */
+export interface StepSearchRound {
+  /** From 1. */
+  round: number;
+  /** Tokens written so far. */
+  tokens: number;
+  /** Best first. */
+  kept: readonly Solution[];
 }
 
 /** Next steps to be written from one prefix. */
@@ -114,6 +126,8 @@ export function* stepSearch(options: StepSearchOptions): StepSearch {
     });
     const closed = nodes.filter((node) => !plan.open.includes(node));
     nodes = kind === "dvts" ? bestOfEach([...closed, ...grown]) : byRank([...closed, ...grown]).slice(0, width);
+    const kept = byRank(nodes).filter(({ text, ended }) => text !== "" || !ended);
+    options.onRound?.({ round: rounds + 1, tokens: spending.tokens, kept });
   }
   const written = byRank(nodes).filter(({ text }) => text !== "");
   const solutions = [...written.filter(({ finished }) => finished), ...written.filter(({ finished }) => !finished)];

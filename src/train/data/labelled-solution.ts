@@ -3,16 +3,19 @@
 
 import { z } from "zod";
 import { splitSteps } from "../../shared/steps.ts";
-import { badRecord } from "./labelled-pair.ts";
+import { badRecord } from "./bad-record.ts";
 
 export type StepLabel = number | undefined;
 
-export interface LabelledSolution {
-  prompt: string;
+export interface LabelledSteps {
   /** One line each. */
   steps: string[];
   /** One a step. */
   labels: StepLabel[];
+}
+
+export interface LabelledSolution extends LabelledSteps {
+  prompt: string;
 }
 
 /** What other tools write for "not labelled" in a list of numbers. */
@@ -28,18 +31,47 @@ export const stepLabelSchema = z
   })
   .transform((label): StepLabel => (label === null || label === IGNORED ? undefined : Number(label)));
 
+/** A label that says the step is right: from 0.5 on. */
+export function isRight(label: StepLabel): boolean {
+  return label !== undefined && label >= 0.5;
+}
+
+/** A label that says the step is wrong. */
+export function isWrong(label: StepLabel): boolean {
+  return label !== undefined && label < 0.5;
+}
+
+/** Steps, one a line: line ends made `\n`, blank lines and spaces at the ends of lines dropped. */
+export function joinSteps(lines: readonly string[]): string {
+  return splitSteps(lines.join("\n").replace(/\r\n?/g, "\n"))
+    .map((step) => step.text)
+    .join("\n");
+}
+
 /**
- * Cuts texts into lines. Of a text of several lines the last carries the label; the lines before are right where the whole is
+ * Cuts texts into lines, to train on. Of a text of several lines the last carries the label; the lines before are right where the whole is
  * wholly right, else it is not known which of them is wrong, and they have none.
  */
-export function labelLines(texts: readonly string[], labels: readonly StepLabel[]): Omit<LabelledSolution, "prompt"> {
-  const solution: Omit<LabelledSolution, "prompt"> = { steps: [], labels: [] };
+export function labelLines(texts: readonly string[], labels: readonly StepLabel[]): LabelledSteps {
+  const solution: LabelledSteps = { steps: [], labels: [] };
   texts.forEach((text, i) => {
     const lines = splitSteps(text.replace(/\r\n?/g, "\n"));
     lines.forEach((line, at) => {
       solution.steps.push(line.text);
       solution.labels.push(at === lines.length - 1 || labels[i] === 1 ? labels[i] : undefined);
     });
+  });
+  return solution;
+}
+
+/** Cuts texts into lines, to compare whole sides and to measure: each line has its text's label. */
+export function shareLabels(texts: readonly string[], labels: readonly StepLabel[]): LabelledSteps {
+  const solution: LabelledSteps = { steps: [], labels: [] };
+  texts.forEach((text, i) => {
+    for (const line of splitSteps(joinSteps([text]))) {
+      solution.steps.push(line.text);
+      solution.labels.push(labels[i]);
+    }
   });
   return solution;
 }

@@ -1,5 +1,6 @@
 // The solutions that the reward model is judged on: those that came with labels, and each model's own where the checker labels them.
 
+import type { StepLabel } from "../data/labelled-solution.ts";
 import { HELDOUT, type LoadedItems } from "../data/problems/load-items.ts";
 import type { Resampler } from "./metrics/bootstrap.ts";
 import { type JudgedSteps, judgeMetrics } from "./metrics/judge-metrics.ts";
@@ -14,7 +15,7 @@ export function judgePart(
   scores: StepScores,
   { resampler, threshold }: { resampler: Resampler; threshold: number | null },
 ): JudgeMetrics[] {
-  const judged = (unit: number, text: string, labels: readonly (boolean | null)[]): JudgedSteps[] => {
+  const judged = (unit: number, text: string, labels: readonly StepLabel[]): JudgedSteps[] => {
     const own = scores(items[unit]?.prompt ?? "", text);
     return own === undefined || own.length === 0 ? [] : [{ unit, scores: own, labels }];
   };
@@ -34,7 +35,7 @@ export function judgePart(
       judged(
         unit,
         solution.text,
-        solution.steps.map(({ right }) => right),
+        solution.steps.map(({ right }) => (right === null ? undefined : Number(right))),
       ),
     );
   };

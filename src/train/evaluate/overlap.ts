@@ -6,10 +6,13 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { InputError } from "../../shared/errors.ts";
+import { InputError, StepwiseError } from "../../shared/errors.ts";
+import { isObject } from "../data/bad-record.ts";
+import { openRecords } from "../data/files/open-records.ts";
+import { isBroken } from "../data/files/raw-record.ts";
+import { readRecord } from "../data/formats/read-record.ts";
 import { labelFiles } from "../data/labels/read-labels.ts";
 import { normalisePrompt } from "../data/pairs/normalise-prompt.ts";
-import { isObject, readRawRecords } from "../data/raw-records.ts";
 import { readJson } from "../io/read-json.ts";
 
 /** A file that was trained on, and the files whose problems the run kept out of it. */
@@ -33,11 +36,18 @@ function promptHash(prompt: string): string {
 
 /** The prompt of a training record, in whatever format; undefined when it has none. */
 function promptOf(value: unknown): string | undefined {
-  if (!isObject(value)) return undefined;
-  const { prompt, question, problem, input } = value;
-  if (typeof input === "string") return input.split(/Step 1\s*:/)[0];
-  const nested = isObject(question) ? question.problem : question;
-  return [prompt, nested, problem].find((text): text is string => typeof text === "string");
+  try {
+    const { parsed } = readRecord(value);
+    if (parsed.kind === "prm800k") return parsed.record.question.problem;
+    return parsed.kind === "pair" ? parsed.pair.prompt : parsed.prompt;
+  } catch (error) {
+    // a record that is no use for training may still tell its prompt
+    if (!(error instanceof StepwiseError) || !isObject(value)) return undefined;
+    const { prompt, question, problem, input } = value;
+    if (typeof input === "string") return input.split(/Step 1\s*:/)[0];
+    const nested = isObject(question) ? question.problem : question;
+    return [prompt, nested, problem].find((text): text is string => typeof text === "string");
+  }
 }
 
 /** Trained on by the runs behind these model folders, as far as they say so; `missing` is no longer there. */
@@ -88,8 +98,12 @@ export async function namedTrainingData(paths: readonly string[]): Promise<Train
 }
 
 async function promptHashes(path: string): Promise<Set<string>> {
-  const { records } = await readRawRecords(path);
-  return new Set(records.flatMap(({ value }) => promptOf(value) ?? []).map(promptHash));
+  const hashes = new Set<string>();
+  for await (const item of openRecords(path)) {
+    const prompt = isBroken(item) ? undefined : promptOf(item.value);
+    if (prompt !== undefined) hashes.add(promptHash(prompt));
+  }
+  return hashes;
 }
 
 /** Compares prompts with training files. Throws InputError `overlap` where any is shared and `allow` is not set. */

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonErrorOffset, jsonErrorPlace } from "../../../src/train/data/json-error.ts";
+import { jsonErrorOffset, jsonErrorPlace } from "../../../src/train/data/files/json-error.ts";
 
 test("the place is that of the first token that cannot stand there", () => {
   expect(jsonErrorPlace('[\n{"a": 1},\n{"a": 2,}\n]')).toBe("line 3, column 9");

@@ -6,14 +6,21 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { finalAnswer, normaliseAnswer } from "../../../src/shared/final-answer.ts";
 import { problemSplit } from "../../../src/train/data/arithmetic/split.ts";
+import { readRecord as readAny } from "../../../src/train/data/formats/read-record.ts";
+import type { RecordPart } from "../../../src/train/data/problems/items.ts";
 import { firstWrongStep } from "../../../src/train/data/problems/items.ts";
 import { loadItems } from "../../../src/train/data/problems/load-items.ts";
-import { readRecord } from "../../../src/train/data/problems/read-record.ts";
+import { partsOfRecord } from "../../../src/train/data/problems/parts-of-record.ts";
 import { checkText } from "../../../src/train/evaluate/check-text.ts";
 import { checkOverlap, namedTrainingData, trainingDataOf } from "../../../src/train/evaluate/overlap.ts";
 
 const GOLD = "Tom has 3 + 4 = 7 pens.\nTom has 7 - 2 = 5 pens.\nA: 5";
 const WRONG = "Tom has 3 + 4 = 8 pens.\nA: 8";
+
+function readRecord(value: unknown): { format: string; parts: RecordPart[] } {
+  const { format, parsed } = readAny(value);
+  return { format, parts: partsOfRecord(parsed) };
+}
 
 let dir: string;
 beforeAll(async () => {
@@ -60,8 +67,8 @@ describe("records", () => {
     expect(format).toBe("pairs");
     expect(parts[0]).toMatchObject({ prompt: "p", gold: GOLD, answer: "5" });
     expect(parts[0]?.labelled?.map(({ labels }) => labels)).toEqual([
-      [true, true, true],
-      [false, false],
+      [1, 1, 1],
+      [0, 0],
     ]);
   });
 
@@ -74,15 +81,15 @@ describe("records", () => {
   test("a step-level pair's sides stand behind its prefix", () => {
     const labels = { chosen_labels: [true], rejected_labels: [false] };
     const { parts } = readRecord({ prompt: "p", prefix: "one\ntwo", chosen: "three", rejected: "four", ...labels });
-    expect(parts[0]?.labelled?.[1]).toEqual({ steps: ["one", "two", "four"], labels: [true, true, false] });
+    expect(parts[0]?.labelled?.[1]).toEqual({ steps: ["one", "two", "four"], labels: [1, 1, 0] });
   });
 
   test("ProcessBench: labels after the first wrong step are not known", () => {
     const { format, parts } = readRecord({ problem: "p", steps: ["a\n\nb", "c", "d"], label: 1 });
     expect(format).toBe("processbench");
-    expect(parts[0]?.labelled).toEqual([{ steps: ["a b", "c", "d"], labels: [true, false, null] }]);
+    expect(parts[0]?.labelled).toEqual([{ steps: ["a b", "c", "d"], labels: [1, 0, undefined] }]);
     const right = readRecord({ problem: "p", steps: ["a", "b"], label: -1 });
-    expect(right.parts[0]?.labelled?.[0]?.labels).toEqual([true, true]);
+    expect(right.parts[0]?.labelled?.[0]?.labels).toEqual([1, 1]);
   });
 
   test("GSM8K: the number after ####; its prose is no gold for the checker", () => {
@@ -106,7 +113,7 @@ describe("records", () => {
     });
     expect(format).toBe("prm800k");
     expect(parts[0]).toMatchObject({ prompt: "p", answer: "7" });
-    expect(parts[0]?.labelled?.[1]).toEqual({ steps: ["bad"], labels: [false] });
+    expect(parts[0]?.labelled?.[1]).toEqual({ steps: ["bad"], labels: [0] });
   });
 
   test("rollouts: samples with labels are labelled solutions, those without steps are not", () => {
@@ -131,10 +138,10 @@ describe("records", () => {
   });
 
   test("the first wrong step is not known behind an unknown label", () => {
-    expect(firstWrongStep([true, false, null])).toBe(1);
-    expect(firstWrongStep([true, true])).toBe(-1);
-    expect(firstWrongStep([null, false])).toBeUndefined();
-    expect(firstWrongStep([true, null])).toBeUndefined();
+    expect(firstWrongStep([1, 0, undefined])).toBe(1);
+    expect(firstWrongStep([1, 1])).toBe(-1);
+    expect(firstWrongStep([undefined, 0])).toBeUndefined();
+    expect(firstWrongStep([1, undefined])).toBeUndefined();
   });
 });
 
@@ -168,7 +175,7 @@ describe("loading", () => {
     expect(loaded.items).toHaveLength(10);
     expect(loaded.items.every(({ prompt }) => problemSplit(prompt) === "heldout")).toBe(true);
     expect(loaded.bySeed.map(({ indices }) => indices.length)).toEqual([5, 5]);
-    expect(loaded.items.every(({ labelled }) => labelled[1]?.labels.includes(false))).toBe(true);
+    expect(loaded.items.every(({ labelled }) => labelled[1]?.labels.includes(0))).toBe(true);
     expect((await loadItems({ data: "heldout", problems: 5, seeds: [1, 2] })).sha256).toBe(loaded.sha256);
     expect((await loadItems({ data: "heldout", problems: 5, seeds: [3, 2] })).sha256).not.toBe(loaded.sha256);
   });

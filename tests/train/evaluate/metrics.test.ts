@@ -62,9 +62,9 @@ describe("policy figures", () => {
 
 describe("judge figures", () => {
   const solutions = [
-    { unit: 0, scores: [0.9, 0.8], labels: [true, true] },
-    { unit: 1, scores: [0.7, 0.3, 0.6], labels: [true, false, false] },
-    { unit: 2, scores: [0.4, 0.1], labels: [false, null] },
+    { unit: 0, scores: [0.9, 0.8], labels: [1, 1] },
+    { unit: 1, scores: [0.7, 0.3, 0.6], labels: [1, 0, 0] },
+    { unit: 2, scores: [0.4, 0.1], labels: [0, undefined] },
   ];
   const metrics = judgeMetrics("data", solutions, { size: 4, resampler, threshold: 0.5 });
 
@@ -95,10 +95,10 @@ describe("judge figures", () => {
   test("a threshold chosen on one half of the problems is measured on the other", () => {
     // even problems want a threshold in (0.2, 0.9], odd ones in (0.6, 0.7]
     const halves = [
-      { unit: 0, scores: [0.9], labels: [true] },
-      { unit: 2, scores: [0.2], labels: [false] },
-      { unit: 1, scores: [0.7], labels: [true] },
-      { unit: 3, scores: [0.6], labels: [false] },
+      { unit: 0, scores: [0.9], labels: [1] },
+      { unit: 2, scores: [0.2], labels: [0] },
+      { unit: 1, scores: [0.7], labels: [1] },
+      { unit: 3, scores: [0.6], labels: [0] },
     ];
     const chosen = judgeMetrics("data", halves, { size: 4, resampler, threshold: null })?.process_bench;
     expect(chosen).toMatchObject({ threshold_choice: "cross_fitted" });

@@ -1,30 +1,26 @@
 // The stream of /v1/completions: a chunk a token and candidate, then one that says why the text ended. Where one text is written, each
-// chunk is also an event of TGI's stream (`token`, `generated_text`), which @huggingface/inference reads from this path.
+// chunk is also an event of TGI's stream (`token`, `generated_text`), which @huggingface/inference reads from this path. A search streams
+// what it has settled on, beams their best text when they are done.
 
-import { InputError } from "../../../shared/errors.ts";
-import type { Candidate, GeneratedToken } from "../../engine/generate.ts";
+import type { GeneratedToken, Generation } from "../../engine/generate.ts";
 import type { AppDeps } from "../../http/app-env.ts";
 import type { Call } from "../../http/call.ts";
+import { namingFields } from "../../http/field-names.ts";
+import { firstFailureAborts } from "../../http/first-failure.ts";
 import { meter } from "../../http/meter.ts";
 import { streamEvents } from "../../http/sse.ts";
+import type { Solved } from "../../search/solve.ts";
 import { tgiToken } from "../generate.ts";
-import {
-  type CompletionsBody,
-  finishReason,
-  headOf,
-  jobsOf,
-  runAll,
-  usageOfAll,
-  wantsLogprobs,
-} from "./completions.ts";
+import { scoreTexts } from "../step-scores.ts";
+import { type CompletionsBody, finishReason, headOf, jobsOf, type PromptJob, wantsLogprobs } from "./completions.ts";
 import { completionLogprobs } from "./logprobs.ts";
-import { stopsOf } from "./schema.ts";
+import { searches, stopsOf } from "./schema.ts";
+import { choicesOf, scoresOf, usageOfAll } from "./solutions.ts";
 import { createStopFilter } from "./stop-text.ts";
 
 /** Answers with the chunks of all prompts and candidates, as they come. */
 export async function streamCompletions(deps: AppDeps, body: CompletionsBody, call: Call): Promise<Response> {
   const n = body.n ?? 1;
-  if ((body.best_of ?? n) > n) throw noBestOf();
   const jobs = jobsOf(body);
   const head = await headOf(deps, body, call);
   const withUsage = body.stream_options?.include_usage === true;
@@ -35,57 +31,99 @@ export async function streamCompletions(deps: AppDeps, body: CompletionsBody, ca
     const writers = jobs.map((_, at) =>
       Array.from({ length: n }, (_, row) => createChoiceWriter(body, at * n + row, alone, chunk)),
     );
-    const logs = writers.map((rows) => ({
-      onToken: (token: GeneratedToken) => rows[token.candidate]?.add(token),
-    }));
-    const generations = await runAll(deps, call, jobs, logs);
-    generations.forEach(({ candidates }, at) => {
-      for (const [row, candidate] of candidates.entries()) writers[at]?.[row]?.end(candidate);
-    });
-    const usage = usageOfAll(generations);
-    meter(deps, call, { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens });
-    if (withUsage) send({ ...head, choices: [], usage });
+    const write = searches(body) ? writeSearch : writeDrawn;
+    const found = await firstFailureAborts(call, jobs, (job, at) =>
+      namingFields(job.names, () => write(deps, call, { body, job, writers: writers[at] ?? [] })),
+    );
+    if (withUsage) send({ ...head, choices: [], usage: usageOfAll(found) });
     send("[DONE]");
   });
 }
 
+interface Writing {
+  body: CompletionsBody;
+  job: PromptJob;
+  /** One a choice. */
+  writers: readonly ChoiceWriter[];
+}
+
+interface Used {
+  promptTokens: number;
+  completionTokens: number;
+}
+
+async function writeDrawn(deps: AppDeps, call: Call, { body, job, writers }: Writing): Promise<Used> {
+  const onToken = (token: GeneratedToken) => writers[token.candidate]?.add(token);
+  const generation = await deps.engine.generate({ ...job.options, signal: call.signal, onToken });
+  const used = usedBy(generation);
+  meter(deps, call, used);
+  const texts = generation.candidates.map(({ text }) => text);
+  const scores = body.score_steps === true ? await scoreTexts(deps, call, job.prompt, texts) : [];
+  generation.candidates.forEach((candidate, row) => {
+    const own = scores[row];
+    writers[row]?.end({ candidate, tokens: [], ...(own !== undefined && { scores: own }) });
+  });
+  return used;
+}
+
+function usedBy({ promptTokens, candidates }: Generation): Used {
+  return { promptTokens, completionTokens: candidates.reduce((sum, { ids }) => sum + ids.length, 0) };
+}
+
+async function writeSearch(deps: AppDeps, call: Call, { body, job, writers }: Writing): Promise<Used> {
+  const [writer] = writers;
+  const addFrom = (tokens: readonly GeneratedToken[]) => {
+    for (const token of tokens.slice(writer?.count)) writer?.add(token);
+  };
+  const watch = { onRound: () => undefined, onSettled: addFrom };
+  const solved = await choicesOf(deps, call, job.options, { body, details: true, watch });
+  const [best] = solved.solutions;
+  if (best === undefined) throw new TypeError("the engine returned no candidate");
+  addFrom(best.tokens);
+  writer?.end(best);
+  return solved;
+}
+
 type SendChunk = (choices: unknown[], more?: object) => void;
 
+interface ChoiceWriter {
+  /** Tokens added. */
+  readonly count: number;
+  add(token: GeneratedToken): void;
+  end(solution: Solved): void;
+}
+
 /** Writes the chunks of one candidate. */
-function createChoiceWriter(body: CompletionsBody, index: number, alone: boolean, send: SendChunk) {
+function createChoiceWriter(body: CompletionsBody, index: number, alone: boolean, send: SendChunk): ChoiceWriter {
   const filter = createStopFilter(stopsOf(body));
   let offset = 0;
-  let count = 0;
+  let written = 0;
   let last: GeneratedToken | undefined;
   const tgi = (token: GeneratedToken | undefined, text: string | null) =>
-    alone && token !== undefined ? { index: count, token: tgiToken(token), generated_text: text, details: null } : {};
+    alone && token !== undefined ? { index: written, token: tgiToken(token), generated_text: text, details: null } : {};
   const write = (token: GeneratedToken) => {
-    count += 1;
+    written += 1;
     const text = filter.add(token.text);
     const logprobs = wantsLogprobs(body) ? completionLogprobs([token], Infinity, offset) : null;
     offset += token.text.length;
     send([{ index, text, logprobs, finish_reason: null }], tgi(token, null));
   };
   return {
-    add(token: GeneratedToken): void {
+    get count() {
+      return written + (last === undefined ? 0 : 1);
+    },
+    add(token) {
       // with the last token comes why the text ended
       if (last !== undefined) write(last);
       last = token;
     },
-    end(candidate: Candidate): void {
-      count += 1;
+    end(solution) {
+      const { candidate } = solution;
+      written += 1;
       const text = filter.end(candidate.text);
       const logprobs = wantsLogprobs(body) && last !== undefined ? completionLogprobs([last], Infinity, offset) : null;
-      send([{ index, text, logprobs, finish_reason: finishReason(candidate) }], tgi(last, candidate.text));
+      const choice = { index, text, logprobs, finish_reason: finishReason(candidate), ...scoresOf(solution) };
+      send([choice], tgi(last, candidate.text));
     },
   };
-}
-
-function noBestOf(): InputError {
-  return new InputError({
-    code: "bad_request",
-    what: "best_of chooses among whole texts, which a stream cannot",
-    where: 'field "best_of"',
-    fix: "Ask for n, or do not stream.",
-  });
 }

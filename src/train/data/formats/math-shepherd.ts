@@ -2,40 +2,32 @@
 // `label` is the same text with "+" or "-" in the tags' places. All steps are labelled, those after a mistake too.
 
 import { z } from "zod";
-import { badRecord, parseRecord } from "../labelled-pair.ts";
-import { type LabelledSolution, labelLines } from "../labelled-solution.ts";
-import type { StepwiseRow } from "./stepwise.ts";
+import { badRecord, parseRecord } from "../bad-record.ts";
+import type { Format } from "./parsed.ts";
 
 const STEP_TAG = "ки";
 const FIRST_STEP = /\s*\bStep 1:/;
 
 const shepherdSchema = z.object({ input: z.string(), label: z.string() });
 
-/** The row's one solution. Throws InputError with code `no_steps`, `no_question` or `label_count`. */
-export function parseMathShepherd(record: unknown): LabelledSolution[] {
-  const { input, label } = parseRecord(shepherdSchema, record);
-  const texts = input.split(STEP_TAG);
-  texts.pop(); // nothing, or text after the last tag that no label covers
-  if (texts.length === 0) throw badRecord("no_steps", `"input" has no step tag "${STEP_TAG}"`);
-  let cursor = 0;
-  const labels = texts.map((text, i) => {
-    const sign = label.startsWith(text, cursor) ? label[cursor + text.length] : undefined;
-    cursor += text.length + 1;
-    if (sign === "+" || sign === "-") return sign === "+" ? 1 : 0;
-    throw badRecord("label_count", `"label" has no + or - where "input" has its step tag ${i + 1}`);
-  });
-  const start = FIRST_STEP.exec(texts[0] ?? "");
-  if (start === null) throw badRecord("no_question", '"input" has no "Step 1:" behind a question');
-  const prompt = input.slice(0, start.index);
-  return [{ prompt, ...labelLines([(texts[0] ?? "").slice(start.index), ...texts.slice(1)], labels) }];
-}
-
-/** The row as prompt, steps and labels; a step is right where its label is +. Throws InputError with the reason as its code. */
-export function parseMathShepherdRow(record: Record<string, unknown>): StepwiseRow {
-  const solution = parseMathShepherd(record)[0];
-  const prompt = solution?.prompt.trim() ?? "";
-  if (prompt === "") throw badRecord("empty_prompt", "the question is empty");
-  const steps = solution?.steps ?? [];
-  if (steps.length === 0) throw badRecord("no_steps", '"input" has no step');
-  return { prompt, steps, labels: (solution?.labels ?? []).map((label) => label === 1) };
-}
+export const mathShepherdFormat: Format = {
+  name: "math_shepherd",
+  matches: (record) => typeof record.input === "string" && "label" in record,
+  parse(record) {
+    const { input, label } = parseRecord(shepherdSchema, record);
+    const texts = input.split(STEP_TAG);
+    texts.pop(); // nothing, or text after the last tag that no label covers
+    if (texts.length === 0) throw badRecord("no_steps", `"input" has no step tag "${STEP_TAG}"`);
+    let cursor = 0;
+    const labels = texts.map((text, i) => {
+      const sign = label.startsWith(text, cursor) ? label[cursor + text.length] : undefined;
+      cursor += text.length + 1;
+      if (sign === "+" || sign === "-") return sign === "+" ? 1 : 0;
+      throw badRecord("label_count", `"label" has no + or - where "input" has its step tag ${i + 1}`);
+    });
+    const start = FIRST_STEP.exec(texts[0] ?? "");
+    if (start === null) throw badRecord("no_question", '"input" has no "Step 1:" behind a question');
+    const prompt = input.slice(0, start.index);
+    return { kind: "solution", prompt, texts: [(texts[0] ?? "").slice(start.index), ...texts.slice(1)], labels };
+  },
+};

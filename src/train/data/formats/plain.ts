@@ -1,50 +1,54 @@
-// Plain pairs: `prompt, chosen, rejected`, with given scores under any of the usual names and labels of the steps if there are any.
+// Plain pairs: `prompt, chosen, rejected`, with labels of the steps if there are any. TRL's standard preference type, explicit prompt.
 
 import { z } from "zod";
-import { badRecord, cleanPair, type LabelledPair, labelSchema, parseRecord } from "../labelled-pair.ts";
+import { badRecord, parseRecord } from "../bad-record.ts";
+import type { LabelledPair } from "../labelled-pair.ts";
+import { stepLabelSchema } from "../labelled-solution.ts";
+import type { Fields, Format, Parsed, ParseOptions } from "./parsed.ts";
+import { promptName, promptText } from "./prompt-field.ts";
 
-const SCORE_NAMES = [
-  ["chosen_score", "rejected_score"],
-  ["score_chosen", "score_rejected"],
-  ["chosen_reward", "rejected_reward"],
-] as const;
+const sidesSchema = z.object({ chosen: z.string(), rejected: z.string() });
 
-const plainSchema = z.object({
-  prompt: z.string(),
-  chosen: z.string(),
-  rejected: z.string(),
-  chosen_labels: z.array(labelSchema).nullish(),
-  rejected_labels: z.array(labelSchema).nullish(),
+const besideSchema = z.object({
+  chosen_labels: z.array(stepLabelSchema).nullish(),
+  rejected_labels: z.array(stepLabelSchema).nullish(),
   chosen_step_scores: z.array(z.number()).nullish(),
   rejected_step_scores: z.array(z.number()).nullish(),
+  // of another type they are something else
+  gold: z.string().nullish().catch(undefined),
+  answer: z.union([z.string(), z.number()]).transform(String).nullish().catch(undefined),
 });
 
-/** Parses a plain pair. Throws InputError with the reason as its code. */
-export function parsePlainPair(record: Record<string, unknown>): LabelledPair {
-  const parsed = parseRecord(plainSchema, record);
-  const { prompt, chosen, rejected, chosen_labels, rejected_labels } = parsed;
-  const { chosen_step_scores, rejected_step_scores } = parsed;
-  return cleanPair({
-    prompt,
-    chosen,
-    rejected,
-    ...givenScores(record),
-    ...(chosen_labels && { chosen_labels }),
-    ...(rejected_labels && { rejected_labels }),
-    ...(chosen_step_scores && { chosen_step_scores }),
-    ...(rejected_step_scores && { rejected_step_scores }),
-  });
+/** A pair of these texts with what else the record says of it: labels, scores, the problem's solution. */
+export function pairWith(record: Fields, pair: LabelledPair): Parsed {
+  const { gold, answer, ...beside } = parseRecord(besideSchema, record);
+  const { chosen_labels, rejected_labels, chosen_step_scores, rejected_step_scores } = beside;
+  return {
+    kind: "pair",
+    pair: {
+      ...pair,
+      ...(chosen_labels && { chosen_labels }),
+      ...(rejected_labels && { rejected_labels }),
+      ...(chosen_step_scores && { chosen_step_scores }),
+      ...(rejected_step_scores && { rejected_step_scores }),
+    },
+    scored: record,
+    gold: gold ?? undefined,
+    answer: answer ?? undefined,
+  };
 }
 
-/** The scores that come with the record; none when it has none. */
-function givenScores(record: Record<string, unknown>): { chosen_score?: number; rejected_score?: number } {
-  for (const [chosenName, rejectedName] of SCORE_NAMES) {
-    const [chosen, rejected] = [record[chosenName] ?? undefined, record[rejectedName] ?? undefined];
-    if (chosen === undefined && rejected === undefined) continue;
-    if (typeof chosen !== "number" || typeof rejected !== "number") {
-      throw badRecord("bad_score", `"${chosenName}" and "${rejectedName}" are not both numbers`);
-    }
-    return { chosen_score: chosen, rejected_score: rejected };
+/** Parses a plain pair. Throws InputError with code `bad_field` or `no_prompt`. */
+export function parsePlain(record: Fields, options: ParseOptions): Parsed {
+  const { chosen, rejected } = parseRecord(sidesSchema, record);
+  if (promptName(record) === undefined && !("prompt" in record)) {
+    throw badRecord("no_prompt", '"chosen" and "rejected" are plain texts and there is no "prompt"');
   }
-  return {};
+  return pairWith(record, { prompt: promptText(record, options), chosen, rejected });
 }
+
+export const plainFormat: Format = {
+  name: "pairs",
+  matches: (record) => "chosen" in record || "rejected" in record,
+  parse: parsePlain,
+};

@@ -2,9 +2,9 @@
 // The path that the labeler followed is one solution. Every other rated completion of a step is a solution of its own: the path up
 // to it, whose labels count with the path alone, and the completion at its end.
 
-import { badRecord, parseRecord } from "../labelled-pair.ts";
+import { badRecord } from "../bad-record.ts";
 import { type LabelledSolution, labelLines, type StepLabel } from "../labelled-solution.ts";
-import { type Prm800kStep, prm800kSchema } from "./prm800k-record.ts";
+import type { Prm800kRecord, Prm800kStep } from "./prm800k-record.ts";
 
 function labelOf(rating: number | null | undefined): StepLabel {
   return rating === 1 ? 1 : rating === -1 ? 0 : undefined;
@@ -18,8 +18,7 @@ function onPath(at: Prm800kStep): { text: string; label: StepLabel } | undefined
 }
 
 /** All solutions of a record. Throws InputError with code `bad_problem` or `no_labels`. */
-export function parsePrm800kLabels(record: unknown): LabelledSolution[] {
-  const { question, label } = parseRecord(prm800kSchema, record);
+export function prm800kSolutions({ question, label }: Prm800kRecord): LabelledSolution[] {
   const prompt = question.problem;
   if (label.finish_reason === "bad_problem") throw badRecord("bad_problem", 'finish_reason is "bad_problem"');
   const solutions: LabelledSolution[] = [];

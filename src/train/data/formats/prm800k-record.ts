@@ -1,6 +1,8 @@
 // The record of PRM800K (github.com/openai/prm800k), as far as it is read here.
 
 import { z } from "zod";
+import { isObject, parseRecord } from "../bad-record.ts";
+import type { Format } from "./parsed.ts";
 
 const completion = z.object({ text: z.string(), rating: z.number().nullish(), flagged: z.boolean().nullish() });
 
@@ -11,7 +13,17 @@ const step = z.object({
 });
 export type Prm800kStep = z.infer<typeof step>;
 
-export const prm800kSchema = z.object({
-  question: z.object({ problem: z.string() }),
+const prm800kSchema = z.object({
+  question: z.object({
+    problem: z.string(),
+    ground_truth_answer: z.union([z.string(), z.number()]).transform(String).nullish(),
+  }),
   label: z.object({ steps: z.array(step), finish_reason: z.string().nullish() }),
 });
+export type Prm800kRecord = z.infer<typeof prm800kSchema>;
+
+export const prm800kFormat: Format = {
+  name: "prm800k",
+  matches: (record) => isObject(record.label) && "steps" in record.label,
+  parse: (record) => ({ kind: "prm800k", record: parseRecord(prm800kSchema, record) }),
+};

@@ -3,12 +3,13 @@
 // Rejected: the same path up to a step, then that step's first completion rated -1; one pair for each step that has one.
 // 0 (neutral) is no error: it may stand in the path, and is never rejected.
 
-import { badRecord, type LabelledPair, labelsOfLines, parseRecord } from "../labelled-pair.ts";
-import { type Prm800kStep, prm800kSchema } from "./prm800k-record.ts";
+import { badRecord } from "../bad-record.ts";
+import type { LabelledPair } from "../labelled-pair.ts";
+import { shareLabels } from "../labelled-solution.ts";
+import type { Prm800kRecord, Prm800kStep } from "./prm800k-record.ts";
 
 /** All pairs of a record, texts as they are. Throws InputError with code `unfinished`, `no_path` or `nothing_rejected`. */
-export function parsePrm800k(record: Record<string, unknown>): LabelledPair[] {
-  const { question, label } = parseRecord(prm800kSchema, record);
+export function prm800kPairs({ question, label }: Prm800kRecord): LabelledPair[] {
   if (label.finish_reason !== "solution" && label.finish_reason !== undefined && label.finish_reason !== null) {
     throw badRecord("unfinished", `no right solution: finish_reason is "${label.finish_reason}"`);
   }
@@ -23,14 +24,14 @@ export function parsePrm800k(record: Record<string, unknown>): LabelledPair[] {
       prompt: question.problem,
       chosen: path.join("\n"),
       rejected: rejected.join("\n"),
-      chosen_labels: labelsOfLines(
+      chosen_labels: shareLabels(
         path,
-        path.map(() => true),
-      ),
-      rejected_labels: labelsOfLines(
+        path.map(() => 1),
+      ).labels,
+      rejected_labels: shareLabels(
         rejected,
-        rejected.map((_, i) => i < index),
-      ),
+        rejected.map((_, i) => (i < index ? 1 : 0)),
+      ).labels,
     };
     return [pair];
   });

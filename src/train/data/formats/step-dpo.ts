@@ -3,11 +3,13 @@
 // Their shared text ends in the header of the next step ("Step 3:"), which here begins the continuation, a step being a line.
 
 import { z } from "zod";
-import { joinSteps, type LabelledPair, parseRecord } from "../labelled-pair.ts";
-import { parsePlainPair } from "./plain.ts";
+import { parseRecord } from "../bad-record.ts";
+import { joinSteps } from "../labelled-solution.ts";
+import type { Fields, Format, Parsed, ParseOptions } from "./parsed.ts";
+import { pairWith } from "./plain.ts";
+import { promptText } from "./prompt-field.ts";
 
 const stepSchema = z.object({
-  prompt: z.string(),
   chosen: z.string(),
   rejected: z.string(),
   prefix: z.string().nullish(),
@@ -17,13 +19,8 @@ const stepSchema = z.object({
   unfinished: z.boolean().nullish(),
 });
 
-/** Whether a record is a step-level pair. */
-export function isStepPair(record: Record<string, unknown>): boolean {
-  return ["prefix", "initial_reason_steps", "unfinished"].some((name) => (record[name] ?? null) !== null);
-}
-
 /** Parses a step-level pair; without shared steps it is a plain pair. Throws InputError with the reason as its code. */
-export function parseStepPair(record: Record<string, unknown>): LabelledPair {
+function parseStepPair(record: Fields, options: ParseOptions): Parsed {
   const row = parseRecord(stepSchema, record);
   const { shared, header } = splitHeader(row.prefix ?? row.initial_reason_steps ?? "");
   const prefix = joinSteps([shared]);
@@ -33,11 +30,13 @@ export function parseStepPair(record: Record<string, unknown>): LabelledPair {
   const goesOn = (side: string, full: string | null | undefined): boolean =>
     joinSteps([headed(full ?? "")]).length > joinSteps([side]).length;
   const unfinished = row.unfinished ?? (goesOn(chosen, row.full_chosen) || goesOn(rejected, row.full_rejected));
-  return {
-    ...parsePlainPair({ ...record, chosen, rejected }),
+  return pairWith(record, {
+    prompt: promptText(record, options),
+    chosen,
+    rejected,
     ...(prefix !== "" && { prefix }),
     ...(unfinished && { unfinished: true }),
-  };
+  });
 }
 
 /** Shared text without the header of a step that it ends in, and that header. */
@@ -46,3 +45,11 @@ function splitHeader(text: string): { shared: string; header: string } {
   if (header === null) return { shared: text, header: "" };
   return { shared: text.slice(0, header.index), header: header[1] ?? "" };
 }
+
+export const stepPairsFormat: Format = {
+  name: "step_pairs",
+  matches: (record) =>
+    ("chosen" in record || "rejected" in record) &&
+    ["prefix", "initial_reason_steps", "unfinished"].some((name) => (record[name] ?? null) !== null),
+  parse: parseStepPair,
+};

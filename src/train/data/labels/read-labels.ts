@@ -4,9 +4,11 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
+import { openRecords } from "../files/open-records.ts";
+import { type Dropped, isBroken } from "../files/raw-record.ts";
+import { readRecord } from "../formats/read-record.ts";
 import { checkSolutionLabels, type LabelledSolution } from "../labelled-solution.ts";
-import { type Dropped, readRawRecords } from "../raw-records.ts";
-import { parseStepLabels } from "./label-formats.ts";
+import { labelsOfRecord } from "./labels-of-record.ts";
 
 export interface ReadLabels {
   solutions: LabelledSolution[];
@@ -40,20 +42,23 @@ export async function labelFiles(path: string): Promise<{ train: string; eval?: 
 
 /** Reads one file. Throws InputError when it cannot be read or no record has step labels. */
 export async function readStepLabels(path: string): Promise<ReadLabels> {
-  const { records, broken } = await readRawRecords(path);
-  const dropped = [...broken];
+  const dropped: Dropped[] = [];
   const solutions = new Map<string, LabelledSolution>();
-  for (const { value, where } of records) {
+  for await (const item of openRecords(path)) {
+    if (isBroken(item)) {
+      dropped.push(item);
+      continue;
+    }
     try {
-      for (const parsed of parseStepLabels(value).solutions) {
-        const solution = checkSolutionLabels(parsed);
+      for (const read of labelsOfRecord(readRecord(item.value).parsed)) {
+        const solution = checkSolutionLabels(read);
         const key = JSON.stringify([solution.prompt, solution.steps]);
         const known = solutions.get(key);
         solutions.set(key, known === undefined ? solution : { ...known, labels: mergeLabels(known, solution) });
       }
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      dropped.push({ where, reason: error.code, what: error.what });
+      dropped.push({ where: item.where, reason: error.code, what: error.what });
     }
   }
   if (solutions.size > 0) return { solutions: [...solutions.values()], dropped };

@@ -3,9 +3,9 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
+import type { Dropped } from "../files/raw-record.ts";
 import type { LabelledPair } from "../labelled-pair.ts";
-import type { Dropped } from "../raw-records.ts";
-import { readPairs } from "./read-pairs.ts";
+import { type PairOptions, readPairs } from "./read-pairs.ts";
 
 export interface LoadedPairs {
   pairs: LabelledPair[];
@@ -16,7 +16,11 @@ export interface LoadedPairs {
  * Loads `train.jsonl` or `eval.jsonl` of a folder; a file is training data as a whole and has no evaluation pairs.
  * Evaluation pairs may be missing: then the list is empty. Throws InputError when there is nothing to train on.
  */
-export async function loadPairs(path: string, split: "train" | "eval" = "train"): Promise<LoadedPairs> {
+export async function loadPairs(
+  path: string,
+  split: "train" | "eval" = "train",
+  options: PairOptions = {},
+): Promise<LoadedPairs> {
   const info = await stat(path).catch((cause: unknown) => {
     const fix = "Make it with: npm run prepare-data -- --input FILE --output DIR.";
     throw new InputError({
@@ -27,13 +31,13 @@ export async function loadPairs(path: string, split: "train" | "eval" = "train")
       cause,
     });
   });
-  if (!info.isDirectory()) return split === "train" ? readPairs(path) : { pairs: [], dropped: [] };
+  if (!info.isDirectory()) return split === "train" ? readPairs(path, options) : { pairs: [], dropped: [] };
   const file = join(path, `${split}.jsonl`);
   const size = await stat(file).then(
     ({ size }) => size,
     () => 0,
   );
-  if (size > 0) return readPairs(file);
+  if (size > 0) return readPairs(file, options);
   if (split === "eval") return { pairs: [], dropped: [] };
   const fix = `Make it with: npm run prepare-data -- --input FILE --output ${path}.`;
   throw new InputError({

@@ -1,15 +1,20 @@
-// prepare-data: raw data to train.jsonl, eval.jsonl and report.json. All pairs of a prompt go to the same side.
+// prepare-data: data of any kind to train.jsonl, eval.jsonl and report.json. All pairs of a prompt go to the same side. Pairs lie in a file
+// between the two passes: the first reads and counts them, the second writes each to its side, so that no data set is too large for memory.
 
+import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
 import { createRng, type Rng } from "../../../shared/rng.ts";
+import { LineFile } from "../../io/line-file.ts";
 import { writeText } from "../../io/write-text.ts";
-import type { LabelledPair } from "../labelled-pair.ts";
-import type { Dropped } from "../raw-records.ts";
+import { linesOf } from "../files/lines.ts";
+import type { Dropped } from "../files/raw-record.ts";
+import { pairToJson } from "../labelled-pair.ts";
+import { KeyTable } from "./key-table.ts";
 import { normalisePrompt } from "./normalise-prompt.ts";
-import { countReasons, type Format, readPairs } from "./read-pairs.ts";
+import { type PairOptions, sortCounts, streamPairs } from "./read-pairs.ts";
 
-export interface PrepareOptions {
+export interface PrepareOptions extends PairOptions {
   input: string;
   /** Folder to write to. */
   output: string;
@@ -17,7 +22,7 @@ export interface PrepareOptions {
   evalFraction: number;
   seed: number;
   /** Keep at most so many pairs, drawn at random, in the file's order. */
-  maxPairs?: number;
+  maxPairs?: number | undefined;
 }
 
 /** report.json; counts of records and of pairs differ where a record makes several pairs, or two make one. */
@@ -26,7 +31,8 @@ export interface PrepareReport {
   seed: number;
   eval_fraction: number;
   records_read: number;
-  formats: Record<Format, number>;
+  /** Records by the format they were read as. */
+  formats: Record<string, number>;
   /** Pairs read, before `max_pairs`. */
   pairs_read: number;
   max_pairs: number | null;
@@ -43,59 +49,108 @@ const MAX_DROPPED_LISTED = 200;
 /** Converts `input` and writes the three files. Throws InputError when it cannot be read or nothing is left to train on. */
 export async function prepareData(options: PrepareOptions): Promise<PrepareReport> {
   const { input, output, evalFraction, seed, maxPairs } = options;
-  const { pairs, dropped, recordsRead, formats } = await readPairs(input);
-  const rng = createRng(seed);
-  const kept = maxPairs === undefined ? pairs : sample(pairs, maxPairs, rng);
-  const { train, evaluation } = splitByPrompt(kept, evalFraction, rng);
-  const report: PrepareReport = {
-    input,
-    seed,
-    eval_fraction: evalFraction,
-    records_read: recordsRead,
-    formats,
-    pairs_read: pairs.length,
-    max_pairs: maxPairs ?? null,
-    train: { pairs: train.length, prompts: countPrompts(train) },
-    eval: { pairs: evaluation.length, prompts: countPrompts(evaluation) },
-    dropped: countReasons(dropped),
-    dropped_records: dropped.slice(0, MAX_DROPPED_LISTED),
-  };
-  await writeText(join(output, "train.jsonl"), jsonLines(train));
-  await writeText(join(output, "eval.jsonl"), jsonLines(evaluation));
-  await writeText(join(output, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
-  return report;
-}
-
-function sample<T>(list: readonly T[], count: number, rng: Rng): T[] {
-  const kept = new Set(rng.shuffle(list.map((_, i) => i)).slice(0, count));
-  return list.filter((_, i) => kept.has(i));
-}
-
-/** Splits so that no prompt is on both sides (case and white space aside); with two prompts or more, both sides get one. */
-export function splitByPrompt(
-  pairs: readonly LabelledPair[],
-  evalFraction: number,
-  rng: Rng,
-): { train: LabelledPair[]; evaluation: LabelledPair[] } {
-  if (!(evalFraction >= 0 && evalFraction < 1)) {
-    const fix = "Use a number from 0 to below 1, such as 0.1.";
-    throw new InputError({
-      code: "bad_eval_fraction",
-      what: `cannot keep ${evalFraction} of the prompts for evaluation`,
-      fix,
+  checkFraction(evalFraction);
+  const all = await LineFile.create(join(output, "pairs.jsonl"));
+  try {
+    const prompts = new KeyTable();
+    /** Prompt of each pair, by its number. */
+    const promptOf: number[] = [];
+    const dropped: Record<string, number> = {};
+    const droppedRecords: Dropped[] = [];
+    const { recordsRead, formats } = await streamPairs(
+      input,
+      {
+        keep(pair) {
+          promptOf.push(prompts.add(normalisePrompt(pair.prompt)).number);
+          return all.write(`${JSON.stringify(pairToJson(pair))}\n`);
+        },
+        drop(record) {
+          dropped[record.reason] = (dropped[record.reason] ?? 0) + 1;
+          if (droppedRecords.length < MAX_DROPPED_LISTED) droppedRecords.push(record);
+        },
+      },
+      options,
+    );
+    await all.flush();
+    const rng = createRng(seed);
+    const kept = maxPairs === undefined ? undefined : sample(promptOf.length, maxPairs, rng);
+    const isKept = (i: number): boolean => kept === undefined || kept.has(i);
+    const evalPrompts = drawEvalPrompts(new Set(promptOf.filter((_, i) => isKept(i))), evalFraction, rng);
+    const counts = await writeSides(all.temporary, output, (i) => {
+      const prompt = promptOf[i];
+      if (prompt === undefined || !isKept(i)) return undefined;
+      return { prompt, side: evalPrompts.has(prompt) ? "eval" : "train" };
     });
+    const report: PrepareReport = {
+      input,
+      seed,
+      eval_fraction: evalFraction,
+      records_read: recordsRead,
+      formats,
+      pairs_read: promptOf.length,
+      max_pairs: maxPairs ?? null,
+      ...counts,
+      dropped: sortCounts(dropped),
+      dropped_records: droppedRecords,
+    };
+    await writeText(join(output, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
+    return report;
+  } finally {
+    await all.discard();
   }
-  const prompts = rng.shuffle([...new Set(pairs.map(({ prompt }) => normalisePrompt(prompt)))]);
-  const wanted = evalFraction === 0 ? 0 : Math.max(1, Math.round(evalFraction * prompts.length));
-  const evalPrompts = new Set(prompts.slice(0, Math.min(wanted, prompts.length - 1)));
-  const isEval = ({ prompt }: LabelledPair): boolean => evalPrompts.has(normalisePrompt(prompt));
-  return { train: pairs.filter((pair) => !isEval(pair)), evaluation: pairs.filter(isEval) };
 }
 
-function countPrompts(pairs: readonly LabelledPair[]): number {
-  return new Set(pairs.map(({ prompt }) => normalisePrompt(prompt))).size;
+type Side = "train" | "eval";
+
+/** Second pass: each line of `file` to the side that `placeOf` gives it, undefined for none. */
+async function writeSides(
+  file: string,
+  output: string,
+  placeOf: (index: number) => { prompt: number; side: Side } | undefined,
+): Promise<Record<Side, { pairs: number; prompts: number }>> {
+  const files = {
+    train: await LineFile.create(join(output, "train.jsonl")),
+    eval: await LineFile.create(join(output, "eval.jsonl")),
+  };
+  const counts = { train: { pairs: 0, prompts: 0 }, eval: { pairs: 0, prompts: 0 } };
+  const met = new Set<number>();
+  try {
+    let index = 0;
+    for await (const line of linesOf(createReadStream(file), file)) {
+      const place = placeOf(index++);
+      if (place === undefined) continue;
+      counts[place.side].pairs++;
+      if (!met.has(place.prompt)) counts[place.side].prompts++;
+      met.add(place.prompt);
+      await files[place.side].write(`${line}\n`);
+    }
+    await files.train.finish();
+    await files.eval.finish();
+    return counts;
+  } catch (error) {
+    await files.train.discard();
+    await files.eval.discard();
+    throw error;
+  }
 }
 
-function jsonLines(pairs: readonly LabelledPair[]): string {
-  return pairs.map((pair) => `${JSON.stringify(pair)}\n`).join("");
+/** Which of `size` things are kept. */
+function sample(size: number, count: number, rng: Rng): Set<number> {
+  return new Set(rng.shuffle(Array.from({ length: size }, (_, i) => i)).slice(0, count));
+}
+
+function checkFraction(evalFraction: number): void {
+  if (evalFraction >= 0 && evalFraction < 1) return;
+  throw new InputError({
+    code: "bad_eval_fraction",
+    what: `cannot keep ${evalFraction} of the prompts for evaluation`,
+    fix: "Use a number from 0 to below 1, such as 0.1.",
+  });
+}
+
+/** Prompts for evaluation, drawn at random; with two prompts or more, both sides get one. */
+export function drawEvalPrompts<T>(prompts: ReadonlySet<T>, evalFraction: number, rng: Rng): Set<T> {
+  const shuffled = rng.shuffle([...prompts]);
+  const wanted = evalFraction === 0 ? 0 : Math.max(1, Math.round(evalFraction * shuffled.length));
+  return new Set(shuffled.slice(0, Math.min(wanted, shuffled.length - 1)));
 }

@@ -1,98 +1,120 @@
-// A data file of any supported format to preference pairs: each record by its own shape, bad ones dropped with their place.
+// A data file of any supported kind to preference pairs, in one pass: each record by its own shape, bad ones dropped with their place.
+// Pairs come as they are read; those made of two rows come at the end, since any row may still find a better partner.
 
 import { InputError } from "../../../shared/errors.ts";
-import { parseMathShepherdRow } from "../formats/math-shepherd.ts";
-import { parsePlainPair } from "../formats/plain.ts";
-import { parsePrm800k } from "../formats/prm800k.ts";
-import { isStepPair, parseStepPair } from "../formats/step-dpo.ts";
-import { pairStepwiseRows, parseStepwiseRow, type StepwiseRow } from "../formats/stepwise.ts";
-import { badRecord, cleanPair, type LabelledPair } from "../labelled-pair.ts";
-import { type Dropped, isObject, readRawRecords } from "../raw-records.ts";
+import { badRecord } from "../bad-record.ts";
+import { type FileOptions, openRecords } from "../files/open-records.ts";
+import { type Dropped, isBroken } from "../files/raw-record.ts";
+import { type ReadOptions, readRecord } from "../formats/read-record.ts";
+import type { LabelledPair } from "../labelled-pair.ts";
+import { KeyTable } from "./key-table.ts";
+import { pairRows } from "./pair-rows.ts";
+import { pairsOfRecord, type SolutionRow } from "./pairs-of-record.ts";
 
-export const FORMATS = ["pairs", "step_pairs", "stepwise", "prm800k", "math_shepherd"] as const;
-export type Format = (typeof FORMATS)[number];
+export type PairOptions = ReadOptions & FileOptions;
 
-export interface ReadPairs {
-  pairs: LabelledPair[];
-  dropped: Dropped[];
+export interface PairsRead {
   /** Records in the file, bad ones included. */
   recordsRead: number;
-  /** Records by their shape; those of no known shape are only in `dropped`. */
-  formats: Record<Format, number>;
+  /** Records by the format they were read as; those of no known format are only dropped. */
+  formats: Record<string, number>;
 }
 
-/** The format a record is in. Throws InputError with code `not_an_object` or `unknown_format`. */
-export function detectFormat(value: unknown): { format: Format; record: Record<string, unknown> } {
-  if (!isObject(value)) throw badRecord("not_an_object", "the record is not a JSON object");
-  if ("chosen" in value || "rejected" in value)
-    return { format: isStepPair(value) ? "step_pairs" : "pairs", record: value };
-  if ("completions" in value) return { format: "stepwise", record: value };
-  if (isObject(value.label) && "steps" in value.label) return { format: "prm800k", record: value };
-  if (typeof value.input === "string" && typeof value.label === "string")
-    return { format: "math_shepherd", record: value };
-  const names = Object.keys(value).slice(0, 6).join(", ");
-  throw badRecord(
-    "unknown_format",
-    `fields "${names}" are neither a pair, nor a stepwise row, nor PRM800K, nor Math-Shepherd`,
-  );
+export interface ReadPairs extends PairsRead {
+  pairs: LabelledPair[];
+  dropped: Dropped[];
 }
 
-/** Reads all pairs. Throws InputError when the file cannot be read or holds no usable pair. */
-export async function readPairs(path: string): Promise<ReadPairs> {
-  const { records, broken } = await readRawRecords(path);
-  const dropped = [...broken];
-  const pairs: LabelledPair[] = [];
-  const rows: (StepwiseRow & { where: string })[] = [];
-  const formats: Record<Format, number> = { pairs: 0, step_pairs: 0, stepwise: 0, prm800k: 0, math_shepherd: 0 };
-  const seen = new Set<string>();
-  const keep = (pair: LabelledPair): void => {
-    const key = JSON.stringify([pair.prompt, pair.prefix ?? null, pair.chosen, pair.rejected]);
-    if (seen.has(key)) throw badRecord("duplicate", "the same pair was read before");
-    seen.add(key);
-    pairs.push(pair);
+/** What is done with a pair or a dropped record as soon as it is read; `keep` may be waited for. */
+export interface PairSink {
+  keep(pair: LabelledPair): void | Promise<void>;
+  drop(dropped: Dropped): void;
+}
+
+/** Reads all pairs into `sink`, each once. Throws InputError when the file cannot be read or holds no usable pair. */
+export async function streamPairs(path: string, sink: PairSink, options: PairOptions = {}): Promise<PairsRead> {
+  const rows: (SolutionRow & { where: string })[] = [];
+  const formats: Record<string, number> = {};
+  const seen = new KeyTable();
+  let recordsRead = 0;
+  let first: Dropped | undefined;
+  const drop = (dropped: Dropped): void => {
+    first ??= dropped;
+    sink.drop(dropped);
   };
   /** Runs one record's part; a bad one is dropped. */
-  const attempt = (where: string, run: () => void): void => {
+  const attempt = <T>(where: string, run: () => T): T | undefined => {
     try {
-      run();
+      return run();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      dropped.push({ where, reason: error.code, what: error.what });
+      drop({ where, reason: error.code, what: error.what });
+      return undefined;
     }
   };
-  for (const { value, where } of records) {
-    attempt(where, () => {
-      const { format, record } = detectFormat(value);
-      formats[format]++;
-      if (format === "stepwise") rows.push({ ...parseStepwiseRow(record), where });
-      else if (format === "math_shepherd") rows.push({ ...parseMathShepherdRow(record), where });
-      else if (format === "pairs") keep(parsePlainPair(record));
-      else if (format === "step_pairs") keep(parseStepPair(record));
-      else for (const pair of parsePrm800k(record)) attempt(where, () => keep(cleanPair(pair)));
+  const keep = async (where: string, make: () => LabelledPair): Promise<void> => {
+    const pair = attempt(where, () => {
+      const made = make();
+      const key = JSON.stringify([made.prompt, made.prefix ?? null, made.chosen, made.rejected]);
+      if (!seen.add(key).isNew) throw badRecord("duplicate", "the same pair was read before");
+      return made;
     });
+    if (pair !== undefined) await sink.keep(pair);
+  };
+  for await (const item of openRecords(path, options)) {
+    recordsRead++;
+    if (isBroken(item)) {
+      drop(item);
+      continue;
+    }
+    const { value, where } = item;
+    const found = attempt(where, () => {
+      const { format, parsed } = readRecord(value, options, (name) => {
+        formats[name] = (formats[name] ?? 0) + 1;
+      });
+      return pairsOfRecord(parsed, format);
+    });
+    for (const pair of found?.pairs ?? []) await keep(where, pair);
+    if (found?.row !== undefined) rows.push({ ...found.row, where });
   }
-  const stepwise = pairStepwiseRows(rows);
-  for (const { pair, row } of stepwise.pairs) attempt(row.where, () => keep(pair));
-  for (const { row, error } of stepwise.unpaired)
-    dropped.push({ where: row.where, reason: error.code, what: error.what });
-  if (pairs.length === 0) throw nothingUsable(path, records.length + broken.length, dropped);
-  return { pairs, dropped, recordsRead: records.length + broken.length, formats };
+  const made = pairRows(rows);
+  for (const { pair, row } of made.pairs) await keep(row.where, pair);
+  for (const { row, error } of made.unpaired) drop({ where: row.where, reason: error.code, what: error.what });
+  if (seen.size === 0) throw nothingUsable(path, recordsRead, first);
+  return { recordsRead, formats };
+}
+
+/** Reads all pairs into memory. Throws as `streamPairs`. */
+export async function readPairs(path: string, options: PairOptions = {}): Promise<ReadPairs> {
+  const pairs: LabelledPair[] = [];
+  const dropped: Dropped[] = [];
+  const sink: PairSink = {
+    keep: (pair) => {
+      pairs.push(pair);
+    },
+    drop: (record) => dropped.push(record),
+  };
+  return { pairs, dropped, ...(await streamPairs(path, sink, options)) };
 }
 
 /** How often each reason occurs, the most frequent first. */
 export function countReasons(dropped: readonly Dropped[]): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const { reason } of dropped) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  return Object.fromEntries([...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)));
+  const counts: Record<string, number> = {};
+  for (const { reason } of dropped) counts[reason] = (counts[reason] ?? 0) + 1;
+  return sortCounts(counts);
 }
 
-function nothingUsable(path: string, read: number, dropped: readonly Dropped[]): InputError {
-  const first = dropped[0];
+/** The same counts, the largest first. */
+export function sortCounts(counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)));
+}
+
+function nothingUsable(path: string, read: number, first: Dropped | undefined): InputError {
   const why = first === undefined ? "" : `; the first: ${first.what} (${first.where})`;
   return new InputError({
     code: "no_usable_records",
     what: `none of ${read} records makes a pair${why}`,
     where: path,
-    fix: "Records need prompt, chosen and rejected; or prompt, completions and labels; or the fields of PRM800K or Math-Shepherd.",
+    fix: "docs/data.md lists the formats; --columns gives other columns their usual names.",
   });
 }

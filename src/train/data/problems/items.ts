@@ -2,25 +2,7 @@
 // came with it. A problem is the unit of everything: of drawing, of resampling, of the overlap with training data.
 
 import type { LabelledPair } from "../labelled-pair.ts";
-
-export const EVALUATION_FORMATS = [
-  "heldout",
-  "problems",
-  "rollouts",
-  "pairs",
-  "stepwise",
-  "prm800k",
-  "math_shepherd",
-  "gsm8k",
-  "processbench",
-] as const;
-export type EvaluationFormat = (typeof EVALUATION_FORMATS)[number];
-
-export interface LabelledSolution {
-  steps: string[];
-  /** One a step; null: not known (after the first wrong step of ProcessBench, a neutral step of PRM800K). */
-  labels: (boolean | null)[];
-}
+import { isRight, isWrong, type LabelledSteps, type StepLabel } from "../labelled-solution.ts";
 
 export interface EvaluationItem {
   prompt: string;
@@ -29,7 +11,7 @@ export interface EvaluationItem {
   /** Final answer, normalised; null: not known. */
   answer: string | null;
   pairs: LabelledPair[];
-  labelled: LabelledSolution[];
+  labelled: LabelledSteps[];
 }
 
 /** What one record says of its problem. */
@@ -38,7 +20,7 @@ export interface RecordPart {
   gold?: string | undefined;
   answer?: string | undefined;
   pairs?: LabelledPair[];
-  labelled?: LabelledSolution[];
+  labelled?: LabelledSteps[];
 }
 
 /** Adds a record's part to the item of the same prompt, or makes one; what was known of gold and answer first stays. */
@@ -53,8 +35,8 @@ export function addPart(items: Map<string, EvaluationItem>, part: RecordPart): v
 }
 
 /** Index of the first step labelled wrong, -1 when all are right; undefined when an unknown label stands before a decision. */
-export function firstWrongStep(labels: readonly (boolean | null)[]): number | undefined {
-  const first = labels.indexOf(false);
+export function firstWrongStep(labels: readonly StepLabel[]): number | undefined {
+  const first = labels.findIndex(isWrong);
   const before = first < 0 ? labels : labels.slice(0, first);
-  return before.includes(null) ? undefined : first;
+  return before.every(isRight) ? first : undefined;
 }

@@ -1,16 +1,19 @@
 // Problems to evaluate on: from a file in any of the formats, or drawn from the held-out split of the built-in word problems.
 
 import { createHash } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { InputError } from "../../../shared/errors.ts";
 import { createRng } from "../../../shared/rng.ts";
 import { corruptSolution } from "../arithmetic/corrupt.ts";
 import { generateSplitProblem } from "../arithmetic/split.ts";
-import type { Dropped } from "../raw-records.ts";
-import { readRawRecords } from "../raw-records.ts";
-import { addPart, type EvaluationFormat, type EvaluationItem } from "./items.ts";
-import { readRecord } from "./read-record.ts";
+import { openRecords } from "../files/open-records.ts";
+import { type Dropped, isBroken } from "../files/raw-record.ts";
+import { readRecord } from "../formats/read-record.ts";
+import { addPart, type EvaluationItem } from "./items.ts";
+import { partsOfRecord } from "./parts-of-record.ts";
 
 export const HELDOUT = "heldout";
 
@@ -60,8 +63,8 @@ function drawHeldout({ problems, seeds }: LoadItemsOptions): LoadedItems {
           answer: String(problem.answer),
           pairs: [{ prompt: problem.prompt, chosen: gold, rejected }],
           labelled: [
-            { steps: problem.steps, labels: problem.steps.map(() => true) },
-            { steps: wrong.steps, labels: wrong.labels },
+            { steps: problem.steps, labels: problem.steps.map(() => 1) },
+            { steps: wrong.steps, labels: wrong.labels.map(Number) },
           ],
         });
       }
@@ -83,32 +86,38 @@ async function dataFile(path: string): Promise<string> {
 
 async function readItems({ data, problems, seeds }: LoadItemsOptions): Promise<LoadedItems> {
   const path = await dataFile(data);
-  const { records, broken } = await readRawRecords(path);
-  const dropped = [...broken];
-  const formats: Partial<Record<EvaluationFormat, number>> = {};
+  const dropped: Dropped[] = [];
+  const formats: Record<string, number> = {};
   const all = new Map<string, EvaluationItem>();
-  for (const { value, where } of records) {
+  let recordsRead = 0;
+  for await (const item of openRecords(path)) {
+    recordsRead++;
+    if (isBroken(item)) {
+      dropped.push(item);
+      continue;
+    }
     try {
-      const { format, parts } = readRecord(value);
+      const { format, parsed } = readRecord(item.value);
+      const parts = partsOfRecord(parsed);
       formats[format] = (formats[format] ?? 0) + 1;
       for (const part of parts) addPart(all, part);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      dropped.push({ where, reason: error.code, what: error.what });
+      dropped.push({ where: item.where, reason: error.code, what: error.what });
     }
   }
   if (all.size === 0) {
     const first = dropped[0];
     throw new InputError({
       code: "no_usable_records",
-      what: `none of ${records.length + broken.length} records can be evaluated${first === undefined ? "" : `; the first: ${first.what} (${first.where})`}`,
+      what: `none of ${recordsRead} records can be evaluated${first === undefined ? "" : `; the first: ${first.what} (${first.where})`}`,
       where: path,
       fix: "docs/evaluation.md lists the formats and their fields.",
     });
   }
-  const sha256 = createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  const sha256 = hash.digest("hex");
   return { source: path, sha256, formats, dropped, ...drawItems([...all.values()], problems, seeds) };
 }
 

@@ -1,5 +1,6 @@
 // How well step scores tell right steps from wrong ones: ranking (AUC), calibration, and finding the first wrong step.
 
+import { isRight, isWrong, type StepLabel } from "../../data/labelled-solution.ts";
 import { firstWrongStep } from "../../data/problems/items.ts";
 import type { Interval, JudgeMetrics } from "../result.ts";
 import { auc, weightedAuc } from "./auc.ts";
@@ -12,8 +13,8 @@ import { histogramOf, sharedEdges } from "./histogram.ts";
 export interface JudgedSteps {
   unit: number;
   scores: readonly number[];
-  /** One a step; null: not known. */
-  labels: readonly (boolean | null)[];
+  /** One a step; undefined: not known. */
+  labels: readonly StepLabel[];
 }
 
 const BINS = 10;
@@ -29,10 +30,10 @@ interface Step {
 
 function stepsOf(solutions: readonly JudgedSteps[]): Step[] {
   return solutions.flatMap(({ unit, scores, labels }) => {
-    const first = labels.indexOf(false);
+    const first = labels.findIndex(isWrong);
     return scores.flatMap((score, i) => {
-      const right = labels[i];
-      return right === null || right === undefined ? [] : [{ unit, score, right, upToFirst: right || i === first }];
+      const right = isRight(labels[i]);
+      return labels[i] === undefined ? [] : [{ unit, score, right, upToFirst: right || i === first }];
     });
   });
 }

@@ -6,6 +6,8 @@ import { z } from "zod";
 import { AGGREGATIONS } from "../../../shared/aggregate.ts";
 import { InputError } from "../../../shared/errors.ts";
 import { JUDGE_CONTEXTS } from "../../../shared/prompts.ts";
+import { CHAT_TEMPLATES } from "../../data/formats/chat-template.ts";
+import { FORMAT_NAMES } from "../../data/formats/read-record.ts";
 import {
   checkLoss,
   LOSS_DEFAULTS,
@@ -29,8 +31,14 @@ const configSchema = z.strictObject({
   model: z.string().min(1),
   /** The frozen model that scores steps; null: the base model itself. */
   rewardModel: z.string().min(1).nullable(),
-  /** Folder with train.jsonl and eval.jsonl, or one JSONL file of pairs. */
+  /** Folder with train.jsonl and eval.jsonl, or one data file. */
   data: z.string().min(1),
+  /** How data of other shapes are read (data/formats/read-record.ts); null: each record by its own shape, its columns as they are. */
+  format: z.enum(FORMAT_NAMES).nullable(),
+  columns: z.string().min(1).nullable(),
+  chatTemplate: z.enum(CHAT_TEMPLATES).nullable(),
+  /** The list that is read of a JSON document with one for each split; null: train. */
+  split: z.string().min(1).nullable(),
   outputDir: z.string().min(1),
   backend: z.enum(BACKENDS),
   /** bf16: native TensorFlow rounds the factors of matrix products to bfloat16; weights, sums and everything else stay float32. */
@@ -103,6 +111,10 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   model: "data/models/stepwise-t5-nano",
   rewardModel: null,
   data: "data/dpo",
+  format: null,
+  columns: null,
+  chatTemplate: null,
+  split: null,
   outputDir: "outputs/final_stepwise_dpo_model",
   backend: "auto",
   precision: "float32",

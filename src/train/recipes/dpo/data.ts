@@ -7,6 +7,8 @@ import { dirname, join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
 import type { Pair } from "../../../shared/records.ts";
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
+import { readOptions } from "../../data/formats/read-record.ts";
+import { pairToJson } from "../../data/labelled-pair.ts";
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
 import { preparePairs, type TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
 import { isStepLoss, needsMargins, needsScores } from "../../loss/settings.ts";
@@ -63,7 +65,7 @@ export async function loadTrainingData(
   const load = async (split: "train" | "eval"): Promise<TokenizedPair[]> => {
     const loaded =
       options.pairs === undefined
-        ? await loadPairs(config.data, split)
+        ? await loadPairs(config.data, split, { ...readOptions(config), split: config.split ?? undefined })
         : { pairs: split === "train" ? options.pairs : [], dropped: [] };
     for (const { reason } of loaded.dropped) dropped[reason] = (dropped[reason] ?? 0) + 1;
     const prepared = preparePairs(loaded.pairs, tokenizer, limits);
@@ -111,7 +113,13 @@ export async function loadTrainingData(
     });
   }
   const hash = createHash("sha256")
-    .update(JSON.stringify(ready.map(({ pair, margin, credit }) => (credit ? [pair, margin, credit] : [pair, margin]))))
+    .update(
+      JSON.stringify(
+        ready.map(({ pair, margin, credit }) =>
+          credit ? [pairToJson(pair), margin, credit] : [pairToJson(pair), margin],
+        ),
+      ),
+    )
     .digest("hex");
   const isGiven = isStepLoss(config.lossType) ? hasGivenStepScores : hasGivenScores;
   const judged = needsScores(config) ? ready.filter(({ pair }) => !isGiven(pair)).length : 0;

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
 import { createRng } from "../../../shared/rng.ts";
 import { generateSplitProblem } from "../../data/arithmetic/split.ts";
+import type { Dropped } from "../../data/files/raw-record.ts";
 import { loadItems } from "../../data/problems/load-items.ts";
-import type { Dropped } from "../../data/raw-records.ts";
 import type { RolloutProblem } from "./rollout.ts";
 
 /** The built-in source: problems that neither pretraining nor held-out evaluation meets. */

@@ -2,9 +2,9 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { Dropped } from "../../data/files/raw-record.ts";
 import { normalisePrompt } from "../../data/pairs/normalise-prompt.ts";
 import { countReasons } from "../../data/pairs/read-pairs.ts";
-import type { Dropped } from "../../data/raw-records.ts";
 import { writeText } from "../../io/write-text.ts";
 import { mergePairs, type PairKind, pairsOfKind } from "./pair-kinds.ts";
 import type { RolloutPair } from "./pairs.ts";

@@ -25,7 +25,7 @@ export function checkSameSettings(
   checkpoint: string,
 ): void {
   for (const [name, value] of Object.entries(now)) {
-    const before = JSON.stringify(saved[name]);
+    const before = JSON.stringify(saved[name] ?? null); // a setting that the run did not know was not used
     if (free.has(name) || before === JSON.stringify(value)) continue;
     const what = `"${name}" is ${JSON.stringify(value)}, the run to resume had ${before}`;
     throw resumeMismatch(what, "Resume with the same settings, or start anew without --resume.", checkpoint);

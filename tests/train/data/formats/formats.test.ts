@@ -1,17 +1,28 @@
 // What each format becomes, on small records written by hand.
 
 import { describe, expect, test } from "vitest";
-import { parseMathShepherdRow } from "../../../../src/train/data/formats/math-shepherd.ts";
-import { parsePlainPair } from "../../../../src/train/data/formats/plain.ts";
-import { parsePrm800k } from "../../../../src/train/data/formats/prm800k.ts";
-import { parseStepPair } from "../../../../src/train/data/formats/step-dpo.ts";
-import { pairStepwiseRows, parseStepwiseRow } from "../../../../src/train/data/formats/stepwise.ts";
+import { readRecord } from "../../../../src/train/data/formats/read-record.ts";
+import type { LabelledPair } from "../../../../src/train/data/labelled-pair.ts";
+import { pairRows } from "../../../../src/train/data/pairs/pair-rows.ts";
+import { pairsOfRecord, type SolutionRow } from "../../../../src/train/data/pairs/pairs-of-record.ts";
+
+const read = (record: unknown) => {
+  const { format, parsed } = readRecord(record);
+  return pairsOfRecord(parsed, format);
+};
+const pairsOf = (record: unknown): LabelledPair[] => read(record).pairs.map((pair) => pair());
+const pairOf = (record: unknown): LabelledPair | undefined => pairsOf(record)[0];
+function rowOf(record: unknown): SolutionRow {
+  const { row } = read(record);
+  if (row === undefined) throw new Error("no row");
+  return row;
+}
 
 describe("plain pairs", () => {
   const pair = { prompt: "q", chosen: "a\nb", rejected: "c" };
 
   test("blank lines, spaces and carriage returns at line ends are dropped", () => {
-    expect(parsePlainPair({ prompt: " q ", chosen: "a \r\n\r\n b\n", rejected: "c" })).toEqual(pair);
+    expect(pairOf({ prompt: " q ", chosen: "a \r\n\r\n b\n", rejected: "c" })).toEqual(pair);
   });
 
   test("given scores are taken under each of their names", () => {
@@ -20,7 +31,7 @@ describe("plain pairs", () => {
       ["score_chosen", "score_rejected"],
       ["chosen_reward", "rejected_reward"],
     ] as const) {
-      expect(parsePlainPair({ ...pair, [chosen]: 0.75, [rejected]: -2 })).toEqual({
+      expect(pairOf({ ...pair, [chosen]: 0.75, [rejected]: -2 })).toEqual({
         ...pair,
         chosen_score: 0.75,
         rejected_score: -2,
@@ -29,8 +40,8 @@ describe("plain pairs", () => {
   });
 
   test("labels are taken as booleans or numbers", () => {
-    const parsed = parsePlainPair({ ...pair, chosen_labels: [1, true], rejected_labels: [0] });
-    expect(parsed).toEqual({ ...pair, chosen_labels: [true, true], rejected_labels: [false] });
+    const parsed = pairOf({ ...pair, chosen_labels: [1, true], rejected_labels: [0] });
+    expect(parsed).toEqual({ ...pair, chosen_labels: [1, 1], rejected_labels: [0] });
   });
 
   test.each([
@@ -44,51 +55,51 @@ describe("plain pairs", () => {
     [{ prompt: "q", chosen: "a" }, "bad_field"],
     [{ ...pair, chosen: [{ role: "user" }] }, "bad_field"],
   ])("%o is dropped as %s", (record, code) => {
-    expect(() => parsePlainPair(record)).toThrow(expect.objectContaining({ code }));
+    expect(() => pairOf(record)).toThrow(expect.objectContaining({ code }));
   });
 });
 
 describe("stepwise rows", () => {
   const row = (completions: string[], labels: (boolean | number)[], prompt = "q") =>
-    parseStepwiseRow({ prompt, completions, labels });
+    rowOf({ prompt, completions, labels });
 
   test("a wrong row is paired with the right row that goes with it longest", () => {
     const short = row(["x", "y"], [true, true]);
     const close = row(["a", "b", "c"], [1, 1, 1]);
     const wrong = row(["a", "b", "d"], [1, 1, 0]);
-    const { pairs, unpaired } = pairStepwiseRows([short, close, wrong]);
-    expect(pairs.map(({ pair }) => pair)).toEqual([
+    const { pairs, unpaired } = pairRows([short, close, wrong]);
+    expect(pairs.map(({ pair }) => pair())).toEqual([
       {
         prompt: "q",
         chosen: "a\nb\nc",
         rejected: "a\nb\nd",
-        chosen_labels: [true, true, true],
-        rejected_labels: [true, true, false],
+        chosen_labels: [1, 1, 1],
+        rejected_labels: [1, 1, 0],
       },
     ]);
     expect(unpaired.map(({ row, error }) => [row, error.code])).toEqual([[short, "no_wrong_row"]]);
   });
 
   test("rows of different prompts are not paired", () => {
-    const { pairs, unpaired } = pairStepwiseRows([row(["a"], [true], "p"), row(["b"], [false], "q")]);
+    const { pairs, unpaired } = pairRows([row(["a"], [true], "p"), row(["b"], [false], "q")]);
     expect(pairs).toEqual([]);
     expect(unpaired.map(({ error }) => error.code).sort()).toEqual(["no_right_row", "no_wrong_row"]);
   });
 
   test("a right row that is only the start of the wrong one is not preferred to it", () => {
-    expect(pairStepwiseRows([row(["a"], [true]), row(["a", "b"], [true, false])]).pairs).toEqual([]);
+    expect(pairRows([row(["a"], [true]), row(["a", "b"], [true, false])]).pairs).toEqual([]);
   });
 
   test("a completion of two lines is two steps with the same label", () => {
     expect(row(["a\nb", "c"], [true, false])).toEqual({
       prompt: "q",
       steps: ["a", "b", "c"],
-      labels: [true, true, false],
+      labels: [1, 1, 0],
     });
   });
 
   test("a wrong number of labels is refused", () => {
-    expect(() => row(["a", "b"], [true])).toThrow("1 labels for 2 completions");
+    expect(() => row(["a", "b"], [true])).toThrow('"labels" has 1 labels for 2');
     expect(() => row([" "], [true])).toThrow("no step");
   });
 });
@@ -106,16 +117,16 @@ describe("PRM800K", () => {
       { completions: [rated("bad 1", -1)], human_completion: rated("human 1", null), chosen_completion: null },
       { completions: [rated("neutral 2", 0), rated("good 2", 1)], human_completion: null, chosen_completion: null },
     ];
-    const chosen = { prompt: "q", chosen: "good 0\nhuman 1\ngood 2", chosen_labels: [true, true, true] };
-    expect(parsePrm800k(record(steps))).toEqual([
-      { ...chosen, rejected: "bad 0", rejected_labels: [false] },
-      { ...chosen, rejected: "good 0\nbad 1", rejected_labels: [true, false] },
+    const chosen = { prompt: "q", chosen: "good 0\nhuman 1\ngood 2", chosen_labels: [1, 1, 1] };
+    expect(pairsOf(record(steps))).toEqual([
+      { ...chosen, rejected: "bad 0", rejected_labels: [0] },
+      { ...chosen, rejected: "good 0\nbad 1", rejected_labels: [1, 0] },
     ]);
   });
 
   test("lines of one completion share its label", () => {
     const steps = [{ completions: [rated("ok", 1), rated("no\n\n# Answer\n\n3", -1)], chosen_completion: 0 }];
-    expect(parsePrm800k(record(steps))[0]?.rejected_labels).toEqual([false, false, false]);
+    expect(pairsOf(record(steps))[0]?.rejected_labels).toEqual([0, 0, 0]);
   });
 
   test.each([
@@ -125,7 +136,7 @@ describe("PRM800K", () => {
     [record([{ completions: [rated("a", 0), rated("b", 1)], chosen_completion: 1 }]), "nothing_rejected"],
     [{ question: { problem: "q" }, label: { steps: "none" } }, "bad_field"],
   ])("%o is dropped as %s", (value, code) => {
-    expect(() => parsePrm800k(value)).toThrow(expect.objectContaining({ code }));
+    expect(() => pairsOf(value)).toThrow(expect.objectContaining({ code }));
   });
 });
 
@@ -133,7 +144,7 @@ describe("step-level pairs", () => {
   const own = { prompt: "q", prefix: " a \r\n\nb", chosen: "c", rejected: "d" };
 
   test("keep the shared steps as the prefix, cleaned as steps are", () => {
-    expect(parseStepPair(own)).toEqual({ prompt: "q", prefix: "a\nb", chosen: "c", rejected: "d" });
+    expect(pairOf(own)).toEqual({ prompt: "q", prefix: "a\nb", chosen: "c", rejected: "d" });
   });
 
   test("of Math-Step-DPO-10K: the next step's header moves to the continuations, which do not end the solution", () => {
@@ -147,19 +158,19 @@ describe("step-level pairs", () => {
       full_rejected: " 4 + 1 = 6\nStep 3: The answer is 6.",
       answer: "5",
     };
-    expect(parseStepPair(row)).toEqual({
+    expect(pairOf(row)).toEqual({
       prompt: "q",
       prefix: "Let's think step by step.\nStep 1: 2 + 2 = 4",
       chosen: "Step 2: 4 + 1 = 5",
       rejected: "Step 2: 4 + 1 = 6",
       unfinished: true,
     });
-    const last = parseStepPair({ ...row, full_chosen: row.chosen, full_rejected: row.rejected });
+    const last = pairOf({ ...row, full_chosen: row.chosen, full_rejected: row.rejected });
     expect(last).not.toHaveProperty("unfinished");
   });
 
   test("at the first step, where nothing is shared, are plain pairs", () => {
-    expect(parseStepPair({ ...own, prefix: null, initial_reason_steps: "" })).toEqual({
+    expect(pairOf({ ...own, prefix: null, initial_reason_steps: "" })).toEqual({
       prompt: "q",
       chosen: "c",
       rejected: "d",
@@ -171,7 +182,7 @@ describe("step-level pairs", () => {
     [{ ...own, rejected: "c" }, "identical"],
     [{ ...own, prefix: 3 }, "bad_field"],
   ])("%o is dropped as %s", (record, code) => {
-    expect(() => parseStepPair(record)).toThrow(expect.objectContaining({ code }));
+    expect(() => pairOf(record)).toThrow(expect.objectContaining({ code }));
   });
 });
 
@@ -180,16 +191,14 @@ describe("Math-Shepherd rows", () => {
 
   test("are stepwise rows: the question, the steps with their numbers, + for right", () => {
     const label = "Tom has 2. How many? Step 1: 2 + 2 = 4 +\nStep 2: The answer is: 5 -";
-    expect(parseMathShepherdRow({ input, label })).toEqual({
+    expect(rowOf({ input, label })).toEqual({
       prompt: "Tom has 2. How many?",
       steps: ["Step 1: 2 + 2 = 4", "Step 2: The answer is: 5"],
-      labels: [true, false],
+      labels: [1, 0],
     });
   });
 
   test("with labels that do not fit the text are refused", () => {
-    expect(() => parseMathShepherdRow({ input, label: "Tom has 2." })).toThrow(
-      expect.objectContaining({ code: "label_count" }),
-    );
+    expect(() => rowOf({ input, label: "Tom has 2." })).toThrow(expect.objectContaining({ code: "label_count" }));
   });
 });

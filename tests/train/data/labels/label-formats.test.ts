@@ -4,12 +4,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseStepLabels } from "../../../../src/train/data/labels/label-formats.ts";
+import { readRecord } from "../../../../src/train/data/formats/read-record.ts";
+import { labelsOfRecord } from "../../../../src/train/data/labels/labels-of-record.ts";
 import { labelFiles, readStepLabels } from "../../../../src/train/data/labels/read-labels.ts";
 
 /** Steps with their labels, as one readable line each. */
 function read(record: unknown): string[] {
-  return parseStepLabels(record).solutions.map(({ prompt, steps, labels }) =>
+  return labelsOfRecord(readRecord(record).parsed).map(({ prompt, steps, labels }) =>
     [prompt, ...steps.map((step, i) => `${step} [${labels[i] ?? "-"}]`)].join(" | "),
   );
 }
@@ -36,7 +37,7 @@ describe("TRL's stepwise rows", () => {
     ],
     [{ prompt: "q", completions: "a", labels: [1] }, 'field "completions"'],
   ])("%j is refused", (record, message) => {
-    expect(() => parseStepLabels(record)).toThrow(message);
+    expect(() => read(record)).toThrow(message);
   });
 });
 

@@ -128,8 +128,8 @@ describe("files", () => {
         prompt: "How many?",
         chosen: "Step 1: 2 + 2 = 4\nStep 2: A: 4",
         rejected: "Step 1: 2 + 2 = 4\nStep 2: A: 5",
-        chosen_labels: [true, true],
-        rejected_labels: [true, false],
+        chosen_labels: [1, 1],
+        rejected_labels: [1, 0],
       },
     ]);
   });
@@ -143,7 +143,7 @@ describe("files", () => {
     ];
     const { pairs, dropped, formats } = await readPairs(await file("both.jsonl", lines(rows)));
     expect(pairs.map(({ rejected }) => rejected)).toEqual(["b1", "x\nz"]);
-    expect(formats).toEqual({ pairs: 1, step_pairs: 0, stepwise: 3, prm800k: 0, math_shepherd: 0 });
+    expect(formats).toEqual({ pairs: 1, stepwise: 3 });
     expect(dropped.map(({ where, reason }) => `${where.slice(-1)} ${reason}`)).toEqual(["4 no_right_row"]);
   });
 
@@ -198,6 +198,6 @@ describe.skipIf(!existsSync(real))("public data beside the repository (skipped w
     const { pairs, dropped, recordsRead } = await readPairs(join(real, "prm800k_phase1_test.jsonl"));
     expect(recordsRead).toBe(106);
     expect(new Set(pairs.map(({ prompt }) => prompt)).size + dropped.length).toBe(106);
-    expect(pairs.every(({ rejected_labels }) => rejected_labels?.at(-1) === false)).toBe(true);
+    expect(pairs.every(({ rejected_labels }) => rejected_labels?.at(-1) === 0)).toBe(true);
   });
 });
