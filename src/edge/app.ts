@@ -11,7 +11,6 @@ import { requireApiKey } from "./http/auth.ts";
 import { callOf } from "./http/call.ts";
 import { HttpError, respondToErrors } from "./http/errors.ts";
 import { jsonBody } from "./http/json-body.ts";
-import { limitRate } from "./http/rate-limit.ts";
 import { logRequests } from "./http/request-log.ts";
 import { servePage } from "./routes/docs.ts";
 import { generateResult, generateSchema } from "./routes/generate.ts";
@@ -37,7 +36,6 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
   const base = new Hono<AppEnv>();
   base.use(logRequests(deps));
   if (deps.settings.CORS_ORIGIN !== "") base.use(allowOrigins(deps.settings.CORS_ORIGIN));
-  base.use(limitRate(deps));
   base.use(requireApiKey(deps));
   base.notFound((c) =>
     c.json({ error: "no such endpoint. GET /openapi.json lists them.", error_type: "not_found" }, 404),

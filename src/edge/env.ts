@@ -31,6 +31,7 @@ export interface Env extends Partial<BatchBindings> {
   MAX_WAITING?: string;
   REQUESTS_PER_MINUTE?: string;
   TOKENS_PER_MINUTE?: string;
+  LIMIT_ADDRESSES?: string;
   BATCH_STEP_MS?: string;
   MODEL_DOWNLOADS?: string;
   STEPWISE_API_KEY?: string;
@@ -41,6 +42,7 @@ export interface Env extends Partial<BatchBindings> {
 export type PageFiles = ModelStore & FileStreams;
 
 const folder = z.string().regex(/^[\w.-]+$/, "must be the name of a model folder");
+const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const settingsSchema = z.object({
   POLICY_MODEL: folder.default("policy"),
   REWARD_MODEL: folder.default("reward"),
@@ -54,13 +56,12 @@ const settingsSchema = z.object({
   /** Of each caller, unless its key says otherwise; 0 is no limit. */
   REQUESTS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
   TOKENS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
+  /** Whether RATE_LIMITER, where it is bound, counts requests without a key. */
+  LIMIT_ADDRESSES: flag.default(true),
   /** How long a step of a batch begins further records. */
   BATCH_STEP_MS: z.coerce.number().int().positive().max(20_000).default(10_000),
   /** Whether whoever may use the API may also load the models' files. */
-  MODEL_DOWNLOADS: z
-    .enum(["true", "false"])
-    .default("false")
-    .transform((value) => value === "true"),
+  MODEL_DOWNLOADS: flag.default(false),
   STEPWISE_API_KEY: singleKeySchema.optional(),
   STEPWISE_API_KEYS: namedKeysSchema.optional(),
 });

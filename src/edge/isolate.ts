@@ -28,9 +28,9 @@ export function isolateOf(env: Env): Isolate {
 }
 
 function storeOf(env: Env): ModelStore & FileStreams {
+  if (env.MODEL_FILES !== undefined) return createAssetStore(env.MODEL_FILES);
   if (env.MODELS !== undefined) return createBucketStore(env.MODELS);
-  const files = env.MODEL_FILES ?? env.ASSETS;
-  if (files !== undefined) return createAssetStore(files);
+  if (env.ASSETS !== undefined) return createAssetStore(env.ASSETS);
   throw new InputError({
     code: "no_models",
     what: "neither ASSETS nor MODELS is bound",

@@ -4,14 +4,16 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
 import { CapacityError } from "../shared/errors.ts";
-import { isLean, MANIFEST_FILE } from "../shared/manifest.ts";
+import { isLean } from "../shared/manifest.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
 import { pageFolders, prepareEdgePages, preparePlayground } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
+import { fillBucket } from "./fill-bucket.ts";
 import { EDGE_WASM, PROJECT_ROOT, WRANGLER_CONFIG } from "./local-worker.ts";
+import { hasKey, openToAll } from "./open-to-all.ts";
+import { readPlatformConfig } from "./platform-config.ts";
 import { runWrangler } from "./run-wrangler.ts";
 
 const MIB = 2 ** 20;
@@ -21,9 +23,6 @@ const LOG_IN = "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN an
 const MAX_WEIGHT_BYTES = 45 * MIB;
 /** The low-memory form holds its weights once; a T5 small has 73 MiB and runs in 116 MB. */
 const MAX_LEAN_WEIGHT_BYTES = 80 * MIB;
-
-const OPEN_TO_ALL =
-  "warning       the address is public: without a key anyone may use it, at any rate. Set one (npx wrangler secret put STEPWISE_API_KEY) and uncomment [[ratelimits]] in wrangler.toml";
 
 type PlacedFile = EdgeModels["files"][number];
 
@@ -44,7 +43,7 @@ export interface DeployOptions {
 export async function deployWorker(options: DeployOptions): Promise<void> {
   const { policyDir, rewardDir, dtype, dryRun, say } = options;
   const configPath = options.configPath ?? WRANGLER_CONFIG;
-  const { bucket, isLimited } = await readPlatformConfig(configPath);
+  const { bucket, addressLimit } = await readPlatformConfig(configPath);
   const assetsDir = options.assetsDir ?? join(PROJECT_ROOT, "outputs/edge_models");
   // with a bucket the models are no assets
   const modelsDir = bucket === undefined ? assetsDir : `${assetsDir}_r2`;
@@ -80,9 +79,12 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
     await rm(bundleDir, { recursive: true, force: true });
   }
   say("plan          Workers Paid: a request computes for longer than the 10 ms of CPU time of the free plan");
-  if (!isLimited) say(OPEN_TO_ALL);
+  // a dry run asks nobody
+  if (dryRun || !(await hasKey(configPath))) say(openToAll({ addressLimit }));
   if (dryRun) return;
-  if (bucket !== undefined) await fillBucket(bucket, modelsDir, models.files, say);
+  if (bucket !== undefined) {
+    await fillBucket(bucket, { at: "cloudflare", fix: LOG_IN }, { modelsDir, files: models.files }, say);
+  }
   await runWrangler(["deploy", ...flags], { show: true, fix: LOG_IN });
 }
 
@@ -117,35 +119,6 @@ async function removeStrays(assetsDir: string, folders: readonly string[]): Prom
   for (const name of await readdir(assetsDir)) {
     if (!known.has(name)) await rm(join(assetsDir, name), { recursive: true, force: true });
   }
-}
-
-/** Puts the models into the bucket, each manifest last: a worker that reads meanwhile finds a whole model. */
-async function fillBucket(
-  bucket: string,
-  modelsDir: string,
-  files: readonly PlacedFile[],
-  say: (line: string) => void,
-): Promise<void> {
-  const folders = new Set(files.map(({ path }) => path.slice(0, path.indexOf("/"))));
-  const paths = [...files.map(({ path }) => path), ...[...folders].map((folder) => `${folder}/${MANIFEST_FILE}`)];
-  for (const path of paths) {
-    say(`upload        ${path}`);
-    const put = ["r2", "object", "put", `${bucket}/${path}`, "--file", join(modelsDir, path), "--remote"];
-    await runWrangler(put, { fix: LOG_IN });
-  }
-}
-
-const platformConfigSchema = z.object({
-  r2_buckets: z.array(z.object({ binding: z.string(), bucket_name: z.string().optional() })).default([]),
-  ratelimits: z.array(z.object({ name: z.string() })).default([]),
-});
-
-/** What of wrangler's settings decides here. */
-async function readPlatformConfig(config: string): Promise<{ bucket: string | undefined; isLimited: boolean }> {
-  const { unstable_readConfig: readConfig } = await import("wrangler");
-  const { r2_buckets: buckets, ratelimits } = platformConfigSchema.parse(readConfig({ config }));
-  const bucket = buckets.find(({ binding }) => binding === "MODELS")?.bucket_name;
-  return { bucket, isLimited: ratelimits.some(({ name }) => name === "RATE_LIMITER") };
 }
 
 function totalBytes(files: readonly { bytes: number }[]): number {

@@ -14,6 +14,7 @@ import { type EdgeModels, prepareEdgeModels } from "./edge-models.ts";
 import { prepareEdgePages, preparePlayground } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import type { StartRequest } from "./local-worker-protocol.ts";
+import { readPlatformConfig } from "./platform-config.ts";
 import { askToStart, forkWorker, killGroup, START_LIMIT_MS, stopWorker, untilEnd } from "./worker-child.ts";
 
 /** The project's folder. */
@@ -92,7 +93,9 @@ export async function startOnAssets(
   const { assetsDir, models, dtype = "int8", env = {}, onLog, watch = false } = options;
   const port = await choosePort(options.port);
   await prepareEdgeWasm(EDGE_WASM);
-  const serveFiles = models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES);
+  const { bucket } = await readPlatformConfig(WRANGLER_CONFIG);
+  // a bucket is the deployed worker's: the local one of its name is empty
+  const serveFiles = bucket !== undefined || models.files.some(({ bytes }) => bytes > MAX_SERVED_ASSET_BYTES);
   const pagesDir = serveFiles ? join(assetsDir, "pages") : assetsDir;
   await prepareEdgePages(pagesDir);
   if (options.playground === true) await preparePlayground(pagesDir);
@@ -114,7 +117,14 @@ export async function startOnAssets(
     serveFiles,
     pagesDir,
     port,
-    vars: { POLICY_MODEL: models.policy, REWARD_MODEL: models.reward, DTYPE: dtype, ...env },
+    vars: {
+      POLICY_MODEL: models.policy,
+      REWARD_MODEL: models.reward,
+      DTYPE: dtype,
+      // the limit is for a public address
+      LIMIT_ADDRESSES: "false",
+      ...env,
+    },
     watch,
     ...(options.batchDir !== undefined && { batchDir: options.batchDir }),
     removeAssets: options.removeAssets ?? false,

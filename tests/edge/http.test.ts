@@ -114,6 +114,31 @@ describe("platform", () => {
     expect(keys).toEqual(["192.0.2.1", "192.0.2.1"]);
   });
 
+  test("with keys it counts the addresses of those who have none, and a valid key is not held up by it", async () => {
+    const keys: string[] = [];
+    const limiter = {
+      async limit({ key }: { key: string }) {
+        keys.push(key);
+        return { success: keys.length < 3 };
+      },
+    };
+    const { call } = appOn(fakeEngine(), { STEPWISE_API_KEY: KEY }, limiter);
+    const from = { "cf-connecting-ip": "2001:db8:0:1:2::3" };
+    const statuses = [];
+    for (const authorization of ["Bearer wrong-key", "", "Bearer other-key"])
+      statuses.push((await call("/info", undefined, { ...from, authorization })).status);
+    expect(statuses).toEqual([401, 401, 429]);
+    expect(keys).toEqual(Array.from({ length: 3 }, () => "2001:db8:0:1::/64"));
+    expect((await call("/info", undefined, { ...from, authorization: `Bearer ${KEY}` })).status).toBe(200);
+    expect(keys).toHaveLength(3);
+  });
+
+  test("it can be switched off, as on this machine", async () => {
+    const limiter = { limit: async () => ({ success: false }) };
+    expect((await appOn(fakeEngine(), { LIMIT_ADDRESSES: "false" }, limiter).call("/info")).status).toBe(200);
+    expect((await appOn(fakeEngine(), {}, limiter).call("/info")).status).toBe(429);
+  });
+
   test("CORS headers are sent to the configured origins only, on errors too", async () => {
     const { app, call } = appOn(fakeEngine(), {
       CORS_ORIGIN: "https://a.example, https://b.example",
@@ -211,6 +236,8 @@ describe("worker variables", () => {
   test("a worker that has one answers 503 and says which", async () => {
     const response = misconfigured(new InputError({ code: "bad_variable", what: "DTYPE: wrong" }));
     expect(response.status).toBe(503);
+    expect(response.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+    expect(response.headers.get("retry-after")).toBe("60");
     expect(await response.json()).toEqual({ error: "DTYPE: wrong.", error_type: "unavailable" });
   });
 });

@@ -1,14 +1,17 @@
 // What is laid out for the worker before it starts: the models, the runtime's wasm, and a bundle within the platform's limits.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { deployWorker } from "../../src/infer/deploy-worker.ts";
 import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
 import { importedMemoryFlag, prepareEdgeWasm, withStack } from "../../src/infer/edge-wasm.ts";
 import { PROJECT_ROOT } from "../../src/infer/local-worker.ts";
+import { hasKey, openToAll } from "../../src/infer/open-to-all.ts";
 import { CapacityError } from "../../src/shared/errors.ts";
 import { exportTinyModel } from "./tiny-model.ts";
 
@@ -182,10 +185,42 @@ describe("deploy", () => {
     expect((await readdir(assetsDir)).sort()).toEqual(["docs", "playground"]);
   });
 
-  test("a public address without a limit is warned of", async () => {
+  test("a public address is warned of, with the limit of wrangler.toml", async () => {
     const lines: string[] = [];
     await deploy(model.dir, { assetsDir: join(folder, "deploy-open"), say: (line) => lines.push(line) });
-    expect(lines.join("\n")).toMatch(/warning +the address is public.*STEPWISE_API_KEY/);
+    expect(lines.join("\n")).toMatch(/warning +the address is public.*60 requests in 60 s.*STEPWISE_API_KEY/);
+    expect(openToAll({ addressLimit: undefined })).toContain("at any rate");
+  });
+
+  test("whether the worker has a key is asked of Cloudflare's API, by wrangler", async () => {
+    let secrets = [{ name: "STEPWISE_API_KEYS", type: "secret_text" }];
+    const asked: string[] = [];
+    const api = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ success: true, errors: [], messages: [], result: secrets }));
+    });
+    await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
+    const { port } = api.address() as AddressInfo; // a TCP server's address is always one
+    vi.stubEnv("CLOUDFLARE_API_BASE_URL", `http://127.0.0.1:${port}/client/v4`);
+    vi.stubEnv("CLOUDFLARE_API_TOKEN", "a-token");
+    vi.stubEnv("CLOUDFLARE_ACCOUNT_ID", "an-account");
+    try {
+      const configPath = join(PROJECT_ROOT, "wrangler.toml");
+      expect(await hasKey(configPath)).toBe(true);
+      expect(asked).toEqual(["GET /client/v4/accounts/an-account/workers/scripts/stepwise-dpo/secrets"]);
+      secrets = [{ name: "OTHER", type: "secret_text" }];
+      expect(await hasKey(configPath)).toBe(false);
+    } finally {
+      vi.unstubAllEnvs();
+      api.close();
+    }
+    // nobody to ask
+    vi.stubEnv("CLOUDFLARE_API_BASE_URL", `http://127.0.0.1:${port}/client/v4`);
+    vi.stubEnv("CLOUDFLARE_API_TOKEN", "a-token");
+    vi.stubEnv("CLOUDFLARE_ACCOUNT_ID", "an-account");
+    expect(await hasKey(join(PROJECT_ROOT, "wrangler.toml"))).toBe(false);
+    vi.unstubAllEnvs();
   });
 
   test("a graph over the asset limit is refused by name and size", async () => {

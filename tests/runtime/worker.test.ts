@@ -188,7 +188,7 @@ describe("int8, one model for both roles, with a key", () => {
   const key = { authorization: "Bearer open-sesame" };
 
   beforeAll(async () => {
-    const env = { STEPWISE_API_KEY: "open-sesame", AGGREGATION: "min" };
+    const env = { STEPWISE_API_KEY: "open-sesame", AGGREGATION: "min", LIMIT_ADDRESSES: "true" };
     worker = await startLocalWorker({ policyDir: policy.dir, rewardDir: policy.dir, env });
   });
   afterAll(() => worker.stop());
@@ -214,6 +214,16 @@ describe("int8, one model for both roles, with a key", () => {
   test("without the key there is a 401, and /health stays open", async () => {
     expect((await post(worker, "/score", { prompt: PROMPT, completion: CHOSEN })).status).toBe(401);
     expect((await fetch(`${worker.url}/health`)).status).toBe(200);
+  });
+
+  test("whoever tries keys is stopped by the platform's limiter, and the right key is not", async () => {
+    const get = (authorization: string) =>
+      fetch(`${worker.url}/info`, { headers: { authorization, connection: "close" } });
+    const statuses = new Set<number>();
+    // 60 a minute, two minutes at most
+    for (let i = 0; i < 130 && !statuses.has(429); i++) statuses.add((await get(`Bearer wrong-key-${i}`)).status);
+    expect([...statuses]).toEqual([401, 429]);
+    expect((await get("Bearer open-sesame")).status).toBe(200);
   });
 });
 

@@ -1,19 +1,16 @@
-// The platform's rate limiter, when one is bound: counted by the caller's address, before the key is checked.
+// The platform's rate limiter, where one is bound: it counts the requests of each address that carry no valid key, across isolates. What
+// a key may ask for is counted by accounts.ts.
 
-import { createMiddleware } from "hono/factory";
-import type { AppDeps, AppEnv } from "./app-env.ts";
-import { isOpen } from "./auth.ts";
+import type { AppDeps } from "./app-env.ts";
 import { HttpError } from "./errors.ts";
 
-/** Answers 429 when the binding says so; /health is never limited. */
-export function limitRate({ rateLimiter }: AppDeps) {
-  return createMiddleware<AppEnv>(async (c, next) => {
-    if (rateLimiter !== undefined && !isOpen(c.req)) {
-      const key = c.req.header("cf-connecting-ip") ?? "anonymous";
-      const { success } = await rateLimiter.limit({ key });
-      if (!success)
-        throw new HttpError(429, "rate_limited", "too many requests. Try again in a minute.", { "retry-after": "60" });
-    }
-    await next();
-  });
+/** Counts a request of an address. Throws HttpError 429 when its minute is used up. */
+export async function limitAddress(
+  { rateLimiter, settings }: Pick<AppDeps, "rateLimiter" | "settings">,
+  address: string,
+): Promise<void> {
+  if (rateLimiter === undefined || !settings.LIMIT_ADDRESSES) return;
+  const { success } = await rateLimiter.limit({ key: address });
+  if (success) return;
+  throw new HttpError(429, "rate_limited", "too many requests. Try again in a minute.", { "retry-after": "60" });
 }

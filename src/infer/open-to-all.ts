@@ -1,0 +1,28 @@
+// Whether anyone may use a deployed worker, and what to say about it.
+
+import { z } from "zod";
+import type { PlatformConfig } from "./platform-config.ts";
+import { runWrangler } from "./run-wrangler.ts";
+
+const KEYS = ["STEPWISE_API_KEY", "STEPWISE_API_KEYS"];
+const secretsSchema = z.array(z.object({ name: z.string() }));
+
+/** Whether the worker of these settings has a key among its secrets, asked of Cloudflare; false where it was never deployed. */
+export async function hasKey(configPath: string): Promise<boolean> {
+  try {
+    const listed = await runWrangler(["secret", "list", "--format", "json", "--config", configPath]);
+    return secretsSchema.parse(JSON.parse(listed)).some(({ name }) => KEYS.includes(name));
+  } catch {
+    // no such worker yet, or no login: the deployment itself says the latter
+    return false;
+  }
+}
+
+/** The warning for a public address without a key. */
+export function openToAll({ addressLimit }: Pick<PlatformConfig, "addressLimit">): string {
+  const rate =
+    addressLimit === undefined
+      ? "at any rate ([[ratelimits]] in wrangler.toml would limit it)"
+      : `${addressLimit.limit} requests in ${addressLimit.period} s from each address`;
+  return `warning       the address is public: without a key anyone may use it, ${rate}. Set a key: npx wrangler secret put STEPWISE_API_KEY`;
+}

@@ -1,0 +1,65 @@
+// Models in an R2 bucket: filled as `npm run deploy` fills it, by wrangler's own command, into the bucket that wrangler keeps on this
+// machine; read by the worker in real workerd.
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { unstable_startWorker as startWorker } from "wrangler";
+import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
+import { prepareEdgeWasm } from "../../src/infer/edge-wasm.ts";
+import { fillBucket } from "../../src/infer/fill-bucket.ts";
+import { EDGE_WASM, PROJECT_ROOT } from "../../src/infer/local-worker.ts";
+import { exportTinyModel } from "./tiny-model.ts";
+
+const BUCKET = "stepwise-models";
+const configPath = join(PROJECT_ROOT, `wrangler.bucket.${process.pid}.test.toml`);
+let model: Awaited<ReturnType<typeof exportTinyModel>>;
+let folder: string;
+
+beforeAll(async () => {
+  model = await exportTinyModel();
+  folder = await mkdtemp(join(tmpdir(), "stepwise-bucket-"));
+  const binding = `\n[[r2_buckets]]\nbinding = "MODELS"\nbucket_name = "${BUCKET}"\n`;
+  await writeFile(configPath, (await readFile(join(PROJECT_ROOT, "wrangler.toml"), "utf8")) + binding);
+});
+afterAll(async () => {
+  await rm(configPath, { force: true });
+  await rm(folder, { recursive: true, force: true });
+  await model.remove();
+});
+
+test("a model that was put into the bucket is served from it, and its manifest went last", async () => {
+  const modelsDir = join(folder, "models");
+  const { files } = await prepareEdgeModels({ policyDir: model.dir, rewardDir: model.dir, assetsDir: modelsDir });
+  const lines: string[] = [];
+  const dir = join(folder, "state");
+  await fillBucket(BUCKET, { at: "folder", dir }, { modelsDir, files }, (line) => lines.push(line));
+  expect(lines).toHaveLength(files.length + 1);
+  expect(lines.at(-1)).toBe("upload        policy/stepwise_manifest.json");
+  // nothing is left to read but the bucket
+  await rm(modelsDir, { recursive: true });
+  await prepareEdgeWasm(EDGE_WASM);
+  const worker = await startWorker({
+    config: configPath,
+    assets: folder,
+    envFiles: [join(folder, "none.env")],
+    bindings: { REWARD_MODEL: { type: "plain_text", value: "policy" } },
+    sendMetrics: false,
+    dev: { server: { hostname: "127.0.0.1", port: 0 }, inspector: false, persist: dir, watch: false, logLevel: "none" },
+  });
+  try {
+    await worker.ready;
+    const { origin } = await worker.url;
+    const health = await fetch(`${origin}/health`, { headers: { connection: "close" } });
+    expect([health.status, await health.text()]).toEqual([200, '{"status":"ok"}']);
+    const init = {
+      method: "POST",
+      headers: { connection: "close" },
+      body: JSON.stringify({ prompt: "the", parameters: { max_new_tokens: 2 } }),
+    };
+    expect((await fetch(`${origin}/generate`, init)).status).toBe(200);
+  } finally {
+    await worker.dispose();
+  }
+});
