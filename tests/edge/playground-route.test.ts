@@ -99,3 +99,48 @@ describe("a prefix", () => {
     expect(JSON.stringify(json)).toContain("parameters.prefix");
   });
 });
+
+describe("a step search as a stream", () => {
+  test("tells the tree of each round: new steps, and what was kept", async () => {
+    const search = { type: "step_beam", width: 2, expand: 2, depth: 1 };
+    const { text } = await appOn(fakeEngine()).call("/generate_stream", {
+      prompt: "x",
+      parameters: { seed: 1, search },
+    });
+    const round = text.split("\n\n").find((event) => event.startsWith("event: round\n"));
+    // the engine writes one text, over and over: equal continuations are one
+    expect(JSON.parse(round?.split("data: ")[1] ?? "")).toMatchObject({
+      round: 1,
+      nodes: [
+        { id: 1, parent: 0, score: expect.any(Number) },
+        { id: 2, parent: 0 },
+      ],
+      kept: [expect.any(Number), expect.any(Number)],
+    });
+  });
+});
+
+describe("the place in the line", () => {
+  const engine = fakeEngine();
+  const queued = fakeEngine({
+    generate: (options) => {
+      options.onQueue?.(2);
+      options.onQueue?.(1);
+      return engine.generate(options);
+    },
+  });
+
+  test("is told as events named queue to a stream that asks for it", async () => {
+    const { text } = await appOn(queued).call("/generate_stream", {
+      prompt: "x",
+      parameters: { queue_position: true },
+    });
+    expect(text.startsWith('event: queue\ndata: {"position":2}\n\nevent: queue\ndata: {"position":1}\n\ndata: ')).toBe(
+      true,
+    );
+  });
+
+  test("is not told to clients that do not know such events", async () => {
+    expect((await appOn(queued).call("/generate_stream", { prompt: "x" })).text).not.toContain("queue");
+  });
+});

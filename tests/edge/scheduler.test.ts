@@ -199,3 +199,32 @@ test("when the driver's request is cut off between turns, another goes on drivin
     globalThis.setTimeout = real;
   }
 });
+
+test("who waits is told the place in the line whenever it changes, who runs is not", async () => {
+  const scheduler = schedulerOf({ maxRunning: 1, maxWaiting: 4 });
+  const places: Record<"first" | "second" | "third", number[]> = { first: [], second: [], third: [] };
+  /** Runs until somebody else was told a place. */
+  const runUntil = (name: keyof typeof places, isTold: () => boolean) => {
+    const job = jobOf(1);
+    const advance = async () => {
+      if (isTold()) job.done++;
+    };
+    return scheduler.run(
+      {
+        ...job,
+        advance,
+        get isDone() {
+          return job.done > 0;
+        },
+      },
+      undefined,
+      (place) => places[name].push(place),
+    );
+  };
+  await Promise.all([
+    runUntil("first", () => places.second.length === 1 && places.third.length === 1),
+    runUntil("second", () => places.third.length === 2),
+    runUntil("third", () => true),
+  ]);
+  expect(places).toEqual({ first: [], second: [1], third: [2, 1] });
+});

@@ -124,7 +124,7 @@ export function createEngine(options: EngineOptions): Engine {
       request.signal?.throwIfAborted();
       const { policy, ...room } = await models.get();
       const job = request.beams === undefined ? generateJob(policy, request, room) : beamJob(policy, request, room);
-      await scheduler.run(job, request.signal);
+      await scheduler.run(job, request.signal, request.onQueue);
       return job.result();
     },
     async score(request) {

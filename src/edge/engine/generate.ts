@@ -42,6 +42,8 @@ export interface GenerateOptions extends LogitSettings {
   signal?: AbortSignal | undefined;
   /** Called in order as tokens are drawn. */
   onToken?: ((event: GeneratedToken) => void) | undefined;
+  /** Called with the place in the line, from 1, while the request waits and whenever it changes. */
+  onQueue?: ((position: number) => void) | undefined;
 }
 
 export interface BeamSettings {

@@ -37,8 +37,11 @@ export interface SchedulerOptions {
 }
 
 export interface Scheduler {
-  /** Resolves when the job is done; rejects with its failure, the signal's reason, or CapacityError when the line is full or slow. */
-  run(job: Job, signal?: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the job is done; rejects with its failure, the signal's reason, or CapacityError when the line is full or slow.
+   * `onQueue` is told the place in the line, from 1, whenever it changes.
+   */
+  run(job: Job, signal?: AbortSignal, onQueue?: (position: number) => void): Promise<void>;
   readonly running: number;
   readonly waiting: number;
 }
@@ -50,6 +53,9 @@ interface Entry {
   since: number;
   /** When its caller was last heard of, and in which turn. */
   heard: { at: number; turn: number };
+  onQueue?: ((position: number) => void) | undefined;
+  /** What it was told last. */
+  place: number;
   failure?: { error: unknown };
 }
 
@@ -130,11 +136,20 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   };
 
+  const tellPlace = (entry: Entry): void => {
+    if (entry.onQueue === undefined || entry.state !== "waiting") return;
+    const place = inState("waiting").indexOf(entry) + 1;
+    if (place === entry.place) return;
+    entry.place = place;
+    entry.onQueue(place);
+  };
+
   /** What a caller does between turns. Throws to end its request. */
   const attend = (entry: Entry, signal: AbortSignal | undefined): void => {
     const now = Date.now();
     entry.heard = { at: now, turn };
     signal?.throwIfAborted();
+    tellPlace(entry);
     entry.job.deliver();
     if (entry.failure !== undefined) throw entry.failure.error;
     if (entry.state === "waiting" && now - entry.since > options.maxWaitMs) throw waitedTooLong(options.maxWaitMs);
@@ -160,13 +175,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 
   return {
-    async run(job, signal) {
+    async run(job, signal, onQueue) {
       signal?.throwIfAborted();
       const waiting = inState("waiting").length;
       // whoever came before and was not yet looked at counts as waiting: the first of them runs at once
       if (waiting >= options.maxWaiting + (entries.length === waiting ? 1 : 0)) throw full(waiting);
       const now = Date.now();
-      const entry: Entry = { job, state: "waiting", since: now, heard: { at: now, turn } };
+      const entry: Entry = { job, state: "waiting", since: now, heard: { at: now, turn }, onQueue, place: 0 };
       entries = [...entries, entry];
       /** The last turn that this caller saw, and when it saw it first. */
       let seen = { turn, at: now };

@@ -43,6 +43,7 @@ async function sendOne(deps: AppDeps, body: GenerateBody, call: Call, send: Send
   const generation = await deps.engine.generate({
     ...options,
     signal: call.signal,
+    ...(parameters.queue_position === true && { onQueue: (position: number) => send({ position }, "queue") }),
     onToken(token) {
       tokens.add(token);
       text += token.text;

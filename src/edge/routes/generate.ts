@@ -15,6 +15,7 @@ import { text } from "./text.ts";
 const generateParametersSchema = z.strictObject({
   ...parametersSchema.shape,
   ...searchShape,
+  queue_position: z.boolean().nullish().describe("In a stream: also events named queue, with the place in the line."),
   prefix: z.string().nullish().describe("What the text already begins with; it goes on from there."),
 });
 

@@ -3,7 +3,13 @@
 import { CapacityError } from "../../shared/errors.ts";
 import { NEXT_STEP } from "../../shared/process-reward.ts";
 import { type Continuation, runSearches, type SearchModels } from "../../shared/search/run-searches.ts";
-import { type Ask, type StepSearchOptions, type StepSearchRound, stepSearch } from "../../shared/search/step-search.ts";
+import {
+  type Ask,
+  type SearchNode,
+  type StepSearchOptions,
+  type StepSearchRound,
+  stepSearch,
+} from "../../shared/search/step-search.ts";
 import { splitSteps } from "../../shared/steps.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
@@ -36,10 +42,20 @@ export interface GuidedResult {
   solutions: GuidedSolution[];
 }
 
+/** A round: how many there were, tokens written so far, the best text and its score; the tree's new steps, and the ids of all kept. */
+export interface RoundTold {
+  round: number;
+  tokens: number;
+  text: string;
+  score: number | null;
+  nodes: readonly SearchNode[];
+  kept: readonly number[];
+}
+
 /** Hears how a search goes. */
 export interface GuidedWatch {
   /** After each round. */
-  onRound(round: { round: number; tokens: number; text: string; score: number | null }): void;
+  onRound(round: RoundTold): void;
   /** What every solution that may still be returned begins with, from its beginning, each time that it grows. */
   onSettled(tokens: readonly GeneratedToken[], stepScores: readonly number[], text: string): void;
 }
@@ -119,11 +135,11 @@ export async function guidedSearch(
     },
   };
   let settledLength = 0;
-  const onRound = ({ round, tokens, kept }: StepSearchRound): void => {
+  const onRound = ({ round, tokens, kept, nodes, keptIds }: StepSearchRound): void => {
     const [best] = kept;
     if (search.watch === undefined || best === undefined) return;
     const score = best.stepScores.length === 0 ? null : best.score;
-    search.watch.onRound({ round, tokens, text: best.text, score });
+    search.watch.onRound({ round, tokens, text: best.text, score, nodes, kept: keptIds });
     const text = settledText(kept.map((one) => one.text));
     const settled = written.get(text);
     if (text.length <= settledLength || settled === undefined) return;

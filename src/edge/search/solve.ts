@@ -9,7 +9,7 @@ import type { Call } from "../http/call.ts";
 import { meter } from "../http/meter.ts";
 import { type StepScore, scoreTexts } from "../routes/step-scores.ts";
 import { createTokenLog } from "../routes/tokens.ts";
-import { guidedSearch } from "./guided.ts";
+import { guidedSearch, type RoundTold } from "./guided.ts";
 import type { SearchParameters } from "./parameters.ts";
 
 export interface Solved {
@@ -44,8 +44,8 @@ export interface SolveParameters extends SearchParameters {
 
 /** Hears how a step search goes. */
 export interface SearchWatch {
-  /** After each round: how many there were, tokens written so far, the best text and its score. */
-  onRound(round: { round: number; tokens: number; text: string; score: number | null }): void;
+  /** After each round. */
+  onRound(round: RoundTold): void;
   /** What the solution begins with, whichever it will be: from its beginning, each time that it grows. */
   onSettled(tokens: readonly GeneratedToken[], steps: readonly StepScore[]): void;
 }

@@ -36,6 +36,21 @@ export interface StepSearchRound {
   tokens: number;
   /** Best first. */
   kept: readonly Solution[];
+  /** The tree's new steps; equal continuations of a prefix are one. */
+  nodes: readonly SearchNode[];
+  /** Ids of all that are still in the search. */
+  keptIds: readonly number[];
+}
+
+/** A step in the tree of a search. The roots, where nothing is written, have the ids before the first node's. */
+export interface SearchNode {
+  id: number;
+  parent: number;
+  /** The step, without its newline. */
+  text: string;
+  /** Of the prefix that ends with it; null where there is no step to score. */
+  score: number | null;
+  finished: boolean;
 }
 
 /** Next steps to be written from one prefix. */
@@ -86,6 +101,7 @@ export type StepSearch = Generator<Ask[], StepSearchResult, readonly (readonly E
 
 /** A prefix on its way, and the subtree that it belongs to. */
 interface Node extends Solution {
+  id: number;
   subtree: number;
   /** Nothing more can be written after it. */
   ended: boolean;
@@ -97,9 +113,11 @@ export function* stepSearch(options: StepSearchOptions): StepSearch {
   const root: Solution = { text: "", stepScores: [], score: Number.NEGATIVE_INFINITY, logp: 0, finished: false };
   let nodes: Node[] = Array.from({ length: kind === "dvts" ? width : 1 }, (_, subtree) => ({
     ...root,
+    id: subtree,
     subtree,
     ended: false,
   }));
+  let nextId = nodes.length;
   const spending = { tokens: 0, continuations: 0 };
   let rounds = 0;
   let stream = 0;
@@ -114,6 +132,7 @@ export function* stepSearch(options: StepSearchOptions): StepSearch {
       stream: stream++,
     }));
     const expansions = yield asks;
+    const told: SearchNode[] = [];
     const grown = plan.open.flatMap((node, at) => {
       const nexts = distinct(expansions[at] ?? []);
       if (nexts.length === 0) return [{ ...node, ended: true }];
@@ -121,18 +140,21 @@ export function* stepSearch(options: StepSearchOptions): StepSearch {
         spending.tokens += expansion.spent;
         spending.continuations += expansion.times;
         const { subtree } = node;
-        return { ...solutionOf(node, expansion, aggregation), subtree, ended: expansion.finished };
+        const next = { ...solutionOf(node, expansion, aggregation), id: nextId++, subtree, ended: expansion.finished };
+        told.push(nodeOf(node, next));
+        return next;
       });
     });
     const closed = nodes.filter((node) => !plan.open.includes(node));
     nodes = kind === "dvts" ? bestOfEach([...closed, ...grown]) : byRank([...closed, ...grown]).slice(0, width);
     const kept = byRank(nodes).filter(({ text, ended }) => text !== "" || !ended);
-    options.onRound?.({ round: rounds + 1, tokens: spending.tokens, kept });
+    const keptIds = nodes.map(({ id }) => id);
+    options.onRound?.({ round: rounds + 1, tokens: spending.tokens, kept, nodes: told, keptIds });
   }
   const written = byRank(nodes).filter(({ text }) => text !== "");
   const solutions = [...written.filter(({ finished }) => finished), ...written.filter(({ finished }) => !finished)];
   return {
-    solutions: solutions.map(({ subtree: _, ended: __, ...solution }) => solution),
+    solutions: solutions.map(({ id: _, subtree: __, ended: ___, ...solution }) => solution),
     tokens: spending.tokens,
     rounds,
   };
@@ -180,6 +202,11 @@ function solutionOf(from: Solution, expansion: Expansion, aggregation: Aggregati
   const { text, stepScores, finished, logp } = expansion;
   const score = stepScores.length === 0 ? Number.NEGATIVE_INFINITY : aggregateScores(stepScores, aggregation);
   return { text, stepScores, score, logp: from.logp + logp, finished };
+}
+
+function nodeOf(parent: Node, { id, text, score, finished }: Node): SearchNode {
+  const step = text.slice(parent.text.length).trim();
+  return { id, parent: parent.id, text: step, score: Number.isFinite(score) ? score : null, finished };
 }
 
 /** Best score first; equal ones by log-prob, then as they were. */

@@ -3,7 +3,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Continuation, runSearches, type SearchModels } from "../../../src/shared/search/run-searches.ts";
-import { type Ask, type StepSearchOptions, stepSearch } from "../../../src/shared/search/step-search.ts";
+import {
+  type Ask,
+  type StepSearchOptions,
+  type StepSearchRound,
+  stepSearch,
+} from "../../../src/shared/search/step-search.ts";
 import { splitSteps } from "../../../src/shared/steps.ts";
 
 const OPTIONS: StepSearchOptions = {
@@ -174,4 +179,52 @@ test("whatever is asked for, the budget is kept even if every row reaches its li
       }
     }),
   );
+});
+
+test("who looks on is told the tree: new steps under their parents, and what is kept", async () => {
+  const rounds: StepSearchRound[] = [];
+  await search({ onRound: (round) => rounds.push(round) });
+  // followed by hand: root 0; a5 b9 c6 d1 are 1 to 4, of which b9 and c6 are kept; then e2 f3. of b9, g8 h7 of c6; then i9. j3. k1. l2.
+  const node = (id: number, parent: number, text: string, score: number) => ({
+    id,
+    parent,
+    text,
+    score,
+    finished: text.endsWith("."),
+  });
+  const inOrder = rounds.map(({ round, nodes, keptIds }) => ({
+    round,
+    nodes,
+    kept: [...keptIds].sort((a, b) => a - b),
+  }));
+  expect(inOrder).toEqual([
+    {
+      round: 1,
+      nodes: [node(1, 0, "a5", 0.5), node(2, 0, "b9", 0.9), node(3, 0, "c6", 0.6), node(4, 0, "d1", 0.1)],
+      kept: [2, 3],
+    },
+    {
+      round: 2,
+      nodes: [node(5, 2, "e2", 0.2), node(6, 2, "f3.", 0.3), node(7, 3, "g8", 0.8), node(8, 3, "h7", 0.7)],
+      kept: [7, 8],
+    },
+    {
+      round: 3,
+      nodes: [node(9, 7, "i9.", 0.9), node(10, 7, "j3.", 0.3), node(11, 8, "k1.", 0.1), node(12, 8, "l2.", 0.2)],
+      kept: [9, 10],
+    },
+  ]);
+});
+
+test("subtrees of DVTS grow from roots of their own", async () => {
+  const rounds: StepSearchRound[] = [];
+  await search({ kind: "dvts", depth: 1, onRound: (round) => rounds.push(round) });
+  // two roots, 0 and 1; each draws two of the four first steps, and keeps its best
+  expect(rounds[0]?.nodes.map(({ id, parent, text }) => [id, parent, text])).toEqual([
+    [2, 0, "a5"],
+    [3, 0, "b9"],
+    [4, 1, "c6"],
+    [5, 1, "d1"],
+  ]);
+  expect([...(rounds[0]?.keptIds ?? [])].sort()).toEqual([3, 4]);
 });
