@@ -3,7 +3,7 @@
 import type { Aggregation } from "../../shared/aggregate.ts";
 import type { EvaluationItem } from "../data/problems/items.ts";
 import type { Completion } from "../reward/judge/llm-reward-model.ts";
-import { loadRewardModel } from "../reward/reward-model.ts";
+import { loadScorer, scoringProcesses } from "../reward/scoring/scoring-processes.ts";
 import { wholeSides } from "./metrics/pair-score-metrics.ts";
 import type { ModelRun } from "./model-run.ts";
 import type { Plan } from "./plan.ts";
@@ -34,10 +34,10 @@ export async function scoreTexts(
   const completions = [...solutions, ...given].map(
     ({ unit, text }): Completion => ({ prompt: items[unit]?.prompt ?? "", completion: text }),
   );
-  const rewardModel = await loadRewardModel(dir, { aggregation });
+  const scorer = await loadScorer(dir, scoringProcesses(completions.length), { aggregation });
   try {
-    return await scoreSteps(rewardModel, completions, signal);
+    return await scoreSteps(scorer, completions, signal);
   } finally {
-    rewardModel.dispose();
+    scorer.dispose();
   }
 }

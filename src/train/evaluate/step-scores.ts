@@ -1,15 +1,15 @@
-// Step scores of many texts by the reward model, each text once, in chunks so that Ctrl-C is heard. A text without steps has none.
+// Step scores of many texts by the reward model, each text once, in parts so that Ctrl-C is heard. A text without steps has none.
 
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import { splitSteps } from "../../shared/steps.ts";
 import { createProgress } from "../io/progress.ts";
 import type { Completion } from "../reward/judge/llm-reward-model.ts";
-import type { RewardModel } from "../reward/reward-model.ts";
+import { scoreAll } from "../reward/scoring/score-all.ts";
+import type { Scorer } from "../reward/scoring/scoring-processes.ts";
 
 /** Step scores of a solution; undefined when it was not scored, empty when it has no steps. */
 export type StepScores = (prompt: string, completion: string) => readonly number[] | undefined;
 
-const CHUNK = 1024;
 const keyOf = ({ prompt, completion }: Completion): string => JSON.stringify([prompt, completion]);
 
 /** Nothing was scored. */
@@ -17,7 +17,7 @@ export const NO_SCORES: StepScores = () => undefined;
 
 /** Scores all completions. Throws the signal's reason when it is aborted. */
 export async function scoreSteps(
-  rewardModel: RewardModel,
+  scorer: Scorer,
   completions: readonly Completion[],
   signal?: AbortSignal,
 ): Promise<StepScores> {
@@ -31,18 +31,17 @@ export async function scoreSteps(
   }
   const bar = createProgress({ title: "score steps", total: open.length });
   try {
-    for (let start = 0; start < open.length; start += CHUNK) {
-      await turnOfEventLoop();
-      signal?.throwIfAborted();
-      const chunk = open.slice(start, start + CHUNK);
-      const scored = rewardModel.score(chunk, (done, total) =>
-        bar.update(start + Math.floor((chunk.length * done) / total)),
-      );
-      chunk.forEach((completion, i) => {
+    let done = 0;
+    signal?.throwIfAborted();
+    await scoreAll(scorer, open, async (part, scored) => {
+      part.forEach((completion, i) => {
         scores.set(keyOf(completion), scored[i]?.stepScores ?? []);
       });
-      bar.update(start + chunk.length);
-    }
+      done += part.length;
+      bar.update(done);
+      await turnOfEventLoop();
+      signal?.throwIfAborted();
+    });
   } finally {
     bar.stop();
   }

@@ -16,7 +16,7 @@ import { type Solution, solveAll } from "../../evaluate/solutions.ts";
 import { scoreSteps } from "../../evaluate/step-scores.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
 import { searchModels } from "../../recipes/rollout/search-models.ts";
-import { loadRewardModel } from "../../reward/reward-model.ts";
+import { loadScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { startMeasured } from "./processor.ts";
@@ -100,7 +100,7 @@ export async function benchSearch(options: SearchBenchOptions): Promise<SearchBe
   const { items } = await loadItems({ data, problems, seeds: [seed] });
   const prompts = items.map(({ prompt }) => prompt);
   const tokenizer = await loadTokenizer(options.modelDir, await loadConfig(options.modelDir));
-  const rewardModel = await loadRewardModel(options.rewardModelDir);
+  const rewardModel = await loadScorer(options.rewardModelDir, scoringProcesses(problems * options.samples));
   const generator = await openOnnxGenerator(options.modelDir);
   try {
     const sampling: SamplingOptions = { doSample: true, temperature, topK: 0, topP: 1 };

@@ -7,7 +7,7 @@ import { HELDOUT, loadItems } from "../../data/problems/load-items.ts";
 import { createProgress } from "../../io/progress.ts";
 import { writeText } from "../../io/write-text.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
-import { loadRewardModel, type RewardModel } from "../../reward/reward-model.ts";
+import { loadScorer } from "../../reward/scoring/scoring-processes.ts";
 import { hashWeights } from "../../store/model-files.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
@@ -80,7 +80,7 @@ export async function runAblation(options: AblationOptions): Promise<{ rows: Var
   const variants = chosenVariants(plan, options.only);
   await startTensorflow(backend);
   const { items } = await loadItems({ data: HELDOUT, problems: options.problems, seeds: [options.evaluationSeed] });
-  const rewardModel = once<RewardModel>(() => loadRewardModel(plan.reward_model, {}));
+  const rewardModel = once(() => loadScorer(plan.reward_model, 1));
   log("base model");
   const base: Figures = await measurePolicy(plan.model, items, signal);
   const outcomes = new Map<string, VariantOutcome[]>(variants.map(({ name }) => [name, []]));

@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { EvaluationItem } from "../../data/problems/items.ts";
 import { readJson } from "../../io/read-json.ts";
 import { writeText } from "../../io/write-text.ts";
-import type { RewardModel } from "../../reward/reward-model.ts";
+import type { Scorer } from "../../reward/scoring/scoring-processes.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { resolveTrainConfig } from "../dpo/config.ts";
 import { trainStepwiseDpo } from "../dpo/recipe.ts";
@@ -33,7 +33,7 @@ export interface VariantContext {
   /** Identifies the samples. */
   rolloutKey: string;
   rollouts: () => Promise<readonly Rollout[]>;
-  rewardModel: () => Promise<RewardModel>;
+  rewardModel: () => Promise<Scorer>;
   items: readonly EvaluationItem[];
   seed: number;
   outputDir: string;
@@ -51,7 +51,7 @@ async function writePairs(variant: AblationVariant, context: VariantContext, dir
   const { kind, scorer, aggregation } = pairs;
   const asks = scorer === "judge" || scorer === "both";
   const rewardModel = asks ? await context.rewardModel() : undefined;
-  const scored = scoreRollouts(await context.rollouts(), { scorer, aggregation, rewardModel });
+  const scored = await scoreRollouts(await context.rollouts(), { scorer, aggregation, rewardModel });
   const made = pairsOfKind(scored, kind, {
     maxPairsPerProblem: pairs.max_pairs_per_problem,
     requireRight: pairs.require_right,

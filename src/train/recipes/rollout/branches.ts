@@ -2,7 +2,8 @@
 // step-level pairs. Decoding is forced through the start and stops at the end of the step.
 
 import { splitSteps } from "../../../shared/steps.ts";
-import type { RewardModel } from "../../reward/reward-model.ts";
+import { scoresInOrder } from "../../reward/scoring/score-all.ts";
+import type { Scorer as RewardScorer } from "../../reward/scoring/scoring-processes.ts";
 import { checkSample } from "./check-sample.ts";
 import { type ContinueOptions, continueAll, type Start, startStream } from "./continuations.ts";
 import { newlineTokenId } from "./prefix-ids.ts";
@@ -13,7 +14,7 @@ import { mistakesOf, rightSteps } from "./step-pairs.ts";
 
 export interface BranchOptions extends Omit<ContinueOptions, "stopTokenIds"> {
   scorer: Scorer;
-  rewardModel?: RewardModel | undefined;
+  rewardModel?: RewardScorer | undefined;
   /** Number of each rollout's random stream; default its index. */
   streams?: readonly number[] | undefined;
 }
@@ -50,10 +51,9 @@ export async function branchRollouts(
       text: start.prefix === "" ? step : `${start.prefix}\n${step}`,
     }));
   });
-  const asks = (scorer === "judge" || scorer === "both") && found.length > 0;
-  const scored = asks
-    ? (rewardModel?.score(found.map(({ prompt, text }) => ({ prompt, completion: text }))) ?? [])
-    : [];
+  const judge = scorer === "judge" || scorer === "both" ? rewardModel : undefined;
+  const asked = found.map(({ prompt, text }) => ({ prompt, completion: text }));
+  const scored = judge === undefined ? [] : await scoresInOrder(judge, asked);
   const branches = new Map<number, RolloutBranch[]>();
   found.forEach(({ r, prefix, step, text }, i) => {
     const rollout = rollouts[r];

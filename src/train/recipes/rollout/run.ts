@@ -6,7 +6,8 @@ import type { Aggregation } from "../../../shared/aggregate.ts";
 import { CapacityError, InputError, StepwiseError } from "../../../shared/errors.ts";
 import type { SamplingOptions } from "../../../shared/sampling.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
-import { loadRewardModel, type RewardModel, rewardModelKey } from "../../reward/reward-model.ts";
+import { rewardModelKey } from "../../reward/reward-model.ts";
+import { loadScorer, type Scorer as RewardScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
 import { hashModel } from "../../store/hash.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 import { branchRollouts } from "./branches.ts";
@@ -112,7 +113,7 @@ async function rollAll(
   const asks = scorer === "judge" || scorer === "both";
   const rewardModel =
     asks && rewardModelDir !== undefined
-      ? await loadRewardModel(rewardModelDir, { aggregation: options.aggregation })
+      ? await loadScorer(rewardModelDir, scoringProcesses(open.length * samples), { aggregation: options.aggregation })
       : undefined;
   try {
     onProgress?.(journal.finished.size, problems.length);
@@ -135,13 +136,13 @@ async function rollAll(
 async function rollBatch(
   policy: Policy,
   problems: readonly RolloutProblem[],
-  batch: { options: RolloutOptions; streams: readonly number[]; rewardModel: RewardModel | undefined },
+  batch: { options: RolloutOptions; streams: readonly number[]; rewardModel: RewardScorer | undefined },
 ): Promise<Rollout[]> {
   const { options, streams, rewardModel } = batch;
   const { scorer, aggregation, samples, sampling, maxNewTokens, seed, batchSize, signal } = options;
   const shared = { sampling, maxNewTokens, seed, batchSize, streams, signal };
   const sampled = await sampleRollouts(policy, problems, { ...shared, samples });
-  let rollouts = scoreRollouts(sampled, { scorer, aggregation, rewardModel });
+  let rollouts = await scoreRollouts(sampled, { scorer, aggregation, rewardModel });
   if (options.pairs.includes("step") && options.resample > 0) {
     rollouts = await branchRollouts(policy, rollouts, { ...shared, samples: options.resample, scorer, rewardModel });
   }

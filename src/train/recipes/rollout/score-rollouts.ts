@@ -3,7 +3,8 @@
 import { type Aggregation, aggregateScores } from "../../../shared/aggregate.ts";
 import { InputError } from "../../../shared/errors.ts";
 import { splitSteps } from "../../../shared/steps.ts";
-import type { RewardModel } from "../../reward/reward-model.ts";
+import { scoresInOrder } from "../../reward/scoring/score-all.ts";
+import type { Scorer as RewardScorer } from "../../reward/scoring/scoring-processes.ts";
 import { isRight, type Rollout, type RolloutProblem, type RolloutSample } from "./rollout.ts";
 
 /**
@@ -60,10 +61,10 @@ export function scoreSample(
 }
 
 /** Scores all samples; the reward model, where the scorer needs one, is asked once for all texts. */
-export function scoreRollouts(
+export async function scoreRollouts(
   rollouts: readonly Rollout[],
-  options: { scorer: Scorer; aggregation: Aggregation; rewardModel?: RewardModel | undefined },
-): Rollout[] {
+  options: { scorer: Scorer; aggregation: Aggregation; rewardModel?: RewardScorer | undefined },
+): Promise<Rollout[]> {
   const { scorer, aggregation, rewardModel } = options;
   const texts = rollouts.flatMap(({ prompt, samples }) =>
     samples.flatMap(({ completion }) => (completion === "" ? [] : [{ prompt, completion }])),
@@ -73,7 +74,7 @@ export function scoreRollouts(
     const fix = "Name one with --reward-model.";
     throw new InputError({ code: "no_reward_model", what: `scorer "${scorer}" needs a reward model`, fix });
   }
-  const judged = needsModel && texts.length > 0 ? (rewardModel?.score(texts) ?? []) : [];
+  const judged = rewardModel !== undefined && needsModel ? await scoresInOrder(rewardModel, texts) : [];
   let next = 0;
   return rollouts.map((rollout) => ({
     ...rollout,

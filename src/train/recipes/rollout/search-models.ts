@@ -7,8 +7,8 @@ import { policyPrompt } from "../../../shared/prompts.ts";
 import type { SamplingOptions } from "../../../shared/sampling.ts";
 import type { Continuation, ScoreAsk, SearchModels } from "../../../shared/search/run-searches.ts";
 import type { Ask } from "../../../shared/search/step-search.ts";
-import { ProcessRewardModel } from "../../reward/process/process-reward-model.ts";
-import type { RewardModel } from "../../reward/reward-model.ts";
+import { scoresInOrder } from "../../reward/scoring/score-all.ts";
+import type { Scorer } from "../../reward/scoring/scoring-processes.ts";
 import { startStream } from "./continuations.ts";
 import { newlineTokenId, prefixIds } from "./prefix-ids.ts";
 import type { Policy } from "./sample-rollouts.ts";
@@ -27,7 +27,7 @@ type Asked = Ask & { problem: number };
  * Models of searches over `prompts`. The decoder tells no log-probs, so that these are 0, and equal scores stay in the order of drawing.
  * Throws InputError for a tokenizer without a newline.
  */
-export function searchModels(policy: Policy, rewardModel: RewardModel, options: SearchModelOptions): SearchModels {
+export function searchModels(policy: Policy, rewardModel: Scorer, options: SearchModelOptions): SearchModels {
   const { generator, tokenizer } = policy;
   const { prompts, sampling, seed, signal } = options;
   const newline = newlineTokenId(tokenizer);
@@ -74,12 +74,12 @@ export function searchModels(policy: Policy, rewardModel: RewardModel, options: 
       return written;
     },
     async score(texts) {
-      const isBegun = ({ finished }: ScoreAsk): boolean => !finished && rewardModel instanceof ProcessRewardModel;
+      const isBegun = ({ finished }: ScoreAsk): boolean => !finished && rewardModel.isProcess;
       const completions = texts.map((ask) => ({
         prompt: prompts[ask.problem] ?? "",
         completion: isBegun(ask) ? `${ask.text.trimEnd()}\n${NEXT_STEP.text}` : ask.text,
       }));
-      const scored = rewardModel.score(completions);
+      const scored = await scoresInOrder(rewardModel, completions);
       return scored.map(({ stepScores }, at) => {
         const ask = texts[at];
         return ask !== undefined && isBegun(ask) ? stepScores.slice(0, -1) : stepScores;

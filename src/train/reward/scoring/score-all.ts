@@ -6,6 +6,19 @@ import type { Scorer } from "./scoring-processes.ts";
 /** Completions a request: what a kill loses at most, and what the last process works on while the others are done. */
 const CHUNK = { alone: 128, shared: 16 };
 
+/** All scores, in the order of the completions; one that stands there twice is scored twice. */
+export async function scoresInOrder(scorer: Scorer, completions: readonly Completion[]): Promise<ScoredCompletion[]> {
+  const own = completions.map(({ prompt, completion }) => ({ prompt, completion }));
+  const scores = new Map<Completion, ScoredCompletion>();
+  await scoreAll(scorer, own, (part, scored) => {
+    part.forEach((completion, i) => {
+      const score = scored[i];
+      if (score !== undefined) scores.set(completion, score);
+    });
+  });
+  return own.map((completion) => scores.get(completion) ?? { stepScores: [], score: Number.NaN });
+}
+
 /** Scores all; `onScored` is told each part as soon as it is there, in no order. What it throws ends the scoring. */
 export async function scoreAll(
   scorer: Scorer,

@@ -9,6 +9,7 @@ import type { Precision } from "../../tensorflow/backends.ts";
 import { currentBackend, currentPrecision } from "../../tensorflow/tensorflow.ts";
 import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
 import { openOnnxJudge } from "../judge/onnx-judge.ts";
+import { ProcessRewardModel } from "../process/process-reward-model.ts";
 import { loadRewardModel, type RewardModel, type RewardModelOptions, readRewardModelFile } from "../reward-model.ts";
 
 export type ScoringRequest =
@@ -20,6 +21,8 @@ export type ScoringAnswer = { scored: ScoredCompletion[] } | { error: string };
 /** A reward model that may answer later, and so many requests at a time. */
 export interface Scorer {
   processes: number;
+  /** A process reward model, which reads a solution in one pass; else a judge, which is asked about every step. */
+  isProcess: boolean;
   score(completions: readonly Completion[]): Promise<ScoredCompletion[]>;
   dispose(): void;
 }
@@ -42,7 +45,7 @@ export function scoringProcesses(completions: number): number {
 export async function loadScorer(dir: string, processes: number, options: RewardModelOptions = {}): Promise<Scorer> {
   if (processes > 1) return startScoringProcesses(dir, processes, options);
   if (currentBackend() !== "tensorflow" && (await readRewardModelFile(dir)) === undefined) {
-    return { processes: 1, ...(await openOnnxJudge(dir, availableParallelism(), options)) };
+    return { processes: 1, isProcess: false, ...(await openOnnxJudge(dir, availableParallelism(), options)) };
   }
   return scorerOf(await loadRewardModel(dir, options));
 }
@@ -51,6 +54,7 @@ export async function loadScorer(dir: string, processes: number, options: Reward
 export function scorerOf(model: RewardModel): Scorer {
   return {
     processes: 1,
+    isProcess: model instanceof ProcessRewardModel,
     score: async (completions) => model.score(completions),
     dispose: () => model.dispose(),
   };
@@ -58,6 +62,7 @@ export function scorerOf(model: RewardModel): Scorer {
 
 async function startScoringProcesses(dir: string, processes: number, options: RewardModelOptions): Promise<Scorer> {
   const threads = Math.max(1, Math.floor(availableParallelism() / processes));
+  const isProcess = (await readRewardModelFile(dir)) !== undefined;
   const children = Array.from({ length: processes }, () => startChild(threads));
   const dispose = (): void => {
     for (const child of children) child.stop();
@@ -71,6 +76,7 @@ async function startScoringProcesses(dir: string, processes: number, options: Re
   }
   return {
     processes,
+    isProcess,
     async score(completions) {
       const child = idle.pop();
       if (child === undefined) throw new Error(`more than ${processes} requests at a time`);

@@ -16,6 +16,7 @@ import { type Rollout, rolloutSchema } from "../../../../src/train/recipes/rollo
 import { PARTIAL_FILE, type RolloutOptions, runRollout } from "../../../../src/train/recipes/rollout/run.ts";
 import { type Policy, sampleRollouts } from "../../../../src/train/recipes/rollout/sample-rollouts.ts";
 import { scoreRollouts } from "../../../../src/train/recipes/rollout/score-rollouts.ts";
+import { scorerOf } from "../../../../src/train/reward/scoring/scoring-processes.ts";
 import { loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow } from "../../../../src/train/tensorflow/tensorflow.ts";
 
@@ -180,7 +181,11 @@ describe("a policy", () => {
     const empty = { ...first, completion: "", step_labels: [] };
     const other = { ...first, completion: "Tom has 3 + 4 = 8 pens." };
     const rollout: Rollout = { ...sampled, samples: [first, empty, other] };
-    const [scored] = scoreRollouts([rollout], { scorer: "judge", aggregation: "mean", rewardModel });
+    const [scored] = await scoreRollouts([rollout], {
+      scorer: "judge",
+      aggregation: "mean",
+      rewardModel: scorerOf(rewardModel),
+    });
     const expected = [first, other].map(({ completion }) =>
       rewardModel.score([{ prompt: sampled.prompt, completion }]).map(({ stepScores }) => stepScores),
     );

@@ -9,6 +9,7 @@ import { openOnnxGenerator } from "../../../../src/train/onnx/decode/onnx-genera
 import type { Policy } from "../../../../src/train/recipes/rollout/sample-rollouts.ts";
 import { searchModels } from "../../../../src/train/recipes/rollout/search-models.ts";
 import { loadRewardModel, type RewardModel } from "../../../../src/train/reward/reward-model.ts";
+import { scorerOf } from "../../../../src/train/reward/scoring/scoring-processes.ts";
 import { loadConfig, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow } from "../../../../src/train/tensorflow/tensorflow.ts";
 
@@ -47,7 +48,7 @@ test("the likeliest token at every place, step by step, is the greedy solution; 
   const sampling = { ...SAMPLED, topK: 1 };
   const results = await runSearches(
     PROMPTS.map(() => stepSearch(OPTIONS)),
-    searchModels(policy, rewardModel, { prompts: PROMPTS, sampling, seed: 1 }),
+    searchModels(policy, scorerOf(rewardModel), { prompts: PROMPTS, sampling, seed: 1 }),
   );
   const rows = await policy.generator.generate(
     PROMPTS.map((prompt) => policy.tokenizer.encode(policyPrompt(prompt))),
@@ -69,7 +70,7 @@ test("a search beside others draws what it draws alone, by the same seed", async
   const run = (prompts: readonly string[]) =>
     runSearches(
       prompts.map(() => stepSearch({ ...OPTIONS, width: 2, expand: 3 })),
-      searchModels(policy, rewardModel, { prompts, sampling: SAMPLED, seed: 9 }),
+      searchModels(policy, scorerOf(rewardModel), { prompts, sampling: SAMPLED, seed: 9 }),
     );
   const [alone] = await run(PROMPTS.slice(0, 1));
   const [first, second] = await run(PROMPTS);
