@@ -2,7 +2,7 @@
 
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Runtime, Value } from "../edge/engine/runtime.ts";
-import { copyRows } from "../edge/ort/copy-rows.ts";
+import { copyRow, copyRows } from "../edge/ort/copy-rows.ts";
 import { ArtifactError } from "../shared/errors.ts";
 
 function tensorOf(value: Value | undefined): Tensor {
@@ -26,9 +26,10 @@ export function createNodeRuntime(threads: number): Runtime {
         throw new ArtifactError({ code: "bad_graph", what: "not a usable ONNX graph", where, fix, cause });
       });
       return {
-        async run(feeds, fetches) {
+        async run(feeds, fetches, into = {}) {
           const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
-          const outputs = await session.run(inputs, [...fetches]);
+          const places = fetches.map((name) => [name, into[name] === undefined ? null : tensorOf(into[name])]);
+          const outputs = await session.run(inputs, Object.fromEntries(places));
           return fetches.map((name) => tensorOf(outputs[name]));
         },
         release: () => session.release(),
@@ -43,6 +44,18 @@ export function createNodeRuntime(threads: number): Runtime {
       );
       copyRows(out, sources, shape);
       return new Tensor("float32", out, [parts.length, shape.heads, shape.length, shape.width]);
+    },
+    firstRows(value, rows) {
+      const dims = [rows, ...value.dims.slice(1)];
+      const count = dims.reduce((product, dim) => product * dim, 1);
+      return new Tensor("float32", runtime.readFloat32(value).subarray(0, count), dims);
+    },
+    copyRow(from, to) {
+      const [heads = 0, length = 0, width = 0] = to.value.dims.slice(1);
+      const size = heads * length * width;
+      const row = runtime.readFloat32(to.value).subarray(to.row * size, (to.row + 1) * size);
+      const source = { floats: runtime.readFloat32(from.value), length: from.value.dims[2] ?? 0, row: from.row };
+      copyRow(row, source, { heads, length, width });
     },
     readFloat32(value) {
       const { data } = tensorOf(value);

@@ -3,12 +3,13 @@
 
 import type { Manifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
+import type { T5Config } from "../../shared/t5-config.ts";
 import type { ModelStore } from "../model-store.ts";
 import { beamJob } from "./beams.ts";
 import { type ForcedOptions, type ForcedTokens, forcedJob } from "./forced.ts";
 import { type GenerateOptions, type Generation, generateJob } from "./generate.ts";
 import { judgeJob, type ScoreOptions, type Scoring } from "./judge.ts";
-import { memoryBudget } from "./memory-budget.ts";
+import { heldBytes, memoryBudget } from "./memory-budget.ts";
 import { closeModel, judgeOf, loadModel, type Model } from "./model.ts";
 import { createOpenedOnce } from "./opened-once.ts";
 import { processJob } from "./process-reward.ts";
@@ -84,6 +85,7 @@ export function createEngine(options: EngineOptions): Engine {
   const { store, runtime, dtype, maxWaiting } = options;
   let together: RowsTogether | undefined;
   let budgetBytes = 0;
+  let config: T5Config | undefined;
   const speed = createSpeedometer();
   const scheduler = createScheduler({
     maxRunning: MAX_RUNNING,
@@ -91,6 +93,7 @@ export function createEngine(options: EngineOptions): Engine {
     maxWaitMs: MAX_WAIT_MS,
     maxRunMs: MAX_RUN_MS,
     budgetBytes: () => budgetBytes,
+    heldBytes: (jobs) => (config === undefined ? 0 : heldBytes(config, jobs)),
     async shared() {
       const rows = together?.size ?? 0;
       await together?.step();
@@ -110,6 +113,7 @@ export function createEngine(options: EngineOptions): Engine {
   };
   const open = async (): Promise<Models> => {
     const { policy, reward } = await openBoth();
+    config = policy.config;
     together = sharesSteps(policy) ? createRowsTogether(policy) : undefined;
     budgetBytes = memoryBudget(new Set([policy, reward]), runtime.memoryBytes());
     return { policy, reward, together, budgetBytes };

@@ -6,6 +6,7 @@ import { policyPrompt } from "../../shared/prompts.ts";
 import type { LogitSettings, SamplingOptions } from "../../shared/sampling.ts";
 import type { EarlyStopping } from "../../shared/search/beam-search.ts";
 import { encodeWithinLimit } from "./encode.ts";
+import { rowBytes } from "./memory-budget.ts";
 import type { Model } from "./model.ts";
 import { type FinishReason, type GeneratedToken, hasEnded, newRow, type Row, textOf } from "./row.ts";
 import { createRowsAlone, type RowsAlone } from "./rows-alone.ts";
@@ -103,10 +104,18 @@ export function generateJob(
   const copiedBytes = paddedSourceLength(source.length) * perPosition * options.candidates;
   const isAlone =
     together === undefined || !sharesSteps(model) || (options.candidates > 1 && copiedBytes > MAX_COPIED_BYTES);
-  const sourceBytes = isAlone ? source.length * perPosition : copiedBytes;
-  // a step holds the past twice: as it was, and grown
-  const bytesAToken = 2 * perPosition * options.candidates;
-  const fitting = Math.floor((budgetBytes - sourceBytes) / bytesAToken) - forced.length - 1;
+  const shared = isAlone
+    ? undefined
+    : { count: options.candidates, sourceLength: paddedSourceLength(source.length), length: 0 };
+  const sourceBytes = source.length * perPosition;
+  /** What so many tokens take; alone, a step holds the past twice: as it was, and grown. */
+  const bytesOf = (tokens: number): number =>
+    shared === undefined
+      ? 2 * perPosition * options.candidates * tokens
+      : rowBytes(model.config, [{ ...shared, length: tokens }]);
+  const fitting = mostFitting(model.manifest.limits.max_target_tokens, (tokens) => {
+    return sourceBytes + bytesOf(forced.length + tokens + 1) <= budgetBytes;
+  });
   const maxNewTokens = targetLimit(model, options.maxNewTokens, { forced: forced.length, fitting });
   const steps = forced.length + maxNewTokens;
   checkWork(encoderSeconds(model.config, source.length, 1) + decoderSeconds(model.config, steps, options.candidates), {
@@ -121,7 +130,8 @@ export function generateJob(
   let isEncoded = false;
   let alone: RowsAlone | undefined;
   return {
-    bytes: sourceBytes + (steps + 1) * bytesAToken,
+    bytes: sourceBytes + (shared === undefined ? bytesOf(steps + 1) : 0),
+    rows: shared && { ...shared, length: steps + 1 },
     get isDone() {
       return rows.every(hasEnded);
     },
@@ -168,6 +178,17 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   } finally {
     job.release();
   }
+}
+
+/** The largest number up to `limit` that fits; less ones do, too. */
+function mostFitting(limit: number, fits: (count: number) => boolean): number {
+  let [low, high] = [0, limit];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 function settingsOf(options: GenerateOptions, maxNewTokens: number): Row["settings"] {

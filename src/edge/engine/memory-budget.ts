@@ -1,6 +1,10 @@
 // How many bytes of keys and values requests may hold together, so that an isolate stays below its limit.
 
+import type { T5Config } from "../../shared/t5-config.ts";
 import type { Model } from "./model.ts";
+import { roomFor } from "./row-tensors.ts";
+import type { Job } from "./scheduler.ts";
+import { bytesAPosition } from "./work.ts";
 
 /** An isolate has 128 MB; the rest is for what is not counted here. */
 const LIMIT_BYTES = 120_000_000;
@@ -25,4 +29,27 @@ export function memoryBudget(models: ReadonlySet<Model>, runtimeBytes: number): 
     }),
   );
   return Math.max(LEAST_BYTES, SHARE * (LIMIT_BYTES - OBJECT_BYTES - shared - runtimeBytes - working));
+}
+
+/** Rows that a request writes beside those of others. */
+export interface SharedRows {
+  count: number;
+  /** Positions of a row at most, what is forced included. */
+  length: number;
+  /** Positions of its source, padded. */
+  sourceLength: number;
+}
+
+/** What such rows hold together: the tensors are as long as the longest of them. */
+export function rowBytes(config: T5Config, rows: readonly SharedRows[]): number {
+  const count = rows.reduce((sum, one) => sum + one.count, 0);
+  const own = roomFor(count, Math.max(0, ...rows.map(({ length }) => length)));
+  const cross = roomFor(count, Math.max(0, ...rows.map(({ sourceLength }) => sourceLength)));
+  return (own.rows * own.length + cross.rows * cross.length) * bytesAPosition(config);
+}
+
+/** What jobs hold at most, while they run together. */
+export function heldBytes(config: T5Config, jobs: readonly Job[]): number {
+  const rows = jobs.flatMap(({ rows: shared }) => shared ?? []);
+  return jobs.reduce((sum, { bytes }) => sum + bytes, 0) + rowBytes(config, rows);
 }

@@ -7,8 +7,15 @@ export interface Value {
 }
 
 export interface Session {
-  /** Runs the graph and returns the outputs named in `fetches`, in that order. */
-  run(feeds: Readonly<Record<string, Value>>, fetches: readonly string[]): Promise<Value[]>;
+  /**
+   * Runs the graph and returns the outputs named in `fetches`, in that order. Those named in `into` are written there, whose dims they must
+   * have; that may be the memory of an input, for graphs that allow it.
+   */
+  run(
+    feeds: Readonly<Record<string, Value>>,
+    fetches: readonly string[],
+    into?: Readonly<Record<string, Value>>,
+  ): Promise<Value[]>;
   release(): Promise<void>;
 }
 
@@ -39,6 +46,10 @@ export interface Runtime {
    * followed by zeros; an absent part is zeros.
    */
   joinRows(parts: readonly (RowPart | undefined)[], shape: { heads: number; length: number; width: number }): Value;
+  /** The first rows of what `joinRows` made, on the same memory, which must outlive them. */
+  firstRows(value: Value, rows: number): Value;
+  /** Copies a row `[H, length, K]` over another, cut to its length or followed by zeros; `to` is of what `joinRows` made. */
+  copyRow(from: RowPart, to: RowPart): void;
   /** The elements of a float32 tensor. */
   readFloat32(value: Value): Float32Array;
   /** Gives back what values hold in the runtime's memory; they are not used afterwards. Others are left alone. */

@@ -6,11 +6,14 @@
 // its own loop. https://developers.cloudflare.com/workers/observability/errors/#cannot-perform-io-on-behalf-of-a-different-request
 
 import { CapacityError } from "../../shared/errors.ts";
+import type { SharedRows } from "./memory-budget.ts";
 
 /** A request's work. Memory is held from the first `advance` until `release`. */
 export interface Job {
-  /** What it holds at most, while it runs. */
+  /** What it holds at most, while it runs, beside `rows`. */
   readonly bytes: number;
+  /** Rows that it has among those of other jobs. */
+  readonly rows?: SharedRows | undefined;
   readonly isDone: boolean;
   /** Whether `advance` has something to do; work that is shared goes on without it. */
   readonly hasWork: boolean;
@@ -31,6 +34,8 @@ export interface SchedulerOptions {
   maxRunMs: number;
   /** Bytes that running jobs may hold together; one job runs whatever it holds. */
   budgetBytes: () => number;
+  /** What jobs hold at most together; by default the sum of their bytes. */
+  heldBytes?: (jobs: readonly Job[]) => number;
   /** A step of what running jobs share. */
   shared: () => Promise<void>;
   tooLong: () => Error;
@@ -74,6 +79,7 @@ const GONE_TURNS = 3;
 
 /** A scheduler with nothing to do. */
 export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { heldBytes = (jobs) => jobs.reduce((sum, { bytes }) => sum + bytes, 0) } = options;
   let entries: Entry[] = [];
   let driver: object | undefined;
   let isInTurn = false;
@@ -99,8 +105,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     for (const entry of inState("waiting")) {
       const running = inState("running");
       if (running.length >= options.maxRunning) return;
-      const held = running.reduce((sum, { job }) => sum + job.bytes, 0);
-      if (running.length === 0 || held + entry.job.bytes <= options.budgetBytes()) {
+      const together = [...running, entry].map(({ job }) => job);
+      if (running.length === 0 || heldBytes(together) <= options.budgetBytes()) {
         entry.state = "running";
         entry.since = now;
       } else if (now - entry.since > PASSING_MS) return;

@@ -16,14 +16,21 @@ export interface RowSource {
 
 /** Fills `out [sources.length, heads, length, width]`: each row cut to its length, or followed by zeros; an absent one is zeros. */
 export function copyRows(out: Float32Array, sources: readonly (RowSource | undefined)[], shape: RowShape): void {
-  const { heads, length, width } = shape;
-  out.fill(0);
+  const size = shape.heads * shape.length * shape.width;
   for (const [place, source] of sources.entries()) {
-    if (source === undefined) continue;
-    const kept = Math.min(length, source.length) * width;
-    for (let head = 0; head < heads; head++) {
-      const from = (source.row * heads + head) * source.length * width;
-      out.set(source.floats.subarray(from, from + kept), (place * heads + head) * length * width);
-    }
+    const row = out.subarray(place * size, (place + 1) * size);
+    if (source === undefined) row.fill(0);
+    else copyRow(row, source, shape);
+  }
+}
+
+/** Fills one row `out [heads, length, width]`. */
+export function copyRow(out: Float32Array, source: RowSource, { heads, length, width }: RowShape): void {
+  const kept = Math.min(length, source.length) * width;
+  for (let head = 0; head < heads; head++) {
+    const from = (source.row * heads + head) * source.length * width;
+    const to = head * length * width;
+    out.set(source.floats.subarray(from, from + kept), to);
+    out.fill(0, to + kept, to + length * width);
   }
 }

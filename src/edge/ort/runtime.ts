@@ -47,9 +47,10 @@ export function createOrtRuntime(wasm: WebAssembly.Module, openSession: OpenSess
       const { values } = running;
       const names = openNames(running, running.lastSession(), session);
       return {
-        async run(feeds, fetches) {
-          const inputs = new Map(Object.entries(feeds).map(([name, value]) => [name, asOrtValue(value)]));
-          return values.run(names, inputs, fetches);
+        async run(feeds, fetches, into = {}) {
+          const own = (of: typeof feeds) =>
+            new Map(Object.entries(of).map(([name, value]) => [name, asOrtValue(value)]));
+          return values.run(names, own(feeds), fetches, own(into));
         },
         async release() {
           await session.release();
@@ -62,6 +63,11 @@ export function createOrtRuntime(wasm: WebAssembly.Module, openSession: OpenSess
     joinRows(parts, shape) {
       const own = parts.map((part) => part && { value: asOrtValue(part.value), row: part.row });
       return started().values.joinRows(own, shape);
+    },
+    firstRows: (value, rows) => started().values.firstRows(asOrtValue(value), rows),
+    copyRow(from, to) {
+      const own = ({ value, row }: typeof from) => ({ value: asOrtValue(value), row });
+      started().values.copyRow(own(from), own(to));
     },
     readFloat32: (value) => started().values.readFloat32(asOrtValue(value)),
     free(values) {

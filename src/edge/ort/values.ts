@@ -2,7 +2,7 @@
 // and every input back: a prompt's keys and values, megabytes, at every token.
 
 import type { Value } from "../engine/runtime.ts";
-import { copyRows, type RowShape } from "./copy-rows.ts";
+import { copyRow, copyRows, type RowShape } from "./copy-rows.ts";
 import type { StartedOrt } from "./module.ts";
 
 /** Numbers of ONNX's TensorProto.DataType. */
@@ -24,10 +24,22 @@ export type OrtValue =
   | { readonly dims: readonly number[]; readonly held: Held };
 
 export interface OrtValues {
-  /** Runs a session on `inputs`; outputs stay in the runtime's memory. Throws Error with the runtime's message. */
-  run(session: OrtSession, inputs: ReadonlyMap<string, OrtValue>, outputs: readonly string[]): OrtValue[];
+  /**
+   * Runs a session on `inputs`; outputs stay in the runtime's memory, those named in `into` in that of these tensors. Throws Error with the
+   * runtime's message.
+   */
+  run(
+    session: OrtSession,
+    inputs: ReadonlyMap<string, OrtValue>,
+    outputs: readonly string[],
+    into?: ReadonlyMap<string, OrtValue>,
+  ): OrtValue[];
   /** Rows of tensors `[B, H, length, K]` as one tensor in the runtime's memory (copy-rows.ts). */
   joinRows(parts: readonly ({ value: OrtValue; row: number } | undefined)[], shape: RowShape): OrtValue;
+  /** The first rows of a tensor in the runtime's memory, on its memory. */
+  firstRows(value: OrtValue, rows: number): OrtValue;
+  /** Copies a row over another (copy-rows.ts). */
+  copyRow(from: { value: OrtValue; row: number }, to: { value: OrtValue; row: number }): void;
   /** A copy of a float32 tensor's elements. */
   readFloat32(value: OrtValue): Float32Array;
   release(value: OrtValue): void;
@@ -127,7 +139,7 @@ export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
   };
 
   return {
-    run(session, inputs, outputs) {
+    run(session, inputs, outputs, into) {
       const names = (of: ReadonlyMap<string, number>, name: string): number => {
         const address = of.get(name);
         if (address === undefined) throw new RangeError(`the graph has no "${name}"`);
@@ -145,13 +157,15 @@ export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
           placed.push(temporary);
           return temporary.tensor;
         });
-        words(at, count).set([...inputNames, ...tensors, ...outputNames, ...outputs.map(() => 0)]);
+        const given = outputs.map((name) => into?.get(name));
+        const places = given.map((value) => (value === undefined ? 0 : heldTensor(value)));
+        words(at, count).set([...inputNames, ...tensors, ...outputNames, ...places]);
         const valuesAt = at + inputNames.length * POINTER_BYTES;
         const outputNamesAt = valuesAt + tensors.length * POINTER_BYTES;
         const outputsAt = outputNamesAt + outputs.length * POINTER_BYTES;
         const { handle } = session;
         check(module._OrtRun(handle, at, valuesAt, tensors.length, outputNamesAt, outputs.length, outputsAt, 0));
-        return Array.from(words(outputsAt, outputs.length), (tensor) => keep(tensor));
+        return Array.from(words(outputsAt, outputs.length), (tensor, index) => given[index] ?? keep(tensor));
       } finally {
         for (const { address, tensor } of placed) {
           module._OrtReleaseTensor(tensor);
@@ -173,6 +187,24 @@ export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
       words(address + bytes, dims.length).set(dims);
       return keep(module._OrtCreateTensor(ELEMENT.float32, address, bytes, address + bytes, dims.length, CPU), address);
     },
+    firstRows(value, rows) {
+      const tensor = heldTensor(value);
+      const dims = [rows, ...value.dims.slice(1)];
+      const { type, address } = look(tensor);
+      const bytes = dims.reduce((product, dim) => product * dim, Float32Array.BYTES_PER_ELEMENT);
+      const dimsAt = allocate(module, POINTER_BYTES * dims.length);
+      words(dimsAt, dims.length).set(dims);
+      const view = module._OrtCreateTensor(type, address, bytes, dimsAt, dims.length, CPU);
+      module._free(dimsAt);
+      return keep(view);
+    },
+    copyRow(from, to) {
+      const [heads = 0, length = 0, width = 0] = to.value.dims.slice(1);
+      const [source, target] = [viewer(from.value), viewer(to.value)];
+      const size = heads * length * width;
+      const row = target().subarray(to.row * size, (to.row + 1) * size);
+      copyRow(row, { floats: source(), length: from.value.dims[2] ?? 0, row: from.row }, { heads, length, width });
+    },
     readFloat32(value) {
       return "held" in value ? viewer(value)().slice() : floatsOf(value.data);
     },
@@ -184,6 +216,11 @@ export function createOrtValues({ module, memory }: StartedOrt): OrtValues {
       value.held.tensor = 0;
     },
   };
+}
+
+function heldTensor(value: OrtValue): number {
+  if ("held" in value && value.held.tensor !== 0) return value.held.tensor;
+  throw new TypeError("not a tensor in the runtime's memory");
 }
 
 function floatsOf(data: Elements): Float32Array {
