@@ -152,6 +152,33 @@ describe("score", () => {
     expect(completions[0]?.steps[0]?.score).toBe(completions[1]?.steps[0]?.score);
   });
 
+  test("completions of several prompts are scored in one request as each by itself", async () => {
+    const prompts = [PROMPT, "Anna has 9 pens.", PROMPT];
+    const completions = prompts.map((prompt, at) => ({ field: `query[${at}]`, prompt, steps: splitSteps(SOLUTION) }));
+    const together = await engine.score({ prompt: "", completions, aggregation: "mean", context: "prefix" });
+    for (const [at, prompt] of prompts.entries()) {
+      const expected = await rewardReference.stepScores(prompt, SOLUTION);
+      const steps = together.completions[at]?.steps ?? [];
+      expect(steps).toHaveLength(expected.length);
+      for (const [index, value] of expected.entries()) expect(steps[index]?.score).toBeCloseTo(value, 5);
+    }
+  });
+
+  test("of a text that grew, only what is new is read", async () => {
+    const steps = splitSteps(SOLUTION);
+    const whole = await scoring([SOLUTION]);
+    const grown = await engine.score({
+      prompt: PROMPT,
+      completions: [{ field: "completion", steps, from: 2 }],
+      aggregation: "last",
+      context: "prefix",
+    });
+    const last = whole.completions[0]?.steps[2];
+    expect(grown.completions[0]?.steps).toHaveLength(1);
+    expect(grown.completions[0]?.steps[0]?.score).toBeCloseTo(last?.score ?? Number.NaN, 5);
+    expect(grown.promptTokens).toBeLessThan(whole.promptTokens / 2);
+  });
+
   test("in int8 too, a step's score does not depend on what else is asked", async () => {
     const int8 = engineOn({ dtype: "int8" });
     const ask = (texts: readonly string[]) =>

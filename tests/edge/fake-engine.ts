@@ -64,8 +64,8 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
     },
     async score(options) {
       scored.push(options);
-      const completions = options.completions.map(({ steps }) => {
-        const scores = steps.map(({ text }) => ({ text, score: 1 / text.length }));
+      const completions = options.completions.map(({ steps, from = 0 }) => {
+        const scores = steps.slice(from).map(({ text }) => ({ text, score: 1 / text.length }));
         return {
           steps: scores,
           score: aggregateScores(

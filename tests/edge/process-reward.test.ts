@@ -84,6 +84,17 @@ test("the low-memory form scores near the full one, in one pass and in pieces", 
   }
 });
 
+test("solutions of several prompts are scored in one request as each by itself", async () => {
+  const reference = await openReference(reward.dir, "");
+  const prompts = [PROMPT, "Anna has 9 pens.", PROMPT];
+  const completions = asked(SOLUTIONS).completions.map((one, at) => ({ ...one, prompt: prompts[at] }));
+  const expected = await Promise.all(SOLUTIONS.map((text, at) => reference.processScores(prompts[at] ?? "", text)));
+  expectClose(await scoresOf(engine.score(asked([], { completions }))), expected, 1e-5);
+  const late = completions.map((one) => ({ ...one, from: one.steps.length - 1 }));
+  const lasts = expected.map((scores) => scores.slice(-1));
+  expectClose(await scoresOf(engine.score(asked([], { completions: late }))), lasts, 1e-5);
+});
+
 test("the score is the aggregate, equal solutions are read once, and tokens are counted once each", async () => {
   const { completions, promptTokens } = await engine.score(asked(["3 + 4 = 8", "3 + 4 = 8"], { aggregation: "min" }));
   expect(completions[1]).toEqual(completions[0]);

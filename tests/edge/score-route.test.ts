@@ -72,11 +72,21 @@ describe("POST /score", () => {
 });
 
 describe("POST /get_reward", () => {
+  test("nothing is scored where the last query is wrong", async () => {
+    const engine = fakeEngine();
+    const { status, json } = await appOn(engine).call("/get_reward", { query: ["Q\nab", "Q2"] });
+    expect(status).toBe(422);
+    expect(json).toMatchObject({ error: expect.stringContaining('field "query[1]"') });
+    expect(engine.scored).toEqual([]);
+  });
+
   test("one reward a query; the prompt is the first line", async () => {
     const engine = fakeEngine();
     const { json } = await appOn(engine).call("/get_reward", { query: ["Q\nab\nabcd", "Q2\na"] });
     expect(json).toEqual({ rewards: [0.375, 1] });
-    expect(engine.scored.map(({ prompt }) => prompt)).toEqual(["Q", "Q2"]);
+    const [asked] = engine.scored;
+    expect(asked?.completions.map(({ prompt }) => prompt)).toEqual(["Q", "Q2"]);
+    expect(engine.scored).toHaveLength(1); // it waits in line once
   });
 
   test("prompts tell where a response begins", async () => {

@@ -187,7 +187,7 @@ describe("bodies", () => {
   });
 });
 
-test("/get_reward checks all queries before the first is scored, and scores those of one prompt together", async () => {
+test("/get_reward checks all queries before the first is scored, and asks the engine once", async () => {
   const engine = fakeEngine();
   const { call } = appOn(engine);
   expect((await call("/get_reward", { query: ["Q\nab", "no response"] })).status).toBe(422);
@@ -197,7 +197,7 @@ test("/get_reward checks all queries before the first is scored, and scores thos
   expect((await call("/get_reward", { query: ["Q\nab", "R\na", "Q\nabcd"] })).json).toEqual({
     rewards: [0.5, 1, 0.25],
   });
-  expect(engine.scored.map(({ completions }) => completions.length)).toEqual([2, 1]);
+  expect(engine.scored.map(({ completions }) => completions.length)).toEqual([3]);
 });
 
 test("a chat's answer does not repeat what it begins with, streamed or not", async () => {

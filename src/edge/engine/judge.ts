@@ -14,11 +14,21 @@ import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
 
 export interface ScoreOptions {
   prompt: string;
-  completions: readonly { field: string; steps: readonly Pick<Step, "text">[] }[];
+  completions: readonly AskedCompletion[];
   aggregation: Aggregation;
   context: JudgeContext;
   /** Ends the request between two runs of the model; the promise rejects with its reason. */
   signal?: AbortSignal | undefined;
+}
+
+export interface AskedCompletion {
+  /** The request's name of it. */
+  field: string;
+  steps: readonly Pick<Step, "text">[];
+  /** Where it answers another prompt than the request's. */
+  prompt?: string | undefined;
+  /** Scores are wanted from this step on, and told of no earlier one. */
+  from?: number | undefined;
 }
 
 export interface CompletionScore {
@@ -68,9 +78,10 @@ const MAX_CHARACTERS = 2_000_000;
 export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   checkSteps(options.completions);
   const questions = new Map<string, Question>();
-  const texts = options.completions.map(({ field, steps }) =>
-    steps.map((_, index) => {
-      const text = judgePrompt(policyPrompt(options.prompt), steps, index, options.context);
+  const texts = options.completions.map(({ field, steps, prompt = options.prompt, from = 0 }) =>
+    steps.slice(from).map((_, at) => {
+      const index = from + at;
+      const text = judgePrompt(policyPrompt(prompt), steps, index, options.context);
       const question = questions.get(text) ?? { text, ids: [], field, index };
       questions.set(text, question);
       return question;
@@ -119,10 +130,10 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
     release: () => undefined,
     result: () => ({
       model: model.manifest.model,
-      completions: options.completions.map(({ steps }, at) => {
-        const scored = steps.map((step, index) => {
+      completions: options.completions.map(({ steps, from = 0 }, at) => {
+        const scored = steps.slice(from).map(({ text }, index) => {
           const question = texts[at]?.[index];
-          return { text: step.text, score: (question && answers.get(question)) ?? Number.NaN };
+          return { text, score: (question && answers.get(question)) ?? Number.NaN };
         });
         const scores = scored.map((step) => step.score);
         return { score: aggregateScores(scores, options.aggregation), steps: scored };

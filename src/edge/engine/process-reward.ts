@@ -1,6 +1,7 @@
 // Step scores from a process reward model: the question is encoded once, every solution decoded once, and P(yes) / (P(yes) + P(no))
-// is read where each step ends. The graph gives logits of the whole vocabulary at every position, so that with a large vocabulary a
-// solution is decoded in pieces, each going on from the cache of those before: the numbers are the same, the memory is not.
+// is read where each step ends. The plain graph gives logits of the whole vocabulary at every position, so that with a large vocabulary a
+// solution is decoded in pieces, each going on from the cache of those before: the numbers are the same, the memory is not. In the lean form
+// the head, a graph of its own, is run at step ends alone.
 
 import { aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
@@ -17,6 +18,7 @@ import {
   encodeSources,
   freeCache,
   freeEncoded,
+  logitsAt,
   repeatSource,
 } from "./t5.ts";
 import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
@@ -34,69 +36,89 @@ interface Row {
   scores: number[];
 }
 
+/** A prompt, and the solutions of it by their ids. */
+interface Question {
+  ids: number[];
+  rows: Map<string, Row>;
+}
+
 /**
  * Scores every step of every completion, a batch of solutions a turn. Throws InputError for a completion without steps, a prompt or
  * completion above the model's limits, too much work, or a context, which only a judge can be given. `maxLogits` bounds one run of the
  * decoder.
  */
 export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_LOGITS): ScoreJob {
-  const { prompt, completions, context } = options;
+  const { completions, context } = options;
   checkSteps(completions);
   if (context !== "prefix") throw noContext(model, context);
-  const source = encodeWithinLimit(model, policyPrompt(prompt), {
-    what: "prompt",
-    field: "prompt",
-    fix: "Shorten it.",
-  });
-  const rows = new Map<string, Row>();
-  const asked = completions.map(({ field, steps }) => {
+  const questions = new Map<string, Question>();
+  const asked = completions.map(({ field, steps, prompt: own }) => {
+    const prompt = own ?? options.prompt;
+    const question = questions.get(prompt) ?? readQuestion(model, prompt, own === undefined ? "prompt" : field);
+    questions.set(prompt, question);
     const row = layOut(model, prompt, field, steps);
     const key = row.ids.join(" ");
-    const known = rows.get(key) ?? row;
-    rows.set(key, known);
+    const known = question.rows.get(key) ?? row;
+    question.rows.set(key, known);
     return known;
   });
-  const decoded = [...rows.values()].reduce((sum, { ids }) => sum + ids.length, 0);
-  checkWork(encoderSeconds(model.config, source.length + 2 * decoded, 1 + rows.size), {
-    what: `scoring ${rows.size} solutions of ${decoded} tokens`,
+  const all = [...questions.values()];
+  const rows = all.flatMap((question) => [...question.rows.values()]);
+  const sum = (lists: readonly { ids: readonly number[] }[]): number => lists.reduce((n, { ids }) => n + ids.length, 0);
+  const longest = (lists: readonly { ids: readonly number[] }[]): number =>
+    Math.max(...lists.map(({ ids }) => ids.length));
+  checkWork(encoderSeconds(model.config, sum(all) + 2 * sum(rows), all.length + rows.length), {
+    what: `scoring ${rows.length} solutions of ${sum(rows)} tokens`,
     field: completions[0]?.field ?? "completion",
     fix: "Send fewer or shorter ones at a time.",
   });
-  const batches = batchesByLength([...rows.values()], model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS);
-  const longest = Math.max(...[...rows.values()].map(({ ids }) => ids.length));
+  const maxRows = model.lean === undefined ? MAX_BATCH_ROWS : MAX_LEAN_BATCH_ROWS;
+  const batches = all.flatMap((question) =>
+    batchesByLength([...question.rows.values()], maxRows).map((batch) => ({ question, batch })),
+  );
   let unread = batches.length;
-  let encoded: Encoded | undefined;
+  let encoded: { question: Question; source: Encoded } | undefined;
+  const free = (): void => {
+    if (encoded !== undefined) freeEncoded(model, encoded.source);
+    encoded = undefined;
+  };
   return {
-    bytes: (source.length + 2 * longest) * bytesAPosition(model.config),
+    bytes: (longest(all) + 2 * longest(rows)) * bytesAPosition(model.config),
     get isDone() {
       return unread === 0;
     },
     hasWork: true,
     async advance() {
-      if (encoded === undefined) {
-        encoded = await encodeSources(model, [source]);
+      const [next] = batches;
+      if (next === undefined) return;
+      if (encoded?.question !== next.question) {
+        free();
+        encoded = { question: next.question, source: await encodeSources(model, [next.question.ids]) };
         return;
       }
-      const batch = batches.shift() ?? [];
-      await scoreBatch(model, repeatSource(model, encoded, batch.length), batch, maxLogits);
+      batches.shift();
+      await scoreBatch(model, repeatSource(model, encoded.source, next.batch.length), next.batch, maxLogits);
       unread--;
     },
     deliver: () => undefined,
-    release() {
-      if (encoded !== undefined) freeEncoded(model, encoded);
-    },
+    release: free,
     result: () => ({
       model: model.manifest.model,
-      completions: completions.map(({ steps }, at) => {
-        const scores = asked[at]?.scores ?? [];
+      completions: completions.map(({ steps, from = 0 }, at) => {
+        const scores = (asked[at]?.scores ?? []).slice(from);
         return {
           score: aggregateScores(scores, options.aggregation),
-          steps: steps.map((step, index) => ({ text: step.text, score: scores[index] ?? Number.NaN })),
+          steps: steps.slice(from).map(({ text }, index) => ({ text, score: scores[index] ?? Number.NaN })),
         };
       }),
-      promptTokens: source.length + decoded,
+      promptTokens: sum(all) + sum(rows),
     }),
   };
+}
+
+function readQuestion(model: Model, prompt: string, field: string): Question {
+  const about = { what: "prompt", field, fix: "Shorten it." };
+  return { ids: encodeWithinLimit(model, policyPrompt(prompt), about), rows: new Map() };
 }
 
 /** Scores without other requests beside it. Throws as `processJob` does. */
@@ -115,6 +137,7 @@ export async function scoreProcess(model: Model, options: ScoreOptions, maxLogit
 
 /** Decodes the solutions of a batch, padded on the right, where no earlier position sees it, and fills in their scores. */
 async function scoreBatch(model: Model, encoded: Encoded, batch: readonly Row[], maxLogits: number): Promise<void> {
+  if (model.lean !== undefined) return scoreAtOnce(model, encoded, batch, maxLogits);
   const { padTokenId, vocabSize } = model.config;
   const { yes_token_id: yes, no_token_id: no } = model.manifest.judge;
   const length = Math.max(...batch.map(({ ids }) => ids.length));
@@ -139,6 +162,19 @@ async function scoreBatch(model: Model, encoded: Encoded, batch: readonly Row[],
     }
   } finally {
     freeCache(model, cache);
+  }
+}
+
+/** In the lean form: one run of the decoder, and of its head at step ends alone. */
+async function scoreAtOnce(model: Model, encoded: Encoded, batch: readonly Row[], maxLogits: number): Promise<void> {
+  const { yes_token_id: yes, no_token_id: no } = model.manifest.judge;
+  const length = Math.max(...batch.map(({ ids }) => ids.length));
+  const inputIds = batch.flatMap(({ ids }) => Array.from({ length }, (_, t) => ids[t] ?? model.config.padTokenId));
+  const ends = batch.flatMap((row, at) => row.stepEnds.map((position) => ({ row, place: at * length + position })));
+  const positions = ends.map(({ place }) => place);
+  const logits = await logitsAt(model, encoded, inputIds, { positions, ids: [yes, no], maxLogits });
+  for (const [at, { row }] of ends.entries()) {
+    row.scores.push(yesScore(logits[2 * at] ?? Number.NaN, logits[2 * at + 1] ?? Number.NaN));
   }
 }
 

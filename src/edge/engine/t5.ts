@@ -189,15 +189,60 @@ export async function allLogits(model: Model, encoded: Encoded, inputIds: readon
   return (await decoderOutputs(model, evenInput(model, encoded, inputIds), [])).logits;
 }
 
-/** One run of the decoder: logits [B, T, V] and the outputs named in `fetches`. */
+/**
+ * Logits [positions.length, ids.length] of some ids at some of the places of `inputIds` [B * T]. In the lean form, whose head is a graph of
+ * its own, it runs at these places alone, so many at a time that `maxLogits` are held.
+ */
+export async function logitsAt(
+  model: Model,
+  encoded: Encoded,
+  inputIds: readonly number[],
+  { positions, ids, maxLogits }: { positions: readonly number[]; ids: readonly number[]; maxLogits: number },
+): Promise<Float32Array> {
+  const { lean, runtime, config } = model;
+  if (lean === undefined) {
+    return cells(await allLogits(model, encoded, inputIds), config.vocabSize, { rows: positions, columns: ids });
+  }
+  const feeds = decoderFeeds(model, evenInput(model, encoded, inputIds));
+  const [hidden] = await model.decoder.run(feeds, [LEAN.hiddenStates]);
+  if (hidden === undefined) throw new TypeError("the decoder returned nothing");
+  const columns = Array.from({ length: config.dModel }, (_, at) => at);
+  const states = cells(runtime.readFloat32(hidden), config.dModel, { rows: positions, columns });
+  runtime.free([hidden]);
+  const out = new Float32Array(positions.length * ids.length);
+  const atOnce = Math.max(1, Math.floor(maxLogits / config.vocabSize));
+  for (let start = 0; start < positions.length; start += atOnce) {
+    const some = states.slice(start * config.dModel, (start + atOnce) * config.dModel);
+    const rows = Array.from({ length: some.length / config.dModel }, (_, row) => row);
+    const asked = runtime.float32(some, [1, rows.length, config.dModel]);
+    const [logits] = await lean.head.run({ [LEAN.hiddenStates]: asked }, [LOGITS]);
+    if (logits === undefined) throw new TypeError("the head returned nothing");
+    out.set(cells(runtime.readFloat32(logits), config.vocabSize, { rows, columns: ids }), start * ids.length);
+    runtime.free([logits]);
+  }
+  return out;
+}
+
+/** Some rows and columns of a matrix `[rows, width]`. */
+function cells(
+  values: Float32Array,
+  width: number,
+  { rows, columns }: { rows: readonly number[]; columns: readonly number[] },
+): Float32Array {
+  return Float32Array.from(rows.flatMap((row) => columns.map((column) => values[row * width + column] ?? Number.NaN)));
+}
+
+/** One run of the decoder: logits [B, T, V] and the outputs named in `fetches`, those of `into` in the memory named there. */
 export async function decoderOutputs(
   model: Model,
   input: DecoderInput,
   fetches: readonly string[],
+  into?: Readonly<Record<string, Value>>,
 ): Promise<{ logits: Float32Array; outputs: Value[] }> {
   const { decoder, lean, runtime } = model;
   const feeds = decoderFeeds(model, input);
-  const [first, ...outputs] = await decoder.run(feeds, [lean === undefined ? LOGITS : LEAN.hiddenStates, ...fetches]);
+  const names = [lean === undefined ? LOGITS : LEAN.hiddenStates, ...fetches];
+  const [first, ...outputs] = await decoder.run(feeds, names, into);
   if (first === undefined) throw new TypeError("the decoder returned nothing");
   const [logits = first] = lean === undefined ? [] : await lean.head.run({ [LEAN.hiddenStates]: first }, [LOGITS]);
   const read = runtime.readFloat32(logits);

@@ -8,15 +8,10 @@ import { splitSteps } from "../../shared/steps.ts";
 import { checkSteps } from "../engine/judge.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
-import { namingFields } from "../http/field-names.ts";
-import { firstFailureAborts } from "../http/first-failure.ts";
 import { meter } from "../http/meter.ts";
 import { text } from "./text.ts";
 
 const MAX_QUERIES = 64;
-/** So many places of the queue does one request take. */
-const PROMPTS_AT_ONCE = 4;
-
 export const getRewardSchema = z
   .object({
     query: z.array(text).min(1).max(MAX_QUERIES).describe("Prompt and response in one text."),
@@ -49,42 +44,27 @@ function cut(query: string, prompt: string | undefined, index: number): { prompt
   });
 }
 
-/** Rewards of queries that were checked; all are cut before the first is scored, and responses to one prompt are scored together. */
+/** Rewards of queries that were checked; all are cut and counted before the first is scored, in one request to the engine. */
 export async function getRewardResult(deps: AppDeps, { query, prompts }: GetRewardBody, call: Call) {
   const { engine, settings } = deps;
-  const asked = query.map((whole, index) => {
+  const completions = query.map((whole, index) => {
     const { prompt, response } = cut(whole, prompts?.[index], index);
     const steps = splitSteps(response);
     const field = `query[${index}]`;
     if (steps.length === 0 || prompt.trim() === "") throw noResponse(field);
-    return { field, prompt: prompt.trim(), steps, index };
+    return { field, prompt: prompt.trim(), steps };
   });
-  checkSteps(asked);
-  const groups = new Map<string, typeof asked>();
-  for (const one of asked) groups.set(one.prompt, [...(groups.get(one.prompt) ?? []), one]);
-  const rewards: number[] = [];
-  await firstFailureAborts(
-    call,
-    [...groups.entries()],
-    async ([prompt, completions]) => {
-      const scoring = await namingFields({ prompt: completions[0]?.field ?? "query" }, () =>
-        engine.score({
-          prompt,
-          completions,
-          aggregation: settings.AGGREGATION,
-          context: settings.JUDGE_CONTEXT,
-          signal: call.signal,
-        }),
-      );
-      const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
-      meter(deps, call, { promptTokens: scoring.promptTokens, steps });
-      scoring.completions.forEach(({ score }, at) => {
-        rewards[completions[at]?.index ?? 0] = score;
-      });
-    },
-    PROMPTS_AT_ONCE,
-  );
-  return { rewards };
+  checkSteps(completions);
+  const scoring = await engine.score({
+    prompt: completions[0]?.prompt ?? "",
+    completions,
+    aggregation: settings.AGGREGATION,
+    context: settings.JUDGE_CONTEXT,
+    signal: call.signal,
+  });
+  const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
+  meter(deps, call, { promptTokens: scoring.promptTokens, steps });
+  return { rewards: scoring.completions.map(({ score }) => score) };
 }
 
 function noResponse(field: string): InputError {

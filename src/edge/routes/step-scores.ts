@@ -40,17 +40,21 @@ async function scoreSteps(
   deps: Deps,
   call: Call,
   prompt: string,
-  { solutions, aggregation }: { solutions: readonly (readonly { text: string }[])[]; aggregation: Aggregation },
+  {
+    solutions,
+    aggregation,
+    from = 0,
+  }: { solutions: readonly (readonly { text: string }[])[]; aggregation: Aggregation; from?: number },
 ): Promise<Scoring> {
   const { engine, settings } = deps;
   const scoring = await engine.score({
     prompt,
-    completions: solutions.map((steps) => ({ field: "score_steps", steps })),
+    completions: solutions.map((steps) => ({ field: "score_steps", steps, from })),
     aggregation,
     context: settings.JUDGE_CONTEXT,
     signal: call.signal,
   });
-  const steps = solutions.reduce((sum, { length }) => sum + length, 0);
+  const steps = solutions.reduce((sum, { length }) => sum + length - from, 0);
   meter(deps, call, { promptTokens: scoring.promptTokens, steps });
   return scoring;
 }
@@ -69,10 +73,11 @@ export function createStepScorer(deps: Deps, call: Call, prompt: string, tell: (
       const asked = isProcess && !isWhole ? [...steps, NEXT_STEP] : steps;
       const { completions } = await scoreSteps(deps, call, prompt, {
         solutions: [asked],
+        from,
         aggregation: deps.settings.AGGREGATION,
       });
-      for (const [index, step] of (completions[0]?.steps ?? []).entries()) {
-        if (index >= from && index < steps.length) tell({ index, ...step });
+      for (const [at, step] of (completions[0]?.steps ?? []).entries()) {
+        if (from + at < steps.length) tell({ index: from + at, ...step });
       }
     });
     // a failure is told by `finish`
