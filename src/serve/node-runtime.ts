@@ -2,7 +2,7 @@
 
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Runtime, Value } from "../edge/engine/runtime.ts";
-import { copyRow, copyRows } from "../edge/ort/copy-rows.ts";
+import { javascriptRows } from "../edge/ort/javascript-rows.ts";
 import { ArtifactError } from "../shared/errors.ts";
 
 function tensorOf(value: Value | undefined): Tensor {
@@ -10,9 +10,15 @@ function tensorOf(value: Value | undefined): Tensor {
   throw new TypeError("not a tensor of onnxruntime-node");
 }
 
+function floatsOf(value: Value): Float32Array {
+  const { data } = tensorOf(value);
+  if (data instanceof Float32Array) return data;
+  throw new TypeError("not a float32 tensor");
+}
+
 /** A runtime whose graphs run on `threads` threads. */
 export function createNodeRuntime(threads: number): Runtime {
-  const runtime: Runtime = {
+  return {
     async createSession(bytes, where, weights = []) {
       const options = {
         intraOpNumThreads: threads,
@@ -37,33 +43,9 @@ export function createNodeRuntime(threads: number): Runtime {
     },
     int64: (values, dims) => new Tensor("int64", BigInt64Array.from(values, BigInt), dims),
     float32: (values, dims) => new Tensor("float32", values, dims),
-    joinRows(parts, shape) {
-      const out = new Float32Array(parts.length * shape.heads * shape.length * shape.width);
-      const sources = parts.map(
-        (part) => part && { floats: runtime.readFloat32(part.value), length: part.value.dims[2] ?? 0, row: part.row },
-      );
-      copyRows(out, sources, shape);
-      return new Tensor("float32", out, [parts.length, shape.heads, shape.length, shape.width]);
-    },
-    firstRows(value, rows) {
-      const dims = [rows, ...value.dims.slice(1)];
-      const count = dims.reduce((product, dim) => product * dim, 1);
-      return new Tensor("float32", runtime.readFloat32(value).subarray(0, count), dims);
-    },
-    copyRow(from, to) {
-      const [heads = 0, length = 0, width = 0] = to.value.dims.slice(1);
-      const size = heads * length * width;
-      const row = runtime.readFloat32(to.value).subarray(to.row * size, (to.row + 1) * size);
-      const source = { floats: runtime.readFloat32(from.value), length: from.value.dims[2] ?? 0, row: from.row };
-      copyRow(row, source, { heads, length, width });
-    },
-    readFloat32(value) {
-      const { data } = tensorOf(value);
-      if (data instanceof Float32Array) return data;
-      throw new TypeError("not a float32 tensor");
-    },
+    ...javascriptRows(floatsOf, (data, dims) => new Tensor("float32", data, dims)),
+    readFloat32: floatsOf,
     free: () => undefined,
     memoryBytes: () => 0,
   };
-  return runtime;
 }

@@ -5,7 +5,7 @@
 import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import type { Runtime, Value } from "../../edge/engine/runtime.ts";
-import { copyRows } from "../../edge/ort/copy-rows.ts";
+import { javascriptRows } from "../../edge/ort/javascript-rows.ts";
 import { sessionOptions } from "../../edge/ort/session-options.ts";
 import { ArtifactError, CapacityError } from "../../shared/errors.ts";
 
@@ -17,46 +17,45 @@ function tensorOf(value: Value | undefined): Tensor {
   throw new TypeError("not a tensor of onnxruntime-web");
 }
 
+function floatsOf(value: Value): Float32Array {
+  const { data } = tensorOf(value);
+  if (data instanceof Float32Array) return data;
+  throw new TypeError("not a float32 tensor");
+}
+
 /** `wasm` are the runtime's bytes. The runtime starts with the first session. */
 export function createBrowserRuntime(wasm: ArrayBuffer, threads: number): Runtime {
   env.wasm.wasmPaths = { mjs: new URL(glue, import.meta.url).href };
   env.wasm.wasmBinary = wasm;
   env.wasm.numThreads = threads;
   env.logLevel = "error";
-  const runtime: Runtime = {
+  return {
     async createSession(bytes, where, weights = []) {
       const session = await InferenceSession.create(bytes, sessionOptions(weights)).catch((cause: unknown) => {
         throw notOpened(where, cause);
       });
       return {
-        async run(feeds, fetches) {
+        async run(feeds, fetches, into = {}) {
           const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
           const outputs = await session.run(inputs, [...fetches]);
-          return fetches.map((name) => tensorOf(outputs[name]));
+          return fetches.map((name) => {
+            const [output, place] = [tensorOf(outputs[name]), into[name]];
+            if (place === undefined) return output;
+            floatsOf(place).set(floatsOf(output));
+            return place;
+          });
         },
         release: () => session.release(),
       };
     },
     int64: (values, dims) => new Tensor("int64", BigInt64Array.from(values, BigInt), dims),
     float32: (values, dims) => new Tensor("float32", values, dims),
-    joinRows(parts, shape) {
-      const out = new Float32Array(parts.length * shape.heads * shape.length * shape.width);
-      const sources = parts.map(
-        (part) => part && { floats: runtime.readFloat32(part.value), length: part.value.dims[2] ?? 0, row: part.row },
-      );
-      copyRows(out, sources, shape);
-      return new Tensor("float32", out, [parts.length, shape.heads, shape.length, shape.width]);
-    },
-    readFloat32(value) {
-      const { data } = tensorOf(value);
-      if (data instanceof Float32Array) return data;
-      throw new TypeError("not a float32 tensor");
-    },
+    ...javascriptRows(floatsOf, (data, dims) => new Tensor("float32", data, dims)),
+    readFloat32: floatsOf,
     // the library copies every output into a JavaScript array
     free: () => undefined,
     memoryBytes: () => 0,
   };
-  return runtime;
 }
 
 function notOpened(where: string, cause: unknown): ArtifactError | CapacityError {
