@@ -1,13 +1,13 @@
-// npm run pretrain: makes the small base model from nothing, and writes its figures and card beside it.
+// npm run pretrain: makes the small base model from nothing, and writes its figures and card beside it. Ctrl-C saves a checkpoint first.
 
 import { Command, Option } from "commander";
-import { type BaseModelOptions, makeBaseModel } from "../src/train/recipes/pretrain/base-model.ts";
+import { type BaseModelConfig, makeBaseModel } from "../src/train/recipes/pretrain/base-model.ts";
 import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
-import { reportFailure } from "./cli.ts";
+import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { fraction, wholeNumber } from "./flags.ts";
 
-type Flags = BaseModelOptions & { backend: BackendChoice };
+type Flags = BaseModelConfig & { backend: BackendChoice; resume: boolean; overwrite: boolean };
 
 const command = new Command("npm run pretrain --")
   .description("Pretrain the small base model (solve and judge word problems) from random weights.")
@@ -25,18 +25,20 @@ const command = new Command("npm run pretrain --")
   .option("--learning-rate <x>", "peak learning rate", fraction(0, 1), 1.2e-3)
   .option("--warmup-steps <n>", "steps of warm-up", wholeNumber(1), 200)
   .option("--decay-steps <n>", "last steps, over which the rate falls to zero", wholeNumber(1), 800)
-  .option("--save-steps <n>", "steps between checkpoints (a multiple of 25)", wholeNumber(1), 250)
+  .option("--save-steps <n>", "steps between checkpoints", wholeNumber(1), 250)
   .option("--evaluation-problems <n>", "held-out problems the result is measured on", wholeNumber(1), 500)
   .option("--seed <n>", "seed of weights and examples", wholeNumber(0), 42)
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .option("--resume", "continue from the newest checkpoint; rates, sizes and shares may differ from before", false)
+  .option("--overwrite", "start anew where an unfinished run lies", false)
   .allowExcessArguments(false)
   .parse();
-const { backend, ...options } = command.opts<Flags>();
+const { backend, resume, overwrite, ...config } = command.opts<Flags>();
 
 try {
   console.log(`backend: ${describeBackend(await startTensorflow(backend))}`);
-  console.log(JSON.stringify(await makeBaseModel(options), null, 2));
+  const report = await makeBaseModel(config, { resume, overwrite, signal: stopOnInterrupt(), log: console.log });
+  console.log(JSON.stringify(report, null, 2));
 } catch (error) {
   reportFailure(error);
 }

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BASE_MODEL, chooseModels } from "../../src/infer/default-models.ts";
-import { resolveTrainConfig, type TrainSettings, trainConfigToJson } from "../../src/train/recipes/dpo/config.ts";
+import { resolveTrainConfig, type TrainSettings } from "../../src/train/recipes/dpo/config.ts";
+import { settingsToJson } from "../../src/train/recipes/run/settings.ts";
 
 let policy: string;
 beforeEach(() => {
@@ -16,7 +17,7 @@ afterEach(() => rmSync(policy, { recursive: true, force: true }));
 function trainedWith(settings: TrainSettings): void {
   writeFileSync(
     join(policy, "train_config.json"),
-    JSON.stringify(trainConfigToJson(resolveTrainConfig(undefined, settings))),
+    JSON.stringify(settingsToJson(resolveTrainConfig(undefined, settings))),
   );
 }
 

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import { addTrainFlags, trainFlags } from "../../scripts/train-flags.ts";
-import { resolveTrainConfig, TRAIN_DEFAULTS, trainConfigToJson } from "../../src/train/recipes/dpo/config.ts";
+import { resolveTrainConfig, TRAIN_DEFAULTS } from "../../src/train/recipes/dpo/config.ts";
+import { settingsToJson } from "../../src/train/recipes/run/settings.ts";
 
 function parse(...argv: string[]): Command {
   return addTrainFlags(new Command())
@@ -28,7 +29,7 @@ test("flags that were not given leave the config file alone", () => {
 
 test("every setting has a flag, shown with its default", () => {
   const help = addTrainFlags(new Command()).helpInformation();
-  expect(help.match(/^ {2}--/gm)?.length).toBe(Object.keys(trainConfigToJson(TRAIN_DEFAULTS)).length + 2);
+  expect(help.match(/^ {2}--/gm)?.length).toBe(Object.keys(settingsToJson(TRAIN_DEFAULTS)).length + 2);
   expect(help.replace(/\s+/g, " ")).toContain("passes over the data (default: 3)");
 });
 

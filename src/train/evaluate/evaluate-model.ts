@@ -5,6 +5,7 @@ import { CapacityError } from "../../shared/errors.ts";
 import { countReasons } from "../data/pairs/read-pairs.ts";
 import { type LoadedItems, loadItems } from "../data/problems/load-items.ts";
 import { resolveModelWithProgress } from "../store/hub/resolve-model-with-progress.ts";
+import { modelName } from "../store/model-id.ts";
 import { readRewardModelFile } from "../store/reward-model-file.ts";
 import { describeBackend, startTensorflow } from "../tensorflow/tensorflow.ts";
 import { bestOfPart } from "./best-of-part.ts";
@@ -12,7 +13,7 @@ import { judgePart } from "./judge-part.ts";
 import { createResampler } from "./metrics/bootstrap.ts";
 import { compareColumns } from "./metrics/compare.ts";
 import { pairScoreMetrics } from "./metrics/pair-score-metrics.ts";
-import { type ModelRun, type ModelToRun, modelName, runModel } from "./model-run.ts";
+import { type ModelRun, type ModelToRun, runModel } from "./model-run.ts";
 import { type EvaluateOptions, resolveOptions } from "./options.ts";
 import { checkOverlap, namedTrainingData, trainingDataOf } from "./overlap.ts";
 import { planEvaluation } from "./plan.ts";
@@ -136,7 +137,7 @@ async function evaluate(options: EvaluateOptions): Promise<Omit<EvaluationResult
 
 async function rewardInfo(dir: string, path: string): Promise<RewardModelInfo> {
   const isProcess = (await readRewardModelFile(dir)) !== undefined;
-  return { name: modelName({ dir, path }), path, type: isProcess ? "process" : "judge" };
+  return { name: modelName(path, dir), path, type: isProcess ? "process" : "judge" };
 }
 
 function dataInfo(

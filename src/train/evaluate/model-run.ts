@@ -1,11 +1,12 @@
 // Everything that is asked of one model: greedy solutions, samples, log-probabilities of the pairs. Loaded, asked, freed.
 
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import type { EvaluationItem } from "../data/problems/items.ts";
 import { loadTrainerState, TRAINER_STATE_FILE } from "../io/trainer-state.ts";
 import { hashWeights } from "../store/model-files.ts";
 import { loadModel, loadTokenizer } from "../store/model-folder.ts";
+import { modelName } from "../store/model-id.ts";
 import { tf } from "../tensorflow/tensorflow.ts";
 import { type CheckedText, checkText } from "./check-text.ts";
 import { type PairLogps, pairLogps } from "./preference-metrics.ts";
@@ -30,11 +31,6 @@ export interface ModelToRun {
   path: string;
 }
 
-/** A folder's own name, or the Hub id, whose folder is named by a commit. */
-export function modelName({ dir, path }: Pick<ModelToRun, "dir" | "path">): string {
-  return dir === path ? basename(resolve(dir)) : path;
-}
-
 async function trainingLog({ role, dir }: ModelToRun): Promise<EvaluationResult["training"]> {
   if (!existsSync(join(dir, TRAINER_STATE_FILE))) return [];
   const { log_history } = await loadTrainerState(dir);
@@ -54,7 +50,7 @@ export async function runModel(
   },
 ): Promise<ModelRun> {
   const { signal, maxNewTokens } = options;
-  const name = modelName(model);
+  const name = modelName(model.path, model.dir);
   const { dir } = model;
   const loaded = await loadModel(dir);
   try {

@@ -5,6 +5,7 @@ import { createGraph } from "../tensorflow/graphs/graph.ts";
 import type { GraphRuntime } from "../tensorflow/graphs/run-graph.ts";
 import { gradientsOf } from "../tensorflow/tape/tape.ts";
 import { graphRuntime, type Tensor, tf } from "../tensorflow/tensorflow.ts";
+import type { AdamW } from "./adamw.ts";
 
 /**
  * Differentiates a scalar `loss` by every parameter; it is given `frozen` ones too, whose gradients are not computed. The caller disposes
@@ -68,10 +69,25 @@ export function clipFactor(norm: number, maxNorm: number): number {
   return maxNorm > 0 && norm > maxNorm ? maxNorm / (norm + 1e-6) : 1;
 }
 
-/** Clips to a global norm; returns the norm before clipping. An optimizer that is given the factor instead saves the pass over them. */
+/** Clips to a global norm; returns the norm before clipping. */
 export function clipByGlobalNorm(gradients: Record<string, Tensor>, maxNorm: number): number {
   const norm = globalNorm(gradients);
   scaleGradients(gradients, clipFactor(norm, maxNorm));
+  return norm;
+}
+
+/**
+ * One update by clipped gradients (disposed here), none where their norm is not finite; returns the norm before clipping. The factor goes to
+ * the optimizer, which saves a pass over them.
+ */
+export function applyGradients(
+  optimizer: AdamW,
+  gradients: Record<string, Tensor>,
+  options: { maxGradNorm: number; learningRate: number },
+): number {
+  const norm = globalNorm(gradients);
+  if (Number.isFinite(norm)) optimizer.step(gradients, options.learningRate, clipFactor(norm, options.maxGradNorm));
+  tf.dispose(gradients);
   return norm;
 }
 

@@ -1,4 +1,6 @@
-// A Hub id with a revision pinned behind it: google/flan-t5-small@COMMIT.
+// How a model is named: a folder, or a Hub id with a revision pinned behind it, google/flan-t5-small@COMMIT.
+
+import { basename, resolve } from "node:path";
 
 export interface PinnedId {
   id: string;
@@ -15,4 +17,9 @@ export function splitRevision(text: string): PinnedId {
 /** The parts as one text. */
 export function joinRevision({ id, revision }: { id: string; revision?: string | null | undefined }): string {
   return revision === null || revision === undefined || revision === "main" ? id : `${id}@${revision}`;
+}
+
+/** The name to show: a folder's own, or the Hub id, whose folder is named by a commit. */
+export function modelName(idOrDir: string, dir: string): string {
+  return idOrDir === dir ? basename(resolve(dir)) : idOrDir;
 }

@@ -3,7 +3,8 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../../src/shared/errors.ts";
 import { LOSS_TYPES, needsScores, STEP_LOSSES } from "../../../src/train/loss/settings.ts";
-import { resolveTrainConfig, type TrainSettings, trainConfigToJson } from "../../../src/train/recipes/dpo/config.ts";
+import { resolveTrainConfig, type TrainSettings } from "../../../src/train/recipes/dpo/config.ts";
+import { settingsToJson } from "../../../src/train/recipes/run/settings.ts";
 
 test.each(LOSS_TYPES)("loss_type %s alone is a usable run but for robust, which needs its smoothing", (lossType) => {
   const run = (): unknown => resolveTrainConfig({ loss_type: lossType });
@@ -28,18 +29,18 @@ test("what is given beats the loss's own start, in the file too", () => {
 
 test("a saved config of another loss reads back the same", () => {
   const config = resolveTrainConfig({}, { lossType: "sigmoid", rpoAlpha: 0.5, marginRole: "offset", odpoAlpha: 2 });
-  expect(resolveTrainConfig(JSON.parse(JSON.stringify(trainConfigToJson(config))))).toEqual(config);
+  expect(resolveTrainConfig(JSON.parse(JSON.stringify(settingsToJson(config))))).toEqual(config);
 });
 
 test("a saved config taken to another loss keeps what was chosen, not what was the saved loss's default", () => {
-  const saved = trainConfigToJson(resolveTrainConfig({}, { learningRate: 1e-4 }));
+  const saved = settingsToJson(resolveTrainConfig({}, { learningRate: 1e-4 }));
   expect(resolveTrainConfig(saved, { lossType: "sigmoid" })).toMatchObject({
     beta: 0.1,
     referenceFree: false,
     marginRole: "none",
     learningRate: 1e-4,
   });
-  const chosen = trainConfigToJson(resolveTrainConfig({}, { beta: 0.3 }));
+  const chosen = settingsToJson(resolveTrainConfig({}, { beta: 0.3 }));
   expect(resolveTrainConfig(chosen, { lossType: "sigmoid" })).toMatchObject({ beta: 0.3 });
 });
 

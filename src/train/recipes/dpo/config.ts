@@ -19,7 +19,7 @@ import {
 } from "../../loss/settings.ts";
 import { ADVANTAGES } from "../../loss/step-credit.ts";
 import { BACKENDS, PRECISIONS } from "../../tensorflow/backends.ts";
-import { flagOf, nearestName, settingName } from "../run/settings.ts";
+import { badSetting, flagOf, nearestName, settingName } from "../run/settings.ts";
 
 export const ADAPTERS = ["none", "lora"] as const;
 
@@ -191,11 +191,6 @@ function lossDefaults(lossType: unknown): (typeof LOSS_DEFAULTS)[LossType] {
   return LOSS_DEFAULTS[LOSS_TYPES.find((type) => type === lossType) ?? TRAIN_DEFAULTS.lossType];
 }
 
-/** The config as the JSON file has it; `resolveTrainConfig` of it gives the same config. */
-export function trainConfigToJson(config: TrainConfig): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(config).map(([key, value]) => [settingName(key), value]));
-}
-
 function fileSettings(json: unknown, where: string): Record<string, unknown> {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new InputError({
@@ -224,13 +219,5 @@ function fileSettings(json: unknown, where: string): Record<string, unknown> {
 function check(settings: Record<string, unknown>, shown: (key: string) => string, where: string): void {
   const parsed = configSchema.partial().safeParse(settings);
   if (parsed.success) return;
-  const issue = parsed.error.issues[0];
-  const key = String(issue?.path[0] ?? issue?.code);
-  throw new InputError({
-    code: "bad_setting",
-    what: `${shown(key)} is ${JSON.stringify(settings[key])}: ${issue?.message ?? "invalid"}`,
-    where,
-    fix: `The default is ${JSON.stringify(Object.entries(TRAIN_DEFAULTS).find(([name]) => name === key)?.[1])}.`,
-    cause: parsed.error,
-  });
+  throw badSetting(parsed.error, { settings, shown, where, defaults: TRAIN_DEFAULTS });
 }

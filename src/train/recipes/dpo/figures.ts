@@ -1,8 +1,8 @@
 // What is summed over pairs for the metrics, in training and in evaluation. Sums, not means: micro-batches and steps just add up.
 
-import { z } from "zod";
+import { sumsOf } from "../run/sums.ts";
 
-const NAMES = [
+const sums = sumsOf([
   "pairs",
   "tokens",
   "loss",
@@ -26,20 +26,14 @@ const NAMES = [
   /** Pairs with an SFT term, and its sum. */
   "withNll",
   "nll",
-] as const;
+] as const);
 
-export const figuresSchema = z.record(z.enum(NAMES), z.number());
+export const figuresSchema = sums.schema;
 
 /** Sums over pairs; divide by `pairs` (or the count named beside) for means. */
-export type PairFigures = z.infer<typeof figuresSchema>;
+export type PairFigures = typeof sums.none;
 
-export const NO_FIGURES: PairFigures = figuresSchema.parse(Object.fromEntries(NAMES.map((name) => [name, 0])));
-
-export function addFigures(a: PairFigures, b: PairFigures): PairFigures {
-  const total = { ...a };
-  for (const name of NAMES) total[name] += b[name];
-  return total;
-}
+export const { none: NO_FIGURES, add: addFigures } = sums;
 
 export function sum(values: Iterable<number>): number {
   let total = 0;

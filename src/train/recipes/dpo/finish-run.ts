@@ -1,9 +1,7 @@
-// What a finished run leaves behind beside its log and checkpoints: model, trainer state, results, samples, card. The trainer state
-// comes last: its presence means finished.
+// What a finished DPO run leaves beside what every run does: model, samples, card.
 
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { type TrainerState, writeResults, writeTrainerState } from "../../io/trainer-state.ts";
 import type { TrainConfig } from "./config.ts";
 import type { TrainingData } from "./data.ts";
 import { writeModelCard } from "./model-card.ts";
@@ -18,21 +16,16 @@ export interface FinishedRun {
   rewardModel: string | undefined;
   backend: string;
   data: TrainingData;
-  /** train_results.json. */
-  figures: Record<string, number>;
   /** Evaluation before and after; empty without evaluation pairs. */
   before: Record<string, number>;
   after: Record<string, number>;
   samples: { before: Sample[]; after: Sample[] };
-  trainerState: TrainerState;
 }
 
 /** Writes all of it into `outputDir`. */
 export async function writeFinishedRun(outputDir: string, run: FinishedRun): Promise<void> {
   const { config, data, before, after } = run;
   await run.save(outputDir);
-  await writeResults(outputDir, "train", run.figures);
-  if (data.eval.length > 0) await writeResults(outputDir, "eval", after);
   await writeFileAtomic(join(outputDir, "samples.json"), `${JSON.stringify(run.samples, null, 2)}\n`);
   await writeModelCard(outputDir, {
     config,
@@ -44,7 +37,6 @@ export async function writeFinishedRun(outputDir: string, run: FinishedRun): Pro
     margins: data.margins,
     results: { ...labelled(before, "before"), ...labelled(after, "after") },
   });
-  await writeTrainerState(outputDir, run.trainerState);
 }
 
 function labelled(values: Record<string, number>, when: string): Record<string, number> {

@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { TEMPLATE_VERSION } from "../../../shared/prompts.ts";
-import { type TrainConfig, trainConfigToJson } from "./config.ts";
+import { settingsToJson } from "../run/settings.ts";
+import type { TrainConfig } from "./config.ts";
 
 export interface ModelCard {
   config: TrainConfig;
@@ -47,7 +48,7 @@ ${table}
 ## Settings
 
 \`\`\`json
-${JSON.stringify(trainConfigToJson(config), null, 2)}
+${JSON.stringify(settingsToJson(config), null, 2)}
 \`\`\`
 `;
   await writeFileAtomic(join(dir, "README.md"), text);

@@ -1,11 +1,10 @@
-// One optimizer step: loss of the micro-batches and their gradients, clipping, update; and the same loss without training.
+// The gradients of one optimizer step: loss of the micro-batches, and what it adds up to; and the same loss without training.
 
 import type { T5Config } from "../../../shared/t5-config.ts";
 import type { LossSettings } from "../../loss/settings.ts";
 import type { Parameters } from "../../model/parameters.ts";
 import type { ForwardOptions } from "../../model/t5.ts";
-import type { AdamW } from "../../optim/adamw.ts";
-import { addGradients, clipFactor, globalNorm, valueAndGradients } from "../../optim/gradients.ts";
+import { addGradients, valueAndGradients } from "../../optim/gradients.ts";
 import { type Tensor, tf } from "../../tensorflow/tensorflow.ts";
 import { addFigures, NO_FIGURES, type PairFigures, sum } from "./figures.ts";
 import { pairLoss, type ScoredPair } from "./pair-loss.ts";
@@ -54,16 +53,4 @@ export function stepGradients(
     gradients = addGradients(gradients, result.gradients);
   }
   return { gradients: gradients ?? {}, figures };
-}
-
-/** Clips and applies gradients (disposed here); returns the norm before clipping. */
-export function applyGradients(
-  optimizer: AdamW,
-  gradients: Record<string, Tensor>,
-  options: { maxGradNorm: number; learningRate: number },
-): number {
-  const norm = globalNorm(gradients);
-  optimizer.step(gradients, options.learningRate, clipFactor(norm, options.maxGradNorm));
-  tf.dispose(gradients);
-  return norm;
 }

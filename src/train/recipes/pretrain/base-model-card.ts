@@ -1,33 +1,27 @@
 // What is kept with the pretrained model: its log (thinned to means), its figures on held-out problems, and the model card.
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
 import writeFileAtomic from "write-file-atomic";
 import { TEMPLATE_VERSION } from "../../../shared/prompts.ts";
+import { type LogEntry, loadTrainerState } from "../../io/trainer-state.ts";
 import type { BaseModelReport } from "./base-model-report.ts";
 import { MISREAD_SHARE } from "./misreading.ts";
 
-export const LOG_FILE = "pretrain_log.jsonl";
 const WINDOW = 25;
 
-/** Rows of the log: means over `WINDOW` steps. A step that was run again after a resume counts once, as it was last. */
-async function thinnedLog(path: string): Promise<Record<string, number>[]> {
-  const byStep = new Map<number, Record<string, number>>();
-  for (const line of (await readFile(path, "utf8")).split("\n")) {
-    if (line === "") continue;
-    const entry: Record<string, number> = JSON.parse(line);
-    byStep.set(entry.step ?? 0, entry);
-  }
-  const entries = [...byStep.keys()].sort((a, b) => a - b).map((step) => byStep.get(step) ?? {});
+/** How far the training is, beside what it measures. */
+const POSITIONS = ["step", "epoch", "num_tokens"];
+
+/** Rows of the log: means over `WINDOW` steps, and how far the last of them is. */
+function thinnedLog(entries: readonly LogEntry[]): Record<string, number>[] {
   const rows: Record<string, number>[] = [];
   for (let start = 0; start < entries.length; start += WINDOW) {
     const group = entries.slice(start, start + WINDOW);
-    const last = group.at(-1) ?? {};
     const row: Record<string, number> = {};
-    for (const name of Object.keys(last)) {
+    for (const [name, last] of Object.entries(group.at(-1) ?? {})) {
       const mean = group.reduce((sum, entry) => sum + (entry[name] ?? Number.NaN), 0) / group.length;
-      row[name] = name === "step" ? (last.step ?? 0) : Number(mean.toPrecision(5));
+      row[name] = POSITIONS.includes(name) ? (last ?? Number.NaN) : Number(mean.toPrecision(5));
     }
     rows.push(row);
   }
@@ -42,10 +36,10 @@ export interface BaseModelCard {
   backend: string;
 }
 
-/** Writes `pretrain_log.csv`, `pretrain_report.json` and `README.md` to the model's folder, where the log lies. */
+/** Writes `pretrain_log.csv`, `pretrain_report.json` and `README.md` to the folder of a finished run. */
 export async function writeBaseModelCard(dir: string, card: BaseModelCard): Promise<void> {
   const { report } = card;
-  const rows = await thinnedLog(join(dir, LOG_FILE));
+  const rows = thinnedLog((await loadTrainerState(dir)).log_history);
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   await writeFileAtomic(join(dir, "pretrain_log.csv"), stringify(rows, { header: true, columns }));
   await writeFileAtomic(join(dir, "pretrain_report.json"), `${JSON.stringify(card, null, 2)}\n`);

@@ -1,29 +1,25 @@
-// Pretraining of the small base model, top to bottom: endless problems, three tasks a step on two processes, AdamW with warm-up, a constant rate, and a
-// linear decay to zero over the last part. Resumable; evaluation by greedy solving and step judging on held-out problems.
+// Pretraining of the small base model, top to bottom: endless problems, three tasks a step on two processes, AdamW with warm-up, a constant
+// rate, and a linear decay to zero over the last part (run-steps.ts: with logs, checkpoints, stops). What it knows in the end is measured by
+// base-model-report.ts.
 
-import { appendFile, mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
 import { createRng, type Rng, restoreRng } from "../../../shared/rng.ts";
-import { createProgress } from "../../io/progress.ts";
+import type { TextTokenizer } from "../../../shared/tokenizer.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../../optim/adamw.ts";
-import { addGradients, clipByGlobalNorm } from "../../optim/gradients.ts";
+import { addGradients } from "../../optim/gradients.ts";
 import { startRemoteGradients } from "../../optim/remote-gradients.ts";
 import { loadModel, loadTokenizer, saveModel } from "../../store/model-folder.ts";
-import { tf } from "../../tensorflow/tensorflow.ts";
-import {
-  checkpointDir,
-  listCheckpoints,
-  loadCheckpointState,
-  pruneCheckpoints,
-  saveCheckpoint,
-} from "../run/checkpoint.ts";
-import { LOG_FILE } from "./base-model-card.ts";
+import { checkpointDir } from "../run/checkpoint.ts";
+import { beginRunFolder, firstStep } from "../run/run-folder.ts";
+import type { RunOptions } from "../run/run-options.ts";
+import { loadRunState, newRunState, runStateSchema } from "../run/run-state.ts";
+import { runSteps, type StepResult } from "../run/run-steps.ts";
+import { settingsToJson } from "../run/settings.ts";
 import { drawBatches, type Example, type Task } from "./examples.ts";
 import { type PretrainFigures, pretrainGradients, type TaskBatches } from "./losses.ts";
 import { withWordCache } from "./word-cache.ts";
 
-export interface PretrainOptions {
+export interface PretrainConfig {
   /** Folder of the initial model (see `initModel`). */
   modelDir: string;
   outputDir: string;
@@ -39,10 +35,9 @@ export interface PretrainOptions {
   decaySteps: number;
   seed: number;
   saveSteps: number;
-  resume: boolean;
 }
 
-/** Batches drawn at once; the position in a pool is part of a checkpoint by saving only between pools. */
+/** Batches drawn at once: what the logs call an epoch. */
 const POOL_BATCHES = 25;
 
 /** Results to fill in, as a share of the single-step checks. */
@@ -51,7 +46,7 @@ const FILL_SHARE = 0.3;
 /** Warm-up, plateau, linear decay ("trapezoidal"): the length can still be changed while on the plateau. */
 export function pretrainRate(
   step: number,
-  options: Pick<PretrainOptions, "steps" | "learningRate" | "warmupSteps" | "decaySteps">,
+  options: Pick<PretrainConfig, "steps" | "learningRate" | "warmupSteps" | "decaySteps">,
 ): number {
   const { steps, learningRate, warmupSteps, decaySteps } = options;
   const up = Math.min(1, (step + 1) / warmupSteps);
@@ -64,12 +59,10 @@ export function pretrainRate(
  * loss is a mean of its own.
  */
 export function shareOut(judge: readonly Example[], others: readonly Example[]): { here: Example[]; there: Example[] } {
-  const tokens = (examples: readonly Example[]): number =>
-    examples.reduce((sum, { input, labels }) => sum + input.length + labels.length, 0);
-  let left = (tokens(judge) - tokens(others)) / 2;
+  let left = (tokensOf(judge) - tokensOf(others)) / 2;
   let count = 0;
   for (const example of judge) {
-    const size = tokens([example]);
+    const size = tokensOf([example]);
     if (left < size) break;
     left -= size;
     count++;
@@ -77,64 +70,117 @@ export function shareOut(judge: readonly Example[], others: readonly Example[]):
   return { here: judge.slice(0, count), there: judge.slice(count) };
 }
 
-const stateSchema = z.object({ rng: z.array(z.number()) });
+function tokensOf(examples: readonly Example[]): number {
+  return examples.reduce((sum, { input, labels }) => sum + input.length + labels.length, 0);
+}
 
-/** Runs pretraining; the final model is written to `outputDir`. */
-export async function pretrain(options: PretrainOptions): Promise<void> {
-  const checkpoints = options.resume ? await listCheckpoints(options.outputDir) : [];
-  const first = checkpoints.at(-1) ?? 0;
-  const resumedFrom = first > 0 ? checkpointDir(options.outputDir, first) : undefined;
-  const model = await loadModel(resumedFrom ?? options.modelDir);
-  const { config } = model;
-  const tokenizer = withWordCache(await loadTokenizer(model.dir, config));
-  const restored = resumedFrom === undefined ? undefined : await loadCheckpointState(resumedFrom);
-  const rng: Rng = restored === undefined ? createRng(options.seed) : restoreRng(stateSchema.parse(restored.state).rng);
-  const optimizer = createAdamW(model.parameters, ADAMW_DEFAULTS, restored?.optimizer);
-  const from = { ...model, dir: options.modelDir };
-  await mkdir(options.outputDir, { recursive: true });
+/** Of one step: each is logged, so nothing is summed over several. */
+interface StepLosses {
+  tokens: number;
+  losses: PretrainFigures;
+}
+
+const NO_LOSSES: StepLosses = { tokens: 0, losses: {} };
+
+const stateSchema = runStateSchema(z.object({ tokens: z.number(), losses: z.record(z.string(), z.number()) })).extend({
+  /** Random state from before the pool was drawn that the next step is in. */
+  rng: z.array(z.number()),
+});
+
+/** The loss, which is the sum of all terms, and each term under its own name. */
+function stepMetrics({ losses }: StepLosses): Record<string, number> {
+  return { loss: Object.values(losses).reduce((sum, loss) => sum + loss, 0), ...losses };
+}
+
+/** The batches of each step, drawn a pool at a time from where `rng` stands; steps are asked for in order. */
+function drawPools(
+  rng: Rng,
+  tokenizer: TextTokenizer,
+  config: PretrainConfig,
+): (step: number) => Record<Task, Example[]> {
+  const draw = (task: Task, size: number): Example[][] =>
+    drawBatches(rng, tokenizer, task, { batches: POOL_BATCHES, size, shortShare: config.shortShare });
+  let pool: { number: number; batches: Record<Task, Example[][]> } | undefined;
+  return (step) => {
+    const number = Math.floor(step / POOL_BATCHES);
+    if (pool?.number !== number) {
+      const solve = draw("solve", config.batchSize);
+      const judge = draw("judge", config.judgeBatchSize);
+      const check = draw("check", config.checkBatchSize);
+      const fill = draw("fill", Math.ceil(config.checkBatchSize * FILL_SHARE));
+      pool = { number, batches: { solve, judge, check, fill } };
+    }
+    const { solve, judge, check, fill } = pool.batches;
+    const i = step % POOL_BATCHES;
+    return { solve: solve[i] ?? [], judge: judge[i] ?? [], check: check[i] ?? [], fill: fill[i] ?? [] };
+  };
+}
+
+/** Runs pretraining; the final model is written to `outputDir`. Throws CapacityError for a loss that is not finite, and "interrupted". */
+export async function pretrain(config: PretrainConfig, run: Omit<RunOptions, "exportOnnx"> = {}): Promise<void> {
+  const { outputDir, steps } = config;
+  const first = await firstStep(outputDir, run);
+  const checkpoint = first > 0 ? checkpointDir(outputDir, first) : undefined;
+  const json = settingsToJson({ ...config });
+  const resumed =
+    checkpoint === undefined
+      ? undefined
+      : await loadRunState(checkpoint, stateSchema, { config: {}, free: [], same: [] }); // rates, sizes and length may change
+  const rng = resumed === undefined ? createRng(config.seed) : restoreRng(resumed.state.rng);
+  const state = resumed?.state ?? { ...newRunState(NO_LOSSES, json), rng: [...rng.state()] };
+  const model = await loadModel(checkpoint ?? config.modelDir);
+  const tokenizer = withWordCache(await loadTokenizer(model.dir, model.config));
+  const batchesOf = drawPools(rng, tokenizer, config);
+  const optimizer = createAdamW(model.parameters, ADAMW_DEFAULTS, resumed?.optimizer);
+  const from = { ...model, dir: config.modelDir };
   const remote = startRemoteGradients<TaskBatches, PretrainFigures>(
     new URL("./gradient-process.ts", import.meta.url),
-    config,
+    model.config,
   );
-  const progress = createProgress({ title: "pretrain", total: options.steps, initial: first });
+  const step = async (number: number): Promise<StepResult<StepLosses>> => {
+    const { judge, ...others } = batchesOf(number);
+    if ((number + 1) % POOL_BATCHES === 0) state.rng = [...rng.state()];
+    const { here, there } = shareOut(judge, [...others.solve, ...others.check, ...others.fill]);
+    const parameters = optimizer.parameters();
+    const judging = await remote.begin(parameters, { judge: there });
+    const batches = { ...others, ...(here.length > 0 && { judge: here }) };
+    const own = pretrainGradients(parameters, model.config, batches);
+    const judged = await judging.result();
+    const tokens = tokensOf([...judge, ...Object.values(others).flat()]);
+    return {
+      gradients: addGradients(own.gradients, judged.gradients),
+      figures: { tokens, losses: { ...own.figures, ...judged.figures } },
+    };
+  };
   try {
-    for (let step = first; step < options.steps; ) {
-      const draw = (task: Task, size: number): Example[][] =>
-        drawBatches(rng, tokenizer, task, { batches: POOL_BATCHES, size, shortShare: options.shortShare });
-      const solve = draw("solve", options.batchSize);
-      const judge = draw("judge", options.judgeBatchSize);
-      const check = draw("check", options.checkBatchSize);
-      const fill = draw("fill", Math.ceil(options.checkBatchSize * FILL_SHARE));
-      for (let i = 0; i < POOL_BATCHES && step < options.steps; i++, step++) {
-        const parameters = optimizer.parameters();
-        const batches = { solve: solve[i] ?? [], check: check[i] ?? [], fill: fill[i] ?? [] };
-        const { here, there } = shareOut(judge[i] ?? [], Object.values(batches).flat());
-        const judging = await remote.begin(parameters, { judge: there });
-        const solved = pretrainGradients(parameters, config, { ...batches, ...(here.length > 0 && { judge: here }) });
-        const judged = await judging.result();
-        const losses = { ...solved.figures, ...judged.figures };
-        const gradients = addGradients(solved.gradients, judged.gradients);
-        const gradNorm = clipByGlobalNorm(gradients, 1);
-        const learningRate = pretrainRate(step, options);
-        optimizer.step(gradients, learningRate);
-        tf.dispose(gradients);
-        const figures = { ...losses, grad_norm: gradNorm, learning_rate: learningRate };
-        progress.update(step + 1, figures);
-        await appendFile(join(options.outputDir, LOG_FILE), `${JSON.stringify({ step: step + 1, ...figures })}\n`);
-      }
-      if (step % options.saveSteps === 0 || step >= options.steps) {
-        await saveCheckpoint(options.outputDir, step, {
-          from,
-          parameters: optimizer.parameters(),
-          optimizer: await optimizer.state(),
-          state: { rng: rng.state() },
-        });
-        await pruneCheckpoints(options.outputDir, 3);
-      }
-    }
-    await saveModel(options.outputDir, from, optimizer.parameters());
+    await beginRunFolder(outputDir, first, { file: "pretrain_config.json", json });
+    await runSteps({
+      title: "pretrain",
+      shown: ["loss", "solve_loss", "fill_loss", "judge_loss", "check_loss", "grad_norm", "lr"],
+      outputDir,
+      settings: {
+        numTrainEpochs: steps / POOL_BATCHES,
+        perDeviceTrainBatchSize: config.batchSize,
+        maxGradNorm: 1,
+        loggingSteps: 1,
+        saveSteps: config.saveSteps,
+        evalSteps: null,
+        saveTotalLimit: 3,
+        saveLast: true,
+      },
+      schedule: { maxSteps: steps, stepsPerEpoch: POOL_BATCHES },
+      first,
+      state,
+      optimizer,
+      figures: { none: NO_LOSSES, add: (_, latest) => latest, metrics: stepMetrics },
+      step,
+      learningRate: (number) => pretrainRate(number, config),
+      evaluate: async () => ({}),
+      save: (dir) => saveModel(dir, from, optimizer.parameters()),
+      finish: () => saveModel(outputDir, from, optimizer.parameters()),
+      signal: run.signal,
+    });
   } finally {
-    progress.stop();
     optimizer.dispose();
     remote.stop();
   }

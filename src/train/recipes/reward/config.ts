@@ -1,10 +1,9 @@
 // The settings of a reward-model training: defaults, and what each may be. camelCase inside, snake_case in the file beside the model.
 
 import { z } from "zod";
-import { InputError } from "../../../shared/errors.ts";
 import { WEIGHT_TYPES } from "../../store/safetensors.ts";
 import { BACKENDS } from "../../tensorflow/backends.ts";
-import { flagOf, settingName } from "../run/settings.ts";
+import { badSetting, flagOf } from "../run/settings.ts";
 
 const count = z.number().int().positive();
 const fraction = z.number().min(0).lt(1);
@@ -101,18 +100,10 @@ export function resolveRewardConfig(settings: RewardSettings): RewardConfig {
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   const parsed = schema.safeParse({ ...REWARD_DEFAULTS, ...given });
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const key = String(issue?.path[0] ?? issue?.code);
-  throw new InputError({
-    code: "bad_setting",
-    what: `${flagOf(key)} is ${JSON.stringify(given[key])}: ${issue?.message ?? "invalid"}`,
+  throw badSetting(parsed.error, {
+    settings: given,
+    shown: flagOf,
     where: "command line",
-    fix: `The default is ${JSON.stringify(Object.entries(REWARD_DEFAULTS).find(([name]) => name === key)?.[1])}.`,
-    cause: parsed.error,
+    defaults: REWARD_DEFAULTS,
   });
-}
-
-/** The config as the JSON file has it. */
-export function rewardConfigToJson(config: RewardConfig): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(config).map(([key, value]) => [settingName(key), value]));
 }

@@ -6,14 +6,8 @@ import type { Parameters } from "../../model/parameters.ts";
 import { addGradients } from "../../optim/gradients.ts";
 import { startRemoteGradients } from "../../optim/remote-gradients.ts";
 import type { Tensor } from "../../tensorflow/tensorflow.ts";
-import {
-  addSolutionFigures,
-  endsPredict,
-  lossCounts,
-  type SolutionFigures,
-  type SolutionLossOptions,
-  solutionGradients,
-} from "./solution-loss.ts";
+import { addSolutionFigures, type SolutionFigures } from "./solution-figures.ts";
+import { endsPredict, lossCounts, type SolutionLossOptions, solutionGradients } from "./solution-loss.ts";
 import type { LabelledTokens } from "./solution-targets.ts";
 
 /** What a process is sent. */

@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { TEMPLATE_VERSION } from "../../../shared/prompts.ts";
-import { type RewardConfig, rewardConfigToJson } from "./config.ts";
+import { settingsToJson } from "../run/settings.ts";
+import type { RewardConfig } from "./config.ts";
 import type { RewardData } from "./reward-data.ts";
 
 export interface RewardCard {
@@ -42,7 +43,7 @@ ${table}
 ## Settings
 
 \`\`\`json
-${JSON.stringify(rewardConfigToJson(config), null, 2)}
+${JSON.stringify(settingsToJson(config), null, 2)}
 \`\`\`
 `;
   await writeFileAtomic(join(dir, "README.md"), text);

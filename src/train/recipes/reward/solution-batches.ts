@@ -2,6 +2,7 @@
 // position but the step. Solutions of one question stay together (its encoding is shared); pools of batches are sorted by length.
 
 import { createRng } from "../../../shared/rng.ts";
+import { corruptedCopies, followersIn } from "./corrupted-copies.ts";
 import type { LabelledTokens } from "./solution-targets.ts";
 
 /** Batches sorted together: enough for little padding, few enough that an epoch stays a shuffle. */
@@ -36,6 +37,40 @@ export function epochSteps(
   const steps: number[][][] = [];
   for (let i = 0; i < batches.length; i += accumulation) steps.push(batches.slice(i, i + accumulation));
   return steps;
+}
+
+/** Corrupted copies in a batch, beside its solutions and as a share of them. */
+const COPIES = 0.35;
+
+/**
+ * The micro-batches of step `step` (from 0), with corrupted copies beside the solutions where the comparison is supervised. Epochs are asked
+ * for in order: one at a time is kept.
+ */
+export function planBatches(
+  solutions: readonly LabelledTokens[],
+  stepsPerEpoch: number,
+  config: {
+    perDeviceTrainBatchSize: number;
+    gradientAccumulationSteps: number;
+    comparisonWeight: number;
+    seed: number;
+  },
+): (step: number) => LabelledTokens[][] {
+  const { perDeviceTrainBatchSize: batchSize, gradientAccumulationSteps: accumulation, seed } = config;
+  const followers = followersIn(solutions);
+  let epoch: { number: number; steps: number[][][] } | undefined;
+  return (step) => {
+    const number = Math.floor(step / stepsPerEpoch);
+    if (epoch?.number !== number)
+      epoch = { number, steps: epochSteps(solutions, number, { batchSize, accumulation, seed }) };
+    const micro = epoch.steps[step % stepsPerEpoch] ?? [];
+    const rng = createRng((seed ^ Math.imul(step + 1, 0x85ebca6b)) >>> 0);
+    return micro.map((indices) => {
+      const batch = indices.flatMap((i) => solutions[i] ?? []);
+      if (config.comparisonWeight === 0) return batch;
+      return [...batch, ...corruptedCopies(batch, Math.ceil(COPIES * batch.length), followers, rng)];
+    });
+  };
 }
 
 /** By solution, the length of the longest solution of its question: the decoder is where padding costs most. */

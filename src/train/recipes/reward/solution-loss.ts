@@ -12,53 +12,8 @@ import { type AnswerIds, answerLogits, decodeSolutions } from "../../reward/proc
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from "../../tensorflow/tensorflow.ts";
 import { binaryCrossEntropySum } from "./binary-cross-entropy.ts";
 import { comparedTokens, comparisonLoss } from "./comparison-loss.ts";
+import { addSolutionFigures, NO_SOLUTIONS, type SolutionFigures } from "./solution-figures.ts";
 import { type Answers, type LabelledTokens, labelledEnds, labelledTokens, nextTokens } from "./solution-targets.ts";
-
-/** Sums; divide by `steps` (those with a label), `answeredTokens` or `lmTokens` for means. */
-export interface SolutionFigures {
-  solutions: number;
-  tokens: number;
-  steps: number;
-  loss: number;
-  /** Labelled steps on whose right side of 0.5 the score lies. */
-  correct: number;
-  answeredTokens: number;
-  tokenLoss: number;
-  lmTokens: number;
-  lmLoss: number;
-  comparedTokens: number;
-  comparisonLoss: number;
-}
-
-export const NO_SOLUTIONS: SolutionFigures = {
-  solutions: 0,
-  tokens: 0,
-  steps: 0,
-  loss: 0,
-  correct: 0,
-  answeredTokens: 0,
-  tokenLoss: 0,
-  lmTokens: 0,
-  lmLoss: 0,
-  comparedTokens: 0,
-  comparisonLoss: 0,
-};
-
-export function addSolutionFigures(a: SolutionFigures, b: SolutionFigures): SolutionFigures {
-  return {
-    solutions: a.solutions + b.solutions,
-    tokens: a.tokens + b.tokens,
-    steps: a.steps + b.steps,
-    loss: a.loss + b.loss,
-    correct: a.correct + b.correct,
-    answeredTokens: a.answeredTokens + b.answeredTokens,
-    tokenLoss: a.tokenLoss + b.tokenLoss,
-    lmTokens: a.lmTokens + b.lmTokens,
-    lmLoss: a.lmLoss + b.lmLoss,
-    comparedTokens: a.comparedTokens + b.comparedTokens,
-    comparisonLoss: a.comparisonLoss + b.comparisonLoss,
-  };
-}
 
 export interface SolutionLossOptions {
   answers: AnswerIds;

@@ -2,7 +2,8 @@
 
 import { answerGradientRequests } from "../../optim/remote-gradients.ts";
 import type { SolutionWork } from "./parallel-gradients.ts";
-import { type SolutionFigures, solutionGradients } from "./solution-loss.ts";
+import type { SolutionFigures } from "./solution-figures.ts";
+import { solutionGradients } from "./solution-loss.ts";
 
 answerGradientRequests<SolutionWork, SolutionFigures>((p, config, { microBatches, options }) =>
   solutionGradients(p, config, microBatches, options),

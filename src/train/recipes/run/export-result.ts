@@ -1,11 +1,23 @@
-// The last part of a training run: the trained folder gets its ONNX files, with a bar, and can be stopped on the way.
+// A training and what follows it: the trained folder gets its ONNX files, with a bar, and can be stopped on the way.
 
 import { createProgress } from "../../io/progress.ts";
 import { exportOnnx } from "../../onnx/export/export-onnx.ts";
-import { interruptedExport } from "./run-errors.ts";
+import { interrupted, interruptedExport } from "./run-errors.ts";
+import type { RunOptions } from "./run-options.ts";
+
+/** Trains into `outputDir`, then exports it. A stop before the first step becomes CapacityError "interrupted". */
+export async function trainAndExport<T>(outputDir: string, run: RunOptions, train: () => Promise<T>): Promise<T> {
+  try {
+    const result = await train();
+    if (run.exportOnnx !== false) await exportResult(outputDir, run.signal);
+    return result;
+  } catch (error) {
+    throw isStop(error, run.signal) ? interrupted(0, outputDir) : error;
+  }
+}
 
 /** Exports the folder. Throws the exporter's errors; CapacityError "interrupted" on the signal. */
-export async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
+async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
   const bar = createProgress({ title: "export (%)", total: 100 });
   const onProgress = (done: number, total: number): void => {
     signal?.throwIfAborted();

@@ -2,21 +2,26 @@
 // means finished; a checkpoint has its own inside.
 
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
 import { InputError } from "../../../shared/errors.ts";
 import { REWARD_MODEL_FILE } from "../../../shared/process-reward.ts";
 import { TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
 import { checkpointDir, listCheckpoints } from "./checkpoint.ts";
+import type { RunOptions } from "./run-options.ts";
 
 /**
  * Step of the newest checkpoint when resuming, else 0. Throws InputError for an unfinished run that is neither resumed nor to be
  * overwritten. Changes nothing.
  */
-export async function firstStep(outputDir: string, run: { resume: boolean; overwrite: boolean }): Promise<number> {
+export async function firstStep(outputDir: string, run: RunOptions): Promise<number> {
   const newest = (await listCheckpoints(outputDir)).at(-1);
-  if (newest === undefined || run.resume) return newest ?? 0;
-  if (run.overwrite || existsSync(join(outputDir, TRAINER_STATE_FILE))) return 0;
+  if (run.resume === true) {
+    if (newest === undefined) run.log?.("no checkpoint to resume from; starting at step 0");
+    return newest ?? 0;
+  }
+  if (newest === undefined || run.overwrite === true || existsSync(join(outputDir, TRAINER_STATE_FILE))) return 0;
   throw new InputError({
     code: "unfinished_run",
     what: `an unfinished run lies there (checkpoint-${newest})`,
@@ -25,8 +30,15 @@ export async function firstStep(outputDir: string, run: { resume: boolean; overw
   });
 }
 
-/** Deletes what says that an earlier run finished, how, and that it made a reward model; its checkpoints too unless the run goes on from one of them. */
-export async function clearEarlierRun(outputDir: string, resume: boolean): Promise<void> {
+/**
+ * Makes the folder ready for the steps after `first`: deletes what says that an earlier run finished, how, and that it made a reward model;
+ * its checkpoints too, unless the run goes on from one of them. Then writes the settings.
+ */
+export async function beginRunFolder(
+  outputDir: string,
+  first: number,
+  settings: { file: string; json: Readonly<Record<string, unknown>> },
+): Promise<void> {
   for (const file of [
     TRAINER_STATE_FILE,
     REWARD_MODEL_FILE,
@@ -35,6 +47,8 @@ export async function clearEarlierRun(outputDir: string, resume: boolean): Promi
     "eval_results.json",
   ])
     await rm(join(outputDir, file), { force: true });
-  if (resume) return;
-  for (const step of await listCheckpoints(outputDir)) await rm(checkpointDir(outputDir, step), { recursive: true });
+  if (first === 0)
+    for (const step of await listCheckpoints(outputDir)) await rm(checkpointDir(outputDir, step), { recursive: true });
+  await mkdir(outputDir, { recursive: true });
+  await writeFileAtomic(join(outputDir, settings.file), `${JSON.stringify(settings.json, null, 2)}\n`);
 }

@@ -20,11 +20,11 @@ interface LoggedSettings {
   evalSteps: number | null;
 }
 
-/** Opens the logs of a run; of a resumed one, what was logged behind step `first` is dropped. */
+/** Opens the logs of a run; of a resumed one, what was logged after step `first` is dropped. */
 export function openRunLog(
   outputDir: string,
   config: LoggedSettings,
-  run: { first: number; resumed: boolean; maxSteps: number; epochOf: (step: number) => number },
+  run: { first: number; maxSteps: number; epochOf: (step: number) => number },
 ): RunLog {
   const metrics = openMetricsLog(outputDir, {
     run: {
@@ -35,7 +35,7 @@ export function openRunLog(
       saveSteps: config.saveSteps,
       evalSteps: config.evalSteps,
     },
-    ...(run.resumed && { resumeStep: run.first }),
+    ...(run.first > 0 && { resumeStep: run.first }),
   });
   const events = openEventFile(join(outputDir, "runs"), { firstStep: run.first });
   return {

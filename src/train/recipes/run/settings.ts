@@ -1,5 +1,8 @@
 // The names of a setting: camelCase inside, snake_case in a config file, kebab-case as a flag; and the nearest name to a misspelt one.
 
+import type { z } from "zod";
+import { InputError } from "../../../shared/errors.ts";
+
 /** `adamBeta1` -> `adam_beta1`. */
 export function settingName(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -37,4 +40,31 @@ function editDistance(a: string, b: string): number {
     row = next;
   }
   return row[b.length] ?? 0;
+}
+
+/** Settings as a JSON file has them. */
+export function settingsToJson(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(settings).map(([key, value]) => [settingName(key), value]));
+}
+
+/** The first of the settings that is of a wrong type or out of range; `shown` gives its name as its author wrote it. */
+export function badSetting(
+  error: z.ZodError,
+  given: {
+    settings: Readonly<Record<string, unknown>>;
+    shown: (key: string) => string;
+    where: string;
+    defaults: object;
+  },
+): InputError {
+  const issue = error.issues[0];
+  const key = String(issue?.path[0] ?? issue?.code);
+  const standard = Object.entries(given.defaults).find(([name]) => name === key)?.[1];
+  return new InputError({
+    code: "bad_setting",
+    what: `${given.shown(key)} is ${JSON.stringify(given.settings[key])}: ${issue?.message ?? "invalid"}`,
+    where: given.where,
+    fix: `The default is ${JSON.stringify(standard)}.`,
+    cause: error,
+  });
 }

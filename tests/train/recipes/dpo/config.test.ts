@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../../../src/shared/errors.ts";
-import { resolveTrainConfig, TRAIN_DEFAULTS, trainConfigToJson } from "../../../../src/train/recipes/dpo/config.ts";
-import { nearestName } from "../../../../src/train/recipes/run/settings.ts";
+import { resolveTrainConfig, TRAIN_DEFAULTS } from "../../../../src/train/recipes/dpo/config.ts";
+import { nearestName, settingsToJson } from "../../../../src/train/recipes/run/settings.ts";
 
 test("without file and flags the published recipe holds", () => {
   expect(resolveTrainConfig(undefined)).toMatchObject({
@@ -29,7 +29,7 @@ test("flags beat the file, the file beats the defaults", () => {
 
 test("the config file uses the names of TRL and transformers, and a saved config reads back the same", () => {
   const config = resolveTrainConfig(null, { adamBeta1: 0.8, rewardModel: "org/judge", saveTotalLimit: 2 });
-  const json = trainConfigToJson(config);
+  const json = settingsToJson(config);
   expect(json).toMatchObject({ adam_beta1: 0.8, reward_model: "org/judge", save_total_limit: 2, eval_steps: null });
   expect(Object.keys(json).sort()).toEqual(
     [

@@ -2,7 +2,6 @@
 // number and the seed, so that a resumed run needs no position but the step.
 
 import { createRng } from "../../../shared/rng.ts";
-import type { TrainConfig } from "./config.ts";
 
 export interface Schedule {
   stepsPerEpoch: number;
@@ -10,17 +9,19 @@ export interface Schedule {
   warmupSteps: number;
 }
 
-type ScheduleConfig = Pick<
-  TrainConfig,
-  | "perDeviceTrainBatchSize"
-  | "gradientAccumulationSteps"
-  | "numTrainEpochs"
-  | "maxSteps"
-  | "warmupSteps"
-  | "warmupRatio"
-  | "learningRate"
-  | "seed"
->;
+/** The settings that the plan is made from. */
+export interface ScheduleConfig {
+  perDeviceTrainBatchSize: number;
+  gradientAccumulationSteps: number;
+  numTrainEpochs: number;
+  /** 0: as many as the epochs have. */
+  maxSteps: number;
+  /** 0: `warmupRatio` says how many. */
+  warmupSteps: number;
+  warmupRatio: number;
+  learningRate: number;
+  seed: number;
+}
 
 /** Steps of a run over `pairs` pairs; the last step of an epoch may hold fewer. */
 export function planSchedule(pairs: number, config: ScheduleConfig): Schedule {

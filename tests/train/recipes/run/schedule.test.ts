@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { TRAIN_DEFAULTS } from "../../../../src/train/recipes/dpo/config.ts";
-import { learningRateAt, pairsOfStep, planSchedule } from "../../../../src/train/recipes/dpo/schedule.ts";
+import { learningRateAt, pairsOfStep, planSchedule } from "../../../../src/train/recipes/run/schedule.ts";
 
 describe("the number of steps", () => {
   test("3 epochs of 10 pairs, 2 a batch and 2 batches a step: 3 steps an epoch, 9 in all", () => {
