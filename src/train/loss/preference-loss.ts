@@ -10,6 +10,7 @@ import type { LossSettings } from "./settings.ts";
 import { sftLoss } from "./sft.ts";
 import { sigmoidLoss } from "./sigmoid.ts";
 import { simpoLoss } from "./simpo.ts";
+import { stepwiseDpoLosses } from "./stepwise.ts";
 
 /** B pairs as the losses read them; every tensor [B]. */
 export interface PairBatch {
@@ -38,21 +39,22 @@ export function sideLogRatios(batch: PairBatch, settings: LossSettings): Sides {
 export function preferenceLosses(batch: PairBatch, settings: LossSettings): Tensor1D {
   const { chosen, rejected } = sideLogRatios(batch, settings);
   const pairLogRatios: Tensor1D = tf.sub(chosen, rejected);
-  const logits = marginLogits(pairLogRatios, batch.scoreMargins, settings);
+  const logits = (): Tensor1D => marginLogits(pairLogRatios, batch.scoreMargins, settings);
   switch (settings.lossType) {
     case "stepwise":
+      return stepwiseDpoLosses(pairLogRatios, batch.scoreMargins, settings);
     case "sigmoid":
     case "full_step":
     case "first_error":
-      return sigmoidLoss(logits, settings.labelSmoothing);
+      return sigmoidLoss(logits(), settings.labelSmoothing);
     case "ipo":
       return ipoLoss(pairLogRatios, settings.beta);
     case "hinge":
-      return hingeLoss(logits);
+      return hingeLoss(logits());
     case "robust":
-      return robustLoss(logits, settings.labelSmoothing);
+      return robustLoss(logits(), settings.labelSmoothing);
     case "simpo":
-      return simpoLoss(logits, settings.simpoGamma, settings.labelSmoothing);
+      return simpoLoss(logits(), settings.simpoGamma, settings.labelSmoothing);
     case "sft":
       return sftLoss(
         settings.lengthNormalization ? perToken(batch.policy.chosen, batch.lengths.chosen) : batch.policy.chosen,
