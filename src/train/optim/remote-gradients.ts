@@ -1,9 +1,8 @@
 // Gradients of a part of a batch in a second process while this one computes the rest: a small model's operations are too small for
 // TensorFlow to spread over cores, processes are not. The process gets the parameters with every request and keeps no state.
 
-import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { T5Config } from "../../shared/t5-config.ts";
+import { answerRequests, startChild } from "../io/child-process.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { BackendChoice } from "../tensorflow/backends.ts";
 import { currentBackend, startTensorflow, type Tensor, tf } from "../tensorflow/tensorflow.ts";
@@ -24,7 +23,10 @@ interface Request<Work> {
   work: Work;
 }
 
-type Answer<Figures> = { figures: Figures; gradients: Float32Array } | { error: string };
+interface Answer<Figures> {
+  figures: Figures;
+  gradients: Float32Array;
+}
 
 export interface RemoteGradients<Work, Figures> {
   /** Sends the work and returns once it is under way; `result` then waits for it. One request at a time. */
@@ -35,60 +37,43 @@ export interface RemoteGradients<Work, Figures> {
   stop(): void;
 }
 
-/** Starts the process whose module calls `answerGradientRequests`; the caller stops it. */
+/** Starts the process whose module calls `answerGradientRequests`; the caller stops it. Errors are those of `startChild`. */
 export function startRemoteGradients<Work, Figures>(module: URL, config: T5Config): RemoteGradients<Work, Figures> {
-  const child: ChildProcess = fork(fileURLToPath(module), {
-    serialization: "advanced",
-    execArgv: ["--import", "tsx"],
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  const child = startChild<Request<Work>, Answer<Figures>>(module, {
+    name: "process that computes gradients",
+    code: "gradients_ended",
+    fix: "Free some memory, or use fewer processes; the run can be resumed.",
   });
   return {
     async begin(p, work) {
       const layout = Object.entries(p).map(([name, { shape }]) => ({ name, shape }));
       const names = layout.map(({ name }) => name);
-      const request: Request<Work> = { backend: currentBackend(), config, layout, parameters: flatten(p, names), work };
-      const answered = new Promise<Answer<Figures>>((resolve, reject) => {
-        const failed = (code: number | null): void => reject(new Error(`the gradient process ended (${code})`));
-        child.once("exit", failed);
-        child.once("message", (message: Answer<Figures>) => {
-          child.off("exit", failed);
-          resolve(message);
-        });
-      });
-      answered.catch(() => {}); // reported by result()
-      await new Promise<void>((resolve, reject) =>
-        child.send(request, (error) => (error === null ? resolve() : reject(error))),
-      );
+      const parameters = flatten(p, names);
+      const { answer } = await child.begin({ backend: currentBackend(), config, layout, parameters, work });
       return {
         async result() {
-          const answer = await answered;
-          if ("error" in answer) throw new Error(answer.error);
-          return { figures: answer.figures, gradients: unflatten(answer.gradients, layout) };
+          const { figures, gradients } = await answer;
+          return { figures, gradients: unflatten(gradients, layout) };
         },
       };
     },
-    stop: () => child.kill("SIGKILL"), // it holds nothing, and does not hear Ctrl-C
+    stop: () => child.stop(),
   };
 }
 
 /** The process's side: answers every request, until its parent is gone. */
 export function answerGradientRequests<Work, Figures>(compute: ComputeGradients<Work, Figures>): void {
-  const answer = async ({ backend, config, layout, parameters, work }: Request<Work>): Promise<Answer<Figures>> => {
+  answerRequests<Request<Work>, Answer<Figures>>(async ({ backend, config, layout, parameters, work }) => {
     await startTensorflow(backend);
     const p = unflatten(parameters, layout);
-    const { figures, gradients } = compute(p, config, work);
-    const names = layout.map(({ name }) => name);
-    const flat = flatten(gradients, names);
-    tf.dispose([p, gradients]);
-    return { figures, gradients: flat };
-  };
-  process.on("message", (request: Request<Work>) => {
-    answer(request).then(
-      (result) => process.send?.(result),
-      (error: unknown) => process.send?.({ error: String(error) }),
-    );
+    try {
+      const { figures, gradients } = compute(p, config, work);
+      const names = layout.map(({ name }) => name);
+      const flat = flatten(gradients, names);
+      tf.dispose(gradients);
+      return { figures, gradients: flat };
+    } finally {
+      tf.dispose(p);
+    }
   });
-  process.on("SIGINT", () => {}); // Ctrl-C reaches both: the parent finishes its step, for which it needs this answer
-  process.on("SIGTERM", () => {});
-  process.on("disconnect", () => process.exit());
 }

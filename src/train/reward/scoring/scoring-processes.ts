@@ -1,10 +1,8 @@
 // A reward model in several processes of one core each. TensorFlow's operations run one after the other, and only the large ones use
 // more than one core; processes, each with its own copy of the weights, use all of them all the time.
 
-import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
-import { CapacityError } from "../../../shared/errors.ts";
+import { startChild } from "../../io/child-process.ts";
 import type { Precision } from "../../tensorflow/backends.ts";
 import { currentBackend, currentPrecision } from "../../tensorflow/tensorflow.ts";
 import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
@@ -16,7 +14,8 @@ export type ScoringRequest =
   | { open: { dir: string; options: RewardModelOptions; precision: Precision } }
   | { completions: readonly Completion[] };
 
-export type ScoringAnswer = { scored: ScoredCompletion[] } | { error: string };
+/** The scores of completions; none of a reward model that was opened. */
+export type ScoringAnswer = ScoredCompletion[];
 
 /** A reward model that may answer later, and so many requests at a time. */
 export interface Scorer {
@@ -63,7 +62,14 @@ export function scorerOf(model: RewardModel): Scorer {
 async function startScoringProcesses(dir: string, processes: number, options: RewardModelOptions): Promise<Scorer> {
   const threads = Math.max(1, Math.floor(availableParallelism() / processes));
   const isProcess = (await readRewardModelFile(dir)) !== undefined;
-  const children = Array.from({ length: processes }, () => startChild(threads));
+  const children = Array.from({ length: processes }, () =>
+    startChild<ScoringRequest, ScoringAnswer>(new URL("./scoring-process.ts", import.meta.url), {
+      name: "scoring process",
+      code: "scorer_ended",
+      fix: "Free some memory: each process holds the reward model.",
+      env: { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: "1" },
+    }),
+  );
   const dispose = (): void => {
     for (const child of children) child.stop();
   };
@@ -85,46 +91,5 @@ async function startScoringProcesses(dir: string, processes: number, options: Re
       return scored;
     },
     dispose,
-  };
-}
-
-interface ScoringChild {
-  /** One request at a time. */
-  ask(request: ScoringRequest): Promise<ScoredCompletion[]>;
-  stop(): void;
-}
-
-function startChild(threads: number): ScoringChild {
-  const child: ChildProcess = fork(fileURLToPath(new URL("./scoring-process.ts", import.meta.url)), {
-    serialization: "advanced",
-    execArgv: ["--import", "tsx"],
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-    env: { ...process.env, TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: "1" },
-  });
-  let failure: CapacityError | undefined;
-  let waiting: { resolve(answer: ScoringAnswer): void; reject(error: CapacityError): void } | undefined;
-  const fail = (why: string, cause?: unknown): void => {
-    const fix = "Free some memory: each process holds the reward model.";
-    failure ??= new CapacityError({ code: "scorer_ended", what: `a scoring process ended (${why})`, fix, cause });
-    waiting?.reject(failure);
-  };
-  child.once("error", (cause) => fail(cause.message, cause));
-  child.once("exit", (code, signal) => fail(signal ?? `exit code ${code}`));
-  child.on("message", (answer: ScoringAnswer) => waiting?.resolve(answer));
-  return {
-    async ask(request) {
-      const answer = await new Promise<ScoringAnswer>((resolve, reject) => {
-        waiting = { resolve, reject };
-        // an error of sending is followed by the end of the process
-        if (failure === undefined) child.send(request, () => {});
-        else reject(failure);
-      });
-      if ("error" in answer) throw new Error(answer.error);
-      return answer.scored;
-    },
-    stop() {
-      child.removeAllListeners();
-      child.kill();
-    },
   };
 }
