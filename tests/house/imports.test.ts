@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { FLOORS } from "./rooms.ts";
 
 const root = join(import.meta.dirname, "../..");
 const biome = join(root, "node_modules/@biomejs/biome/bin/biome");
@@ -63,6 +64,18 @@ const allowed: [file: string, imported: string][] = [
   ["src/playground/local/a.ts", "../../edge/app.ts"],
   ["src/playground/a.ts", "../shared/design.ts"],
 ];
+
+/** Every room of src/train against every other, from a file in it and from one in a folder of it: down is allowed, up and across are not. */
+const rooms = FLOORS.flatMap((names, floor) =>
+  names.flatMap((name) => (name.startsWith("src/train/") ? [{ name: name.slice("src/train/".length), floor }] : [])),
+);
+for (const user of rooms)
+  for (const used of rooms) {
+    if (user === used) continue;
+    const cases = used.floor < user.floor ? allowed : forbidden;
+    cases.push([`src/train/${user.name}/room.ts`, `../${used.name}/b.ts`]);
+    cases.push([`src/train/${user.name}/part/room.ts`, `../../${used.name}/part/b.ts`]);
+  }
 
 const key = (file: string, imported: string): string => `${file} imports ${imported}`;
 let dir: string;
