@@ -5,7 +5,7 @@ import { AGGREGATIONS } from "../../../shared/aggregate.ts";
 import { InputError } from "../../../shared/errors.ts";
 import { readJson } from "../../io/read-json.ts";
 import { PAIR_KINDS } from "../rollout/pair-kinds.ts";
-import { SCORERS } from "../rollout/score-rollouts.ts";
+import { SCORER_NAMES } from "../rollout/score-rollouts.ts";
 
 const count = z.number().int().positive();
 
@@ -18,7 +18,7 @@ const variantSchema = z.strictObject({
     z.string().min(1),
     z.strictObject({
       kind: z.enum(PAIR_KINDS),
-      scorer: z.enum(SCORERS),
+      scorer: z.enum(SCORER_NAMES),
       aggregation: z.enum(AGGREGATIONS).default("mean"),
       max_pairs_per_problem: count.default(4),
       require_right: z.boolean().default(false),

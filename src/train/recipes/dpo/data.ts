@@ -84,7 +84,7 @@ export async function loadTrainingData(
   const evaluation = await load("eval");
   const isScored = needsMargins(config);
   const scored = needsScores(config)
-    ? await scoreAll([...train, ...evaluation], config, rewardModelDir, options)
+    ? await scoresOfPairs([...train, ...evaluation], config, rewardModelDir, options)
     : [...train, ...evaluation].map(withGivenScores);
   const newline = newlineTokenId(tokenizer);
   const creditOf = ({ stepScores, ...pair }: PairWithScores): Pick<ScoredPair, "credit"> => {
@@ -179,7 +179,7 @@ async function folderOf(data: string): Promise<string> {
   return (await stat(data)).isDirectory() ? data : dirname(data);
 }
 
-async function scoreAll(
+async function scoresOfPairs(
   pairs: readonly TokenizedPair[],
   config: TrainConfig,
   rewardModelDir: string,

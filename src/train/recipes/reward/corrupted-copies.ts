@@ -3,7 +3,7 @@
 // label is claimed.
 
 import type { Rng } from "../../../shared/rng.ts";
-import { rightSteps } from "./divergence.ts";
+import { leadingRightSteps } from "./divergence.ts";
 import type { LabelledTokens } from "./solution-targets.ts";
 
 /** Tokens by the token that they follow, as often as they do. */
@@ -37,7 +37,7 @@ export function corruptedCopies(
   followers: Followers,
   rng: Rng,
 ): LabelledTokens[] {
-  const right = solutions.filter((solution) => rightSteps(solution) === solution.labels.length);
+  const right = solutions.filter((solution) => leadingRightSteps(solution) === solution.labels.length);
   return right.slice(0, count).map(({ promptIds, decoderIds, stepEnds, labels }) => {
     const exchanged = [...decoderIds];
     for (let t = 1; t < exchanged.length - 1; t++) {

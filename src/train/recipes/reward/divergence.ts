@@ -12,7 +12,7 @@ export interface Divergence {
 }
 
 /** Number of leading steps that are labelled right. */
-export function rightSteps({ labels }: Pick<LabelledTokens, "labels">): number {
+export function leadingRightSteps({ labels }: Pick<LabelledTokens, "labels">): number {
   const end = labels.findIndex((label) => label === undefined || label < 0.5);
   return end < 0 ? labels.length : end;
 }
@@ -32,16 +32,16 @@ export function withDivergences(solutions: readonly LabelledTokens[]): LabelledT
 
 /** From the other solutions of the question; undefined where no first wrong step is known, or no right step in its place. */
 function divergenceFrom(solution: LabelledTokens, others: readonly LabelledTokens[]): Divergence | undefined {
-  const wrong = rightSteps(solution);
+  const wrong = leadingRightSteps(solution);
   const label = solution.labels[wrong];
   if (label === undefined || label >= 0.5) return undefined;
   const start = wrong === 0 ? 0 : (solution.stepEnds[wrong - 1] ?? 0);
   const end = solution.stepEnds[wrong] ?? 0;
   let longest: Divergence | undefined;
   for (const other of others) {
-    if (rightSteps(other) <= wrong) continue;
+    if (leadingRightSteps(other) <= wrong) continue;
     const at = solution.decoderIds.findIndex((id, t) => id !== other.decoderIds[t]);
-    // before the wrong step: other steps; behind its end: the same step, which was labelled right elsewhere
+    // before the wrong step: other steps; after its end: the same step, which was labelled right elsewhere
     if (at <= start || at > end || at <= (longest?.at ?? 0)) continue;
     longest = { at, token: other.decoderIds[at] ?? 0 };
   }

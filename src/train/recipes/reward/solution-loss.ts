@@ -9,11 +9,11 @@ import type { Parameters } from "../../model/parameters.ts";
 import { head } from "../../model/t5.ts";
 import { addGradients, valueAndGradients } from "../../optim/gradients.ts";
 import { type AnswerIds, answerLogits, decodeSolutions } from "../../reward/process/step-end-logits.ts";
-import { type Tensor, type Tensor1D, type Tensor2D, tf } from "../../tensorflow/tensorflow.ts";
+import { type Tensor, type Tensor2D, tf } from "../../tensorflow/tensorflow.ts";
 import { binaryCrossEntropySum } from "./binary-cross-entropy.ts";
 import { comparedTokens, comparisonLoss } from "./comparison-loss.ts";
 import { addSolutionFigures, NO_SOLUTIONS, type SolutionFigures } from "./solution-figures.ts";
-import { type Answers, type LabelledTokens, labelledEnds, labelledTokens, nextTokens } from "./solution-targets.ts";
+import { type LabelledTokens, labelledEnds, labelledTokens, nextTokens } from "./solution-targets.ts";
 
 export interface SolutionLossOptions {
   answers: AnswerIds;
@@ -56,6 +56,14 @@ export function endsPredict(
   return lmLayers < numDecoderLayers;
 }
 
+/** A loss beside that of the steps' answers: its sum over `count` places of the micro-batch, of which the whole optimizer step has `of`. */
+interface Term {
+  weight: number;
+  sum: Tensor;
+  count: number;
+  of: number;
+}
+
 /** The loss of a micro-batch, its sums weighed by the whole step's counts, and its figures. */
 function solutionLoss(
   p: Parameters,
@@ -64,52 +72,65 @@ function solutionLoss(
   options: SolutionLossOptions & { of: LossCounts },
 ): { loss: Tensor; figures: SolutionFigures } {
   const { answers, of, lmWeight, lmLayers, tokenWeight, comparisonWeight } = options;
-  const compare = comparisonWeight > 0;
+  const compares = comparisonWeight > 0;
   const { hidden, states, length } = decodeSolutions(p, config, solutions, [
-    ...(lmWeight > 0 || compare ? [lmLayers] : []),
-    ...(compare ? [lmLayers + 1] : []),
+    ...(lmWeight > 0 || compares ? [lmLayers] : []),
+    ...(compares ? [lmLayers + 1] : []),
   ]);
   const [below, above] = states;
-  const answerLoss = ({ positions, labels }: Answers): { sum: Tensor; logits: Tensor1D } => {
-    const logits = answerLogits(p, hidden, positions, answers);
-    return { sum: binaryCrossEntropySum(logits, labels), logits };
-  };
+
   const ends = labelledEnds(solutions, length);
-  const { sum: stepLoss, logits } = answerLoss(ends);
-  const terms = [tf.div(stepLoss, of.steps)];
-  const within = tokenWeight > 0 ? labelledTokens(solutions, length) : NO_ANSWERS;
-  const tokenLoss = within.positions.length === 0 ? undefined : answerLoss(within).sum;
-  if (tokenLoss !== undefined) terms.push(tf.mul(tokenLoss, tokenWeight / of.tokens));
+  const logits = answerLogits(p, hidden, ends.positions, answers);
+  const stepLoss = binaryCrossEntropySum(logits, ends.labels);
+  const tokens = termOf(tokenWeight, of.tokens, () => {
+    const { positions, labels } = labelledTokens(solutions, length);
+    const sum = (): Tensor => binaryCrossEntropySum(answerLogits(p, hidden, positions, answers), labels);
+    return { count: labels.length, sum };
+  });
   const lm =
-    below === undefined || lmWeight === 0 ? NO_TOKENS : nextTokens(solutions, length, endsPredict(config, options));
-  const lmLoss = below === undefined || lm.next.length === 0 ? undefined : nextTokenLoss(p, below, lm);
-  if (lmLoss !== undefined) terms.push(tf.mul(lmLoss, lmWeight / of.next));
+    below &&
+    termOf(lmWeight, of.next, () => {
+      const places = nextTokens(solutions, length, endsPredict(config, options));
+      return { count: places.next.length, sum: () => nextTokenLoss(p, below, places) };
+    });
   const comparison =
-    below === undefined || above === undefined
-      ? undefined
-      : comparisonLoss(p, solutions, { below, above, length }, answers);
-  if (comparison !== undefined) terms.push(tf.mul(comparison, comparisonWeight / of.compared));
+    below &&
+    above &&
+    termOf(comparisonWeight, of.compared, () => ({
+      count: comparedTokens(solutions),
+      sum: () => comparisonLoss(p, solutions, { below, above, length }, answers),
+    }));
+
+  const beside = [tokens, lm, comparison].filter((term) => term !== undefined);
   const odds = logits.dataSync();
   return {
-    loss: tf.addN(terms),
+    loss: tf.addN([tf.div(stepLoss, of.steps), ...beside.map(({ weight, sum, of }) => tf.mul(sum, weight / of))]),
     figures: {
       solutions: solutions.length,
       tokens: solutions.reduce((sum, { promptIds, decoderIds }) => sum + promptIds.length + decoderIds.length, 0),
       steps: ends.labels.length,
-      loss: stepLoss.dataSync()[0] ?? Number.NaN,
+      loss: scalarOf(stepLoss),
       correct: ends.labels.filter((label, i) => label >= 0.5 === (odds[i] ?? Number.NaN) >= 0).length,
-      answeredTokens: within.labels.length,
-      tokenLoss: tokenLoss?.dataSync()[0] ?? 0,
-      lmTokens: lm.next.length,
-      lmLoss: lmLoss?.dataSync()[0] ?? 0,
-      comparedTokens: comparison === undefined ? 0 : comparedTokens(solutions),
-      comparisonLoss: comparison?.dataSync()[0] ?? 0,
+      answeredTokens: tokens?.count ?? 0,
+      tokenLoss: scalarOf(tokens?.sum),
+      lmTokens: lm?.count ?? 0,
+      lmLoss: scalarOf(lm?.sum),
+      comparedTokens: comparison?.count ?? 0,
+      comparisonLoss: scalarOf(comparison?.sum),
     },
   };
 }
 
-const NO_ANSWERS: Answers = { positions: [], labels: [] };
-const NO_TOKENS = { positions: [], next: [] };
+/** A term that weighs something and has places; what it sums is built for no other. */
+function termOf(weight: number, of: number, build: () => { count: number; sum: () => Tensor }): Term | undefined {
+  if (weight === 0) return undefined;
+  const { count, sum } = build();
+  return count === 0 ? undefined : { weight, sum: sum(), count, of };
+}
+
+function scalarOf(sum: Tensor | undefined): number {
+  return sum === undefined ? 0 : (sum.dataSync()[0] ?? Number.NaN);
+}
 
 /** Negative log-likelihood, summed. */
 function nextTokenLoss(

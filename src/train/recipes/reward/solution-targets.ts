@@ -1,10 +1,18 @@
-// What the tokens of labelled solutions teach, as positions in the flat [C*T] of a batch: the answer at the end of each labelled step,
-// the next token as far as the solution is right, and, where it is known which token of a wrong step is the wrong one, an answer at every
-// token: is all right up to here?
+// What the tokens of labelled solutions teach, as positions in the flat [C*T] of a batch. A solution of three steps, the second wrong, which
+// leaves a right solution of the same question at token 4 (`d` there):
+//
+//   position      0        1   2   3   4   5   6   7
+//   decoderIds    <start>  a   b   \n  c   \n  e   </s>    stepEnds 3, 5, 7; labels 1, 0, 0; divergence at 4, token d
+//   labelledEnds                   yes     no      no      is this step right?
+//   within                 yes yes     no      no          is all right up to here?
+//   next          a        b   \n  d                       what comes next, or ought to
+//
+// Without a divergence nobody knows which token of the first wrong step is wrong: positions within it teach nothing, and its tokens are not
+// predicted.
 
 import type { SolutionTokens } from "../../../shared/process-reward.ts";
 import type { StepLabel } from "../../data/labelled-solution.ts";
-import { type Divergence, rightSteps } from "./divergence.ts";
+import { type Divergence, leadingRightSteps } from "./divergence.ts";
 
 /** A solution ready for the loss. */
 export interface LabelledTokens extends SolutionTokens {
@@ -22,47 +30,37 @@ export interface Answers {
 
 /** Where labelled steps end. */
 export function labelledEnds(solutions: readonly LabelledTokens[], length: number): Answers {
-  const positions: number[] = [];
-  const labels: number[] = [];
-  solutions.forEach((solution, row) => {
-    solution.labels.forEach((label, step) => {
-      const end = solution.stepEnds[step];
-      if (label === undefined || end === undefined) return;
-      positions.push(row * length + end);
-      labels.push(label);
-    });
-  });
-  return { positions, labels };
+  const { positions, values } = inBatch(solutions, length, ({ stepEnds, labels }) =>
+    stepEnds.flatMap((end, step) => {
+      const label = labels[step];
+      return label === undefined ? [] : [{ t: end, value: label }];
+    }),
+  );
+  return { positions, labels: values };
 }
 
-/**
- * Tokens within steps. Of right steps, up to the first that is not, all are right so far. Of the first wrong step that is known where its
- * divergence is; from there on, and in wrong steps behind a wrong one, all is wrong.
- */
+/** Tokens within steps, as far as it is known whether all is right up to them. */
 export function labelledTokens(solutions: readonly LabelledTokens[], length: number): Answers {
-  const positions: number[] = [];
-  const labels: number[] = [];
-  solutions.forEach((solution, row) => {
-    const right = rightSteps(solution);
-    solution.stepEnds.forEach((end, step) => {
-      const label = solution.labels[step];
-      const start = step === 0 ? 0 : (solution.stepEnds[step - 1] ?? 0);
-      for (let t = start + 1; t < end; t++) {
-        const known =
-          step < right
-            ? 1
-            : step === right && solution.divergence !== undefined
-              ? Number(t < solution.divergence.at)
-              : label === 0 && solution.labels.slice(0, step).includes(0)
-                ? 0
-                : undefined;
-        if (known === undefined) continue;
-        positions.push(row * length + t);
-        labels.push(known);
-      }
-    });
-  });
-  return { positions, labels };
+  const { positions, values } = inBatch(solutions, length, (solution) =>
+    solution.stepEnds.flatMap((end, step) => {
+      const start = solution.stepEnds[step - 1] ?? 0;
+      return range(start + 1, end).flatMap((t) => {
+        const known = isRightUpTo(solution, step, t);
+        return known === undefined ? [] : [{ t, value: Number(known) }];
+      });
+    }),
+  );
+  return { positions, labels: values };
+}
+
+/** Whether all is right up to token `t`, which stands in step `step`; undefined where nobody knows. */
+function isRightUpTo(solution: LabelledTokens, step: number, t: number): boolean | undefined {
+  const { labels, divergence } = solution;
+  const right = leadingRightSteps(solution);
+  if (step < right) return true;
+  if (step === right && divergence !== undefined) return t < divergence.at;
+  const followsAWrongOne = labels.slice(0, step).includes(0);
+  return labels[step] === 0 && followsAWrongOne ? false : undefined;
 }
 
 /**
@@ -74,18 +72,30 @@ export function nextTokens(
   length: number,
   fromEnds: boolean,
 ): { positions: number[]; next: number[] } {
-  const positions: number[] = [];
-  const next: number[] = [];
-  solutions.forEach((solution, row) => {
+  const { positions, values } = inBatch(solutions, length, (solution) => {
     const { decoderIds, stepEnds, divergence } = solution;
-    const right = rightSteps(solution);
-    const end = right === 0 ? 0 : (stepEnds[right - 1] ?? 0);
-    const ends = new Set(fromEnds ? [] : stepEnds);
-    for (let t = 0; t < (divergence?.at ?? end); t++) {
-      if (ends.has(t)) continue;
-      positions.push(row * length + t);
-      next.push((t + 1 === divergence?.at ? divergence.token : decoderIds[t + 1]) ?? 0);
-    }
+    const last = divergence?.at ?? stepEnds[leadingRightSteps(solution) - 1] ?? 0;
+    const answering = new Set(fromEnds ? [] : stepEnds);
+    return range(0, last)
+      .filter((t) => !answering.has(t))
+      .map((t) => ({ t, value: (t + 1 === divergence?.at ? divergence.token : decoderIds[t + 1]) ?? 0 }));
   });
-  return { positions, next };
+  return { positions, next: values };
+}
+
+/** What positions `t` of each solution teach, side by side: solution `row` begins at row * length. */
+function inBatch(
+  solutions: readonly LabelledTokens[],
+  length: number,
+  targetsOf: (solution: LabelledTokens) => { t: number; value: number }[],
+): { positions: number[]; values: number[] } {
+  const targets = solutions.flatMap((solution, row) =>
+    targetsOf(solution).map(({ t, value }) => ({ position: row * length + t, value })),
+  );
+  return { positions: targets.map(({ position }) => position), values: targets.map(({ value }) => value) };
+}
+
+/** The whole numbers of [start, end). */
+function range(start: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i);
 }

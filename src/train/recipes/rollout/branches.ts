@@ -9,11 +9,11 @@ import { type ContinueOptions, continueAll, type Start, startStream } from "./co
 import { newlineTokenId } from "./prefix-ids.ts";
 import { RIGHT_SCORE, type Rollout, type RolloutBranch } from "./rollout.ts";
 import type { Policy } from "./sample-rollouts.ts";
-import type { Scorer } from "./score-rollouts.ts";
-import { mistakesOf, rightSteps } from "./step-pairs.ts";
+import type { ScorerName } from "./score-rollouts.ts";
+import { mistakesOf, rightContinuations } from "./step-pairs.ts";
 
 export interface BranchOptions extends Omit<ContinueOptions, "stopTokenIds"> {
-  scorer: Scorer;
+  scorer: ScorerName;
   rewardModel?: RewardScorer | undefined;
   /** Number of each rollout's random stream; default its index. */
   streams?: readonly number[] | undefined;
@@ -30,7 +30,7 @@ export async function branchRollouts(
 ): Promise<Rollout[]> {
   const { scorer, rewardModel, streams, ...request } = options;
   const starts = rollouts.flatMap((rollout, r) => {
-    const open = mistakesOf(rollout).filter(({ prefix }) => rightSteps(rollout, prefix).length === 0);
+    const open = mistakesOf(rollout).filter(({ prefix }) => rightContinuations(rollout, prefix).length === 0);
     const prefixes = [...new Set(open.map(({ prefix }) => prefix))];
     return prefixes.map((prefix, i): Start & { r: number } => {
       return { prompt: rollout.prompt, prefix, stream: startStream(streams?.[r] ?? r, i), r };

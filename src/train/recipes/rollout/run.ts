@@ -17,7 +17,7 @@ import type { PairKind } from "./pair-kinds.ts";
 import { type LoadedProblems, loadProblems } from "./problems.ts";
 import type { Rollout, RolloutProblem } from "./rollout.ts";
 import { type Policy, sampleRollouts } from "./sample-rollouts.ts";
-import { checkScorer, type Scorer, scoreRollouts } from "./score-rollouts.ts";
+import { checkScorerName, type ScorerName, scoreRollouts } from "./score-rollouts.ts";
 import type { LabelSource } from "./step-rows.ts";
 import { type RolloutReport, writeRollouts } from "./write-rollouts.ts";
 
@@ -26,7 +26,7 @@ export interface RolloutOptions {
   modelDir: string;
   /** Folder of the reward model; needed by the scorers `judge` and `both`. TensorFlow must be running for it. */
   rewardModelDir?: string | undefined;
-  scorer: Scorer;
+  scorer: ScorerName;
   aggregation: Aggregation;
   /** A data file or folder, or "preference". */
   data: string;
@@ -77,7 +77,7 @@ const STEPS = 4;
 export async function runRollout(options: RolloutOptions): Promise<RolloutReport> {
   checkOptions(options);
   const loaded = await loadProblems(options.data, options.problems, options.seed);
-  checkScorer(options.scorer, loaded.problems);
+  checkScorerName(options.scorer, loaded.problems);
   checkMonteCarlo(options, loaded.problems);
   const tokenizer = await loadTokenizer(options.modelDir, await loadConfig(options.modelDir));
   const journal = await openRolloutJournal(join(options.outputDir, PARTIAL_FILE), await identity(options), options);

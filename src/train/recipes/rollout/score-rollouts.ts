@@ -11,11 +11,11 @@ import { isRight, type Rollout, type RolloutProblem, type RolloutSample } from "
  * `judge`: the reward model's. `checker`: 1 for a step that the symbolic checker finds right, else 0. `both`: the reward model's where
  * the checker finds the step right, else 0. `outcome`: every step gets 1 when the solution is right, else 0.
  */
-export const SCORERS = ["judge", "checker", "both", "outcome"] as const;
-export type Scorer = (typeof SCORERS)[number];
+export const SCORER_NAMES = ["judge", "checker", "both", "outcome"] as const;
+export type ScorerName = (typeof SCORER_NAMES)[number];
 
 /** Throws InputError when the scorer needs to know of the problems what it cannot. */
-export function checkScorer(scorer: Scorer, problems: readonly RolloutProblem[]): void {
+export function checkScorerName(scorer: ScorerName, problems: readonly RolloutProblem[]): void {
   const wants = scorer === "outcome" ? "answer" : "gold";
   const blind = scorer === "judge" ? [] : problems.filter((problem) => (problem[wants] ?? problem.gold) === undefined);
   if (blind.length === 0) return;
@@ -29,7 +29,7 @@ export function checkScorer(scorer: Scorer, problems: readonly RolloutProblem[])
 }
 
 /** Step scores of one sample, given the reward model's (unused by `checker` and `outcome`). */
-function stepScores(scorer: Scorer, sample: RolloutSample, judged: readonly number[]): number[] {
+function stepScores(scorer: ScorerName, sample: RolloutSample, judged: readonly number[]): number[] {
   const steps = splitSteps(sample.completion);
   const label = (i: number): number => (sample.step_labels?.[i] === true ? 1 : 0);
   switch (scorer) {
@@ -50,7 +50,7 @@ function stepScores(scorer: Scorer, sample: RolloutSample, judged: readonly numb
  */
 export function scoreSample(
   sample: RolloutSample,
-  options: { scorer: Scorer; aggregation: Aggregation; judged?: readonly number[] },
+  options: { scorer: ScorerName; aggregation: Aggregation; judged?: readonly number[] },
 ): RolloutSample {
   const { scorer, aggregation, judged = [] } = options;
   const scores = stepScores(scorer, sample, judged);
@@ -63,7 +63,7 @@ export function scoreSample(
 /** Scores all samples; the reward model, where the scorer needs one, is asked once for all texts. */
 export async function scoreRollouts(
   rollouts: readonly Rollout[],
-  options: { scorer: Scorer; aggregation: Aggregation; rewardModel?: RewardScorer | undefined },
+  options: { scorer: ScorerName; aggregation: Aggregation; rewardModel?: RewardScorer | undefined },
 ): Promise<Rollout[]> {
   const { scorer, aggregation, rewardModel } = options;
   const texts = rollouts.flatMap(({ prompt, samples }) =>

@@ -37,7 +37,7 @@ export function mistakesOf(rollout: Rollout): FirstMistake[] {
 }
 
 /** Right next steps after `prefix`: of the samples that start with it (whole right solutions first), then of the branches. */
-export function rightSteps(rollout: Rollout, prefix: string): { step: string; score: number }[] {
+export function rightContinuations(rollout: Rollout, prefix: string): { step: string; score: number }[] {
   const before = splitSteps(prefix).map(({ text }) => text);
   const found = new Map<string, { step: string; score: number }>();
   const samples = [...rollout.samples].sort((a, b) => Number(isRight(b) ?? false) - Number(isRight(a) ?? false));
@@ -62,7 +62,7 @@ export function stepPairsFromRollouts(rollouts: readonly Rollout[], options: { m
   for (const rollout of rollouts) {
     const mistakes = mistakesOf(rollout);
     const pairs = mistakes.flatMap(({ prefix, step, score }): RolloutPair[] => {
-      const right = rightSteps(rollout, prefix)[0];
+      const right = rightContinuations(rollout, prefix)[0];
       if (right === undefined) return [];
       const scores = { chosen_score: right.score, rejected_score: score };
       const start = prefix === "" ? {} : { prefix };

@@ -59,3 +59,46 @@ test("it sums what the token is, what was expected in its place, and how likely 
   expect(value).toBeCloseTo(expected, 2);
   tf.dispose([states, parameters]);
 });
+
+test("no gradient flows through its targets: of the state below, only the token that it must keep pulls", async () => {
+  const { config, parameters } = await loadModel(dir);
+  const tokenizer = await loadTokenizer(dir, config);
+  const answers = { yes: tokenizer.yesTokenId, no: tokenizer.noTokenId };
+  const solution = layoutSolution(tokenizer, config, "Tom has 3", [{ text: "3 + 4 = 7" }]);
+  const ids = solution.decoderIds;
+  const D = config.dModel;
+  const [below, above] = [1, 2].map((seed) => tf.randomNormal([ids.length, D], 0, 1, "float32", seed) as tf.Tensor2D);
+  if (below === undefined || above === undefined) throw new Error("no states");
+  const gradient = tf.tidy(
+    () =>
+      tf
+        .grad((x) =>
+          comparisonLoss(
+            parameters,
+            [solution],
+            { below: x as tf.Tensor2D, above, length: ids.length },
+            answers,
+          ).asScalar(),
+        )(below)
+        .arraySync() as number[][],
+  );
+  const rows = parameters["lm_head.weight"]?.arraySync() as number[][];
+  const states = below.arraySync();
+  // -log softmax(W x)[w] of x, the state turned by half: W^T (softmax(W x) - onehot(w)), turned back
+  const pull = (t: number): number[] => {
+    const x = [...(states[t] ?? []).slice(D / 2), ...(states[t] ?? []).slice(0, D / 2)];
+    const logits = rows.map((row) => row.reduce((sum, w, d) => sum + w * (x[d] ?? 0), 0));
+    const max = Math.max(...logits);
+    const total = logits.reduce((sum, logit) => sum + Math.exp(logit - max), 0);
+    const error = logits.map((logit, id) => Math.exp(logit - max) / total - Number(id === ids[t]));
+    const turned = x.map((_, d) => rows.reduce((sum, row, id) => sum + (row[d] ?? 0) * (error[id] ?? 0), 0));
+    return [...turned.slice(D / 2), ...turned.slice(0, D / 2)];
+  };
+  // the start token is not compared: its state only says what is expected next
+  expect(gradient[0]?.every((value) => value === 0)).toBe(true);
+  for (let t = 1; t < ids.length; t++)
+    pull(t).forEach((value, d) => {
+      expect(gradient[t]?.[d], `${t}, ${d}`).toBeCloseTo(value, 4);
+    });
+  tf.dispose([below, above, parameters]);
+});

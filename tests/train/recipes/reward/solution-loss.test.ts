@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layoutSolution } from "../../../../src/shared/process-reward.ts";
 import type { StepLabel } from "../../../../src/train/data/labelled-solution.ts";
+import type { Parameters } from "../../../../src/train/model/parameters.ts";
 import { binaryCrossEntropySum } from "../../../../src/train/recipes/reward/binary-cross-entropy.ts";
+import { REWARD_DEFAULTS } from "../../../../src/train/recipes/reward/config.ts";
+import { growDecoder } from "../../../../src/train/recipes/reward/grow-decoder.ts";
 import { startParallelGradients } from "../../../../src/train/recipes/reward/parallel-gradients.ts";
 import { type SolutionLossOptions, solutionGradients } from "../../../../src/train/recipes/reward/solution-loss.ts";
 import {
@@ -198,6 +201,52 @@ test.each(["decoder.final_layer_norm.weight", "encoder.block.0.layer.1.layer_nor
     expect(Math.abs((gradient[0] ?? Number.NaN) - slope)).toBeLessThan(0.02 * Math.max(Math.abs(slope), 0.02));
   },
 );
+
+describe("the loss that training starts from, on a decoder with an added layer", () => {
+  let grown: Model;
+  beforeAll(() => {
+    grown = growDecoder(model, 1, 7);
+  });
+  const { lmWeight, tokenWeight, comparisonWeight } = REWARD_DEFAULTS;
+  const at = (parameters: Parameters) =>
+    solutionGradients(parameters, grown.config, [solutions()], {
+      answers: answers(),
+      lmWeight,
+      tokenWeight,
+      comparisonWeight,
+      lmLayers: 1,
+    });
+
+  // the added layer: what is below it, and so the comparison's targets, does not move with it
+  test.each(["decoder.block.1.layer.0.SelfAttention.o.weight", "decoder.block.1.layer.2.DenseReluDense.wo.weight"])(
+    "the gradient of %s is the slope of the sum of its terms",
+    (name) => {
+      const { gradients, figures } = at(grown.parameters);
+      expect(figures.comparedTokens).toBeGreaterThan(0);
+      const gradient = Array.from(gradients[name]?.dataSync() ?? []);
+      tf.dispose(gradients);
+      const steepest = gradient.reduce(
+        (best, value, i) => (Math.abs(value) > Math.abs(gradient[best] ?? 0) ? i : best),
+        0,
+      );
+      const lossAt = (shift: number): number => {
+        const changed = tf.tidy(() => {
+          const tensor = grown.parameters[name];
+          const values = tensor?.dataSync().slice() ?? new Float32Array();
+          values[steepest] = (values[steepest] ?? 0) + shift;
+          return tf.tensor(values, tensor?.shape);
+        });
+        const result = at({ ...grown.parameters, [name]: changed });
+        tf.dispose([result.gradients, changed]);
+        const { loss, steps, lmLoss, lmTokens, comparisonLoss, comparedTokens } = result.figures;
+        return loss / steps + (lmWeight * lmLoss) / lmTokens + (comparisonWeight * comparisonLoss) / comparedTokens;
+      };
+      const slope = (lossAt(0.01) - lossAt(-0.01)) / 0.02;
+      expect(Math.abs(slope)).toBeGreaterThan(0.01);
+      expect(Math.abs((gradient[steepest] ?? Number.NaN) - slope)).toBeLessThan(0.02 * Math.abs(slope));
+    },
+  );
+});
 
 test("no tensor is left behind but the gradients", () => {
   const before = tf.memory().numTensors;

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { hardLabels, softLabels } from "../../../../src/train/recipes/rollout/monte-carlo.ts";
 import { passAtK } from "../../../../src/train/recipes/rollout/pass-at-k.ts";
 import { pairStats, sampleStats } from "../../../../src/train/recipes/rollout/report.ts";
-import { checkScorer, scoreSample } from "../../../../src/train/recipes/rollout/score-rollouts.ts";
+import { checkScorerName, scoreSample } from "../../../../src/train/recipes/rollout/score-rollouts.ts";
 import { stepRows } from "../../../../src/train/recipes/rollout/step-rows.ts";
 import { isEvalPrompt } from "../../../../src/train/recipes/rollout/write-rollouts.ts";
 import { rollout, sample } from "./samples.ts";
@@ -46,11 +46,13 @@ test("a sample without steps scores 0", () => {
 
 test("a scorer refuses problems that it knows too little of, and says which would do", () => {
   const problems = [{ prompt: "p1", gold: "1 + 1 = 2\nA: 2" }, { prompt: "p2", answer: "7" }, { prompt: "p3" }];
-  expect(() => checkScorer("judge", problems)).not.toThrow();
-  expect(() => checkScorer("checker", problems)).toThrow(
+  expect(() => checkScorerName("judge", problems)).not.toThrow();
+  expect(() => checkScorerName("checker", problems)).toThrow(
     /2 of 3 problems have no worked solution.*"p2".*--scorer outcome/,
   );
-  expect(() => checkScorer("outcome", problems)).toThrow(/1 of 3 problems have no known answer.*"p3".*--scorer judge/);
+  expect(() => checkScorerName("outcome", problems)).toThrow(
+    /1 of 3 problems have no known answer.*"p3".*--scorer judge/,
+  );
 });
 
 test("Monte Carlo labels: the share of right continuations after each step, and the outcome after the last", () => {
