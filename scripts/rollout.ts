@@ -7,7 +7,7 @@ import { createProgress, type Progress } from "../src/train/io/progress.ts";
 import { PAIR_KINDS, type PairKind } from "../src/train/recipes/rollout/pair-kinds.ts";
 import { PREFERENCE } from "../src/train/recipes/rollout/problems.ts";
 import { runRollout } from "../src/train/recipes/rollout/run.ts";
-import { SCORERS, type Scorer } from "../src/train/recipes/rollout/score-rollouts.ts";
+import { SCORER_NAMES, type ScorerName } from "../src/train/recipes/rollout/score-rollouts.ts";
 import { LABEL_SOURCES, type LabelSource } from "../src/train/recipes/rollout/step-rows.ts";
 import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
 import { resolveModelWithProgress } from "../src/train/store/hub/resolve-model-with-progress.ts";
@@ -19,7 +19,7 @@ import { fraction, wholeNumber } from "./flags.ts";
 interface Flags {
   model: string;
   rewardModel?: string;
-  scorer?: Scorer;
+  scorer?: ScorerName;
   aggregation: Aggregation;
   data: string;
   problems: number;
@@ -69,7 +69,7 @@ const program = new Command("npm run rollout --")
   .option("--reward-model <dir|hub-id>", "scores the steps; trained, or any T5 as a zero-shot judge")
   .addOption(
     new Option("--scorer <name>", "what scores the steps (default: judge with --reward-model, else checker)").choices(
-      SCORERS,
+      SCORER_NAMES,
     ),
   )
   .addOption(new Option("--aggregation <how>", "step scores to one score").choices(AGGREGATIONS).default("mean"))

@@ -60,7 +60,7 @@ const weights = (name: string): Promise<Buffer> => readFile(join(dir, name, "mod
 
 const log = async (name: string): Promise<LogLine[]> => readMetrics(join(dir, name));
 
-test("losses fall, every step is logged, and a resumed run equals the straight one", async () => {
+test("losses fall, every step is logged, and a resumed run equals the straight one", { timeout: 180_000 }, async () => {
   const before = tf.memory().numTensors;
   await run("straight", 50);
   const straight = await log("straight");
@@ -75,7 +75,9 @@ test("losses fall, every step is logged, and a resumed run equals the straight o
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test("killed, resumed and stopped within a pool of examples, the run equals the straight one and no line stands twice", async () => {
+test("killed, resumed and stopped within a pool of examples, the run equals the straight one and no line stands twice", {
+  timeout: 180_000,
+}, async () => {
   await cp(join(dir, "straight"), join(dir, "killed"), { recursive: true });
   // what a kill in step 27 leaves: a checkpoint of step 25, two lines after it, the second of them cut
   await rm(join(dir, "killed", "checkpoint-50"), { recursive: true });
