@@ -73,7 +73,7 @@ export async function loadRunState<S extends RunState<unknown>>(
     new InputError({ code: "resume_mismatch", what, where: checkpoint, fix });
   const free = new Set([...FREE_TO_CHANGE, ...now.free]);
   for (const [name, value] of Object.entries(now.config)) {
-    const before = JSON.stringify(state.config[name]);
+    const before = JSON.stringify(state.config[name] ?? null); // a setting that the run did not know was not used
     if (free.has(name) || before === JSON.stringify(value)) continue;
     const what = `"${name}" is ${JSON.stringify(value)}, the run to resume had ${before}`;
     throw differs(what, "Resume with the same settings, or start anew without --resume.");
