@@ -12,6 +12,7 @@ import { callOf } from "./http/call.ts";
 import { HttpError, respondToErrors } from "./http/errors.ts";
 import { jsonBody } from "./http/json-body.ts";
 import { logRequests } from "./http/request-log.ts";
+import { createTimedEngine } from "./http/timed-engine.ts";
 import { servePage } from "./routes/docs.ts";
 import { generateResult, generateSchema } from "./routes/generate.ts";
 import { streamGenerate } from "./routes/generate-stream.ts";
@@ -31,7 +32,11 @@ import { scoreOrPairResult, scoreOrPairSchema } from "./routes/score-forms.ts";
 
 /** Builds the app from its parts. */
 export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accounts }) {
-  const deps: AppDeps = { ...parts, accounts: parts.accounts ?? createAccounts(parts.settings) };
+  const deps: AppDeps = {
+    ...parts,
+    engine: createTimedEngine(parts.engine, parts.metrics),
+    accounts: parts.accounts ?? createAccounts(parts.settings),
+  };
   const model = admit(deps);
   const base = new Hono<AppEnv>();
   base.use(logRequests(deps));
@@ -84,7 +89,7 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
       c.text(deps.metrics.render(deps.engine), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
     )
     .get("/v1/models", async (c) => c.json({ object: "list", data: await listModels(deps) }))
-    .get("/v1/models/:name", async (c) => c.json(await findModel(deps, c.req.param("name"))))
+    .get("/v1/models/:name{.+}", async (c) => c.json(await findModel(deps, c.req.param("name"))))
     .get("/openapi.json", (c) => c.json(openapiDocument()))
     .get("/", (c) => servePlayground(deps, c))
     .get("/playground/:file", (c) => servePlaygroundFile(deps, c.req.param("file")))

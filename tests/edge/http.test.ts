@@ -3,10 +3,13 @@
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../src/edge/env.ts";
 import { misconfigured } from "../../src/edge/http/errors.ts";
+import { createMetrics } from "../../src/edge/http/metrics.ts";
+import { createTimedEngine } from "../../src/edge/http/timed-engine.ts";
 import { ArtifactError, CapacityError, InputError } from "../../src/shared/errors.ts";
 import { appOn, fakeEngine } from "./fake-engine.ts";
 
 const KEY = "correct-horse";
+const GREEDY = { doSample: false, temperature: 1, topK: 0, topP: 1 };
 
 describe("errors", () => {
   test("a body that is not JSON is a 400", async () => {
@@ -191,6 +194,38 @@ describe("platform", () => {
     expect(text).toContain("stepwise_scored_steps_total 3\n");
     expect(text).toContain("stepwise_prompt_tokens_total 24\n");
     expect(text).toContain("stepwise_wasm_memory_bytes 1000000\n");
+  });
+
+  test("/metrics tells how soon texts began and how fast they came, by the texts whose tokens are told", async () => {
+    let clock = 0;
+    const metrics = createMetrics();
+    const token = { candidate: 0, id: 5, text: "x", logp: -1, special: false };
+    const engine = createTimedEngine(
+      fakeEngine({
+        async generate(options) {
+          for (const [ms, candidate] of [
+            [300, 0],
+            [0, 1],
+            [20, 0],
+            [0, 1],
+            [2_000, 0],
+          ] as const) {
+            clock += ms;
+            options.onToken?.({ ...token, candidate });
+          }
+          return { model: "m", promptTokens: 1, candidates: [] };
+        },
+      }),
+      metrics,
+      () => clock,
+    );
+    const options = { prompt: "x", sampling: GREEDY, seed: 0, stop: [], repetitionPenalty: 1, candidates: 2 };
+    await engine.generate({ ...options, onToken: () => undefined });
+    await engine.generate(options);
+    const text = metrics.render(engine);
+    expect(text).toContain("stepwise_first_token_seconds_sum 0.3\nstepwise_first_token_seconds_count 1\n");
+    expect(text).toContain('stepwise_token_seconds_bucket{le="0.025"} 1\n');
+    expect(text).toContain("stepwise_token_seconds_sum 2.02\nstepwise_token_seconds_count 2\n");
   });
 
   test("/openapi.json describes every route with the schema that checks it", async () => {

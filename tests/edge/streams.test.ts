@@ -156,37 +156,6 @@ describe("a chat as a prompt", () => {
   });
 });
 
-describe("bodies", () => {
-  test("an unknown key of a megabyte is not echoed", async () => {
-    const { status, text } = await appOn(fakeEngine()).call("/generate", { prompt: "x", ["k".repeat(1_000_000)]: 1 });
-    expect(status).toBe(422);
-    expect(text.length).toBeLessThan(400);
-  });
-
-  test("a body that breaks off is a caller who has gone, and no fault of the worker", async () => {
-    const { app, logs } = appOn(fakeEngine());
-    const body = new ReadableStream({ pull: (controller) => controller.error(new Error("connection lost")) });
-    const init = { method: "POST", body, duplex: "half" };
-    expect((await app.request("/generate", init)).status).toBe(499);
-    expect(logs.map((line): unknown => JSON.parse(line))).toMatchObject([{ level: "info", status: 499 }]);
-  });
-
-  test("only so many bodies may arrive at a time", async () => {
-    const { app, call } = appOn(fakeEngine());
-    const controllers: ReadableStreamDefaultController[] = [];
-    const slow = Array.from({ length: 64 }, () => {
-      const body = new ReadableStream({ start: (controller) => void controllers.push(controller) });
-      const init = { method: "POST", body, duplex: "half" };
-      return app.request("/generate", init);
-    });
-    await later(20);
-    expect(await call("/generate", { prompt: "x" })).toMatchObject({ status: 503, json: { error_type: "overloaded" } });
-    for (const controller of controllers) controller.error(new Error("gone"));
-    await Promise.all(slow);
-    expect((await call("/generate", { prompt: "x" })).status).toBe(200);
-  });
-});
-
 test("/get_reward checks all queries before the first is scored, and asks the engine once", async () => {
   const engine = fakeEngine();
   const { call } = appOn(engine);

@@ -1,7 +1,8 @@
 // The packages that people use, against the worker in real workerd on the models that ship; what they get is held to the plain answer of
 // onnxruntime-node on the same files.
 
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceClient } from "@huggingface/inference";
@@ -45,6 +46,40 @@ afterAll(async () => {
 });
 
 const MODEL = "stepwise-t5-nano";
+
+/** A request whose body never comes whole; `answer` is the status line that it gets in the end. */
+function halfSent(): { socket: Socket; answer: Promise<string> } {
+  const { hostname, port } = new URL(worker.url);
+  const socket = connect(Number(port), hostname);
+  socket.write(`POST /generate HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 500\r\n\r\n{"prompt":`);
+  const answer = new Promise<string>((resolve) => {
+    let text = "";
+    socket.on("data", (data) => {
+      text += String(data);
+      if (text.includes("\r\n")) resolve(text.slice(0, text.indexOf("\r\n")));
+    });
+    socket.on("error", () => resolve("broken off"));
+    socket.on("close", () => resolve("closed"));
+  });
+  return { socket, answer };
+}
+
+describe("bodies that are never whole", () => {
+  test("are given up, and only so many are waited for meanwhile", async () => {
+    const ask = async () => {
+      const init = { method: "POST", headers: { connection: "close" }, body: '{"prompt":' };
+      return (await fetch(`${worker.url}/generate`, init)).status;
+    };
+    const one = halfSent();
+    const others = Array.from({ length: 80 }, () => halfSent());
+    // not JSON, where it is read at all
+    await expect.poll(ask, { timeout: 10_000, interval: 50 }).toBe(503);
+    for (const { socket } of others) socket.destroy();
+    await expect.poll(ask, { timeout: 30_000, interval: 100 }).toBe(400);
+    expect(["HTTP/1.1 408 Request Timeout", "HTTP/1.1 503 Service Unavailable"]).toContain(await one.answer);
+    one.socket.destroy();
+  });
+});
 
 test("npm run serve, on Node, gives the same answers", async () => {
   const [policyDir, rewardDir] = [join(folder, MODEL), join(folder, `${MODEL}-prm`)];
@@ -143,6 +178,8 @@ describe("openai: completions", () => {
       expect(choice?.text.slice(text_offset[at], (text_offset[at] ?? 0) + token.length)).toBe(token);
       const top = Object.values(top_logprobs[at] ?? {});
       expect(top.length).toBeGreaterThan(0);
+      // the likeliest are told as they would stand in the text, with their space
+      expect(Object.keys(top_logprobs[at] ?? {})).toContain(token);
       expect(token_logprobs[at]).toBeCloseTo(Math.max(...top), 4);
       expect(token_logprobs[at]).toBeLessThanOrEqual(0);
     });
@@ -321,6 +358,15 @@ describe("@huggingface/inference", () => {
     const answer = await client().request({ inputs: PROMPT, parameters });
     expect(answer).toMatchObject([{ generated_text: greedy.get(PROMPT) }]);
   });
+});
+
+test("every request that Python's huggingface_hub was recorded to send is taken", async () => {
+  const { requests } = JSON.parse(await readFile("tests/golden/tgi-python-requests.json", "utf8"));
+  for (const { path, body } of requests) {
+    const init = { method: "POST", headers: { connection: "close" }, body: JSON.stringify(body) };
+    const response = await fetch(`${worker.url}${path}`, init);
+    expect([path, response.status, (await response.text()).includes("error")]).toEqual([path, 200, false]);
+  }
 });
 
 describe("TGI's own stream", () => {

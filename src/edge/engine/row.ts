@@ -115,7 +115,8 @@ function draw(model: Model, row: Row, logits: Float32Array): void {
     row.finishReason = "length";
   }
   if (!settings.listens) return;
-  const topTokens = settings.topTokens > 0 && { topTokens: likeliestTokens(model, logits, settings.topTokens) };
+  const likeliest = { count: settings.topTokens, before: ids.at(-1) };
+  const topTokens = settings.topTokens > 0 && { topTokens: likeliestTokens(model, logits, likeliest) };
   row.untold.push({ candidate: row.candidate, id, text: newText(model, row), logp, special, ...topTokens });
 }
 

@@ -9,6 +9,7 @@ export function admit({ accounts, engine, settings, metrics }: AppDeps) {
     const { waiting, running } = engine.status();
     const leave = accounts.enter(c.get("client"), { waiting, maxWaiting: settings.MAX_WAITING });
     metrics.observe("stepwise_batch_requests", running);
+    metrics.observe("stepwise_line_requests", waiting);
     c.set("leave", leave);
     try {
       await next();

@@ -29,6 +29,12 @@ export type CounterName = keyof typeof COUNTERS;
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const HISTOGRAMS = {
   stepwise_batch_requests: { help: "Requests running when one came.", bounds: [0, 1, 2, 4, 8, 16, 32] },
+  stepwise_line_requests: { help: "Requests waiting when one came.", bounds: [0, 1, 2, 4, 8, 16, 32] },
+  stepwise_first_token_seconds: { help: "Time to a text's first token, waiting included.", bounds: SECONDS },
+  stepwise_token_seconds: {
+    help: "Time from one token of a text to the next.",
+    bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  },
 } as const;
 export type HistogramName = keyof typeof HISTOGRAMS;
 

@@ -45,7 +45,7 @@ export const parametersSchema = z.strictObject({
   return_full_text: z.boolean().nullish().describe("Put the prompt before the text."),
   score_steps: z.boolean().nullish().describe("Also score the steps of what was written."),
   top_n_tokens: z.int().nonnegative().max(5).nullish().describe("With `details`: the likeliest tokens at each place."),
-  truncate: unsupported,
+  truncate: z.union([z.null(), z.literal(false)], { error: "is not supported: a prompt is never cut" }).optional(),
   watermark: unsupported,
 });
 

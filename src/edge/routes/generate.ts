@@ -70,7 +70,7 @@ function details(candidate: Candidate, tokens: readonly GeneratedToken[], seed: 
 
 /** The likeliest tokens at a place, as TGI tells them. */
 export function tgiTopTokens({ topTokens = [] }: GeneratedToken) {
-  return topTokens.map(({ id, text: added, logp }) => ({ id, text: added, logprob: logp, special: false }));
+  return topTokens.map(({ id, text: added, logp, special }) => ({ id, text: added, logprob: logp, special }));
 }
 
 /** Tokens of prompt and completions. */
