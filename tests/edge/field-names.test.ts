@@ -29,7 +29,6 @@ test.each([
   ["/rerank", { query: "q", texts: ["a"] }, "texts[0]", "texts[0]"],
   ["/score", { text_1: "q", text_2: "a" }, "prompt", "text_1"],
   ["/v1/score", { queries: ["q", "r"], documents: ["a", "b"] }, "prompt", "queries[0]"],
-  ["/get_reward", { query: ["q\na"] }, "prompt", "query[0]"],
   ["/score", { prompt: "q", completion: "a" }, "completion", "completion"],
 ])("%s %j: the engine's %s is the caller's %s", async (path, body, engines, callers) => {
   const { status, json } = await refusing(engines).call(path, body);
