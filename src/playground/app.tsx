@@ -6,15 +6,23 @@ import { apiKey, followInfo, info, infoFailure, refreshInfo, SOURCES } from "./s
 import { Problem } from "./steps/problem.tsx";
 import { LocalStatus, SourcePicker } from "./steps/source-picker.tsx";
 import { Ask } from "./views/ask.tsx";
+import { BestOf } from "./views/best-of.tsx";
+import { Compare } from "./views/compare.tsx";
+import { Data } from "./views/data.tsx";
+import { Developers } from "./views/developers.tsx";
 
-const TITLES: Partial<Record<View, string>> = { ask: "Ask" };
-const PAGES: Partial<Record<View, ComponentType>> = { ask: Ask };
+const PAGES: Readonly<Record<View, { title: string; Page: ComponentType }>> = {
+  ask: { title: "Ask", Page: Ask },
+  compare: { title: "Compare", Page: Compare },
+  "best-of": { title: "Best of N", Page: BestOf },
+  data: { title: "Data", Page: Data },
+  developers: { title: "For developers", Page: Developers },
+};
 
 followInfo();
 
 export function App() {
-  const name = PAGES[view.value] === undefined ? "ask" : view.value;
-  const Page = PAGES[name] ?? Ask;
+  const { Page } = PAGES[view.value];
   return (
     <>
       <header>
@@ -22,8 +30,8 @@ export function App() {
         <h1>Playground</h1>
         <p class="standfirst">A reward model scores every step of an answer, not only its end.</p>
         <nav aria-label="Views">
-          {Object.entries(TITLES).map(([each, title]) => (
-            <a key={each} href={`#${each}`} aria-current={each === name ? "page" : undefined}>
+          {Object.entries(PAGES).map(([each, { title }]) => (
+            <a key={each} href={`#${each}`} aria-current={each === view.value ? "page" : undefined}>
               {title}
             </a>
           ))}

@@ -63,6 +63,7 @@ export function askBody(prefix = "") {
       details: true,
       top_n_tokens: TOP_TOKENS,
       score_steps: true,
+      queue_position: true,
     },
   };
 }

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { aggregation, info, SOURCE_NAMES, SOURCES, source } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
+import { NumberField } from "../steps/fields.tsx";
 import { Problem } from "../steps/problem.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
 import { aggregateOf, partsOf } from "../steps/scored-text.ts";
@@ -110,35 +111,6 @@ function Settings() {
         onChange={(value) => set({ maxNewTokens: value })}
       />
     </div>
-  );
-}
-
-interface NumberFieldProps {
-  label: string;
-  value: number;
-  min: number;
-  max: number;
-  step: number;
-  onChange: (value: number) => void;
-}
-
-export function NumberField({ label, value, min, max, step, onChange }: NumberFieldProps) {
-  const onInput = (text: string): void => {
-    const number = Number(text);
-    if (text !== "" && number >= min && number <= max) onChange(number);
-  };
-  return (
-    <label>
-      {label}
-      <input
-        type="number"
-        value={value}
-        min={min}
-        max={max}
-        step={step}
-        onInput={(event) => onInput(event.currentTarget.value)}
-      />
-    </label>
   );
 }
 
