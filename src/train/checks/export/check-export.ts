@@ -5,6 +5,7 @@ import { ArtifactError } from "../../../shared/errors.ts";
 import type { Dtype } from "../../../shared/onnx-names.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { type FloatTensor, openOnnxT5 } from "../../onnx/decode/onnx-t5.ts";
+import { cosine } from "../parity/check.ts";
 
 export interface ExportCheck {
   /** Worst difference of a logit between one pass and steps through the cache, of fp32 (of the first form where there is no fp32). */
@@ -94,17 +95,4 @@ function firstIds(ids: readonly number[], count: number): number[] {
 function position({ data, dims }: FloatTensor, b: number, t: number): Float32Array {
   const [, length = 0, vocab = 0] = dims;
   return data.subarray((b * length + t) * vocab, (b * length + t + 1) * vocab);
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let dot = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i] ?? 0, b[i] ?? 0];
-    dot += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return dot / Math.sqrt(aa * bb);
 }

@@ -14,6 +14,16 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
+/** The shard of each tensor, by what a model.safetensors.index.json says. Throws ArtifactError when it is not one. */
+export function parseShardIndex(text: string, where: string): Map<string, string> {
+  try {
+    return new Map(Object.entries(indexSchema.parse(JSON.parse(text)).weight_map));
+  } catch (cause) {
+    const what = "not an index of safetensors shards";
+    throw new ArtifactError({ code: "bad_index", what, where, fix: "Download it again.", cause });
+  }
+}
+
 /** Opens the weights of a model folder. Throws ArtifactError when they are missing or damaged. The caller closes it. */
 export async function openFolderTensors(modelDir: string): Promise<TensorReader> {
   const single = join(modelDir, "model.safetensors");
@@ -24,7 +34,7 @@ export async function openFolderTensors(modelDir: string): Promise<TensorReader>
     for (const shard of shards.values()) await shard.close();
   };
   try {
-    const shardOf = await readIndex(index);
+    const shardOf = parseShardIndex(await readFile(index, "utf8"), index);
     for (const file of new Set(shardOf.values()))
       shards.set(file, await openSafetensors(join(modelDir, basename(file))));
     const shard = (name: string): TensorReader => {
@@ -43,19 +53,5 @@ export async function openFolderTensors(modelDir: string): Promise<TensorReader>
   } catch (error) {
     await closeAll();
     throw error;
-  }
-}
-
-async function readIndex(path: string): Promise<Map<string, string>> {
-  try {
-    return new Map(Object.entries(indexSchema.parse(JSON.parse(await readFile(path, "utf8"))).weight_map));
-  } catch (cause) {
-    throw new ArtifactError({
-      code: "bad_index",
-      what: "not an index of safetensors shards",
-      where: path,
-      fix: "Download it again.",
-      cause,
-    });
   }
 }

@@ -5,10 +5,9 @@ import { dirname, join } from "node:path";
 import { ArtifactError } from "../../../shared/errors.ts";
 import { MANIFEST_FILE, type ManifestFile } from "../../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../../shared/onnx-names.ts";
-import { parseT5Config, type T5Config } from "../../../shared/t5-config.ts";
-import { readJson } from "../../io/read-json.ts";
+import type { T5Config } from "../../../shared/t5-config.ts";
 import { HEAD, parameterSpecs } from "../../model/parameters.ts";
-import { modelFile } from "../../store/model-files.ts";
+import { loadConfig } from "../../store/model-folder.ts";
 import type { TensorReader } from "../../store/safetensors.ts";
 import { openT5Tensors, type T5Tensors } from "../../store/t5-tensors.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
@@ -55,7 +54,7 @@ interface Plan {
  */
 export async function exportGraphs(options: ExportGraphsOptions): Promise<ManifestFile[]> {
   const { modelDir, outputDir, dtypes, onProgress } = options;
-  const config = await readT5Config(modelDir);
+  const config = await loadConfig(modelDir);
   const reader = await openT5Tensors(modelDir, config, options.log);
   try {
     const plans = dtypes.flatMap((dtype) => planGraphs(config, reader, dtype));
@@ -72,13 +71,6 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
   } finally {
     await reader.close();
   }
-}
-
-/** config.json of a model folder. Throws ArtifactError. */
-export async function readT5Config(modelDir: string): Promise<T5Config> {
-  const path = await modelFile(modelDir, "config.json");
-  const fix = "Give a folder in Hugging Face layout: config.json, model.safetensors, tokenizer.json.";
-  return parseT5Config(await readJson(path, { fix }), path);
 }
 
 function planGraphs(config: T5Config, reader: T5Tensors, dtype: Dtype): Plan[] {

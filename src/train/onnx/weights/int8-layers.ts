@@ -3,6 +3,7 @@
 // Both digits pass through one MatMulInteger, so that the weights are read once. Matrices named in `floats` stay float32 (int8-plan.ts).
 // Digits are unsigned, for which WebAssembly has a SIMD kernel, and of 7 bits, since the AVX2 kernel adds pairs of products in 16 bits.
 
+import { once } from "../../../shared/once.ts";
 import type { GraphBuilder, Value } from "../graph/graph-builder.ts";
 import { createOps } from "../graph/ops.ts";
 import { bytesOf, quantizeRows, rowScales, transposeInt8 } from "../graph/tensor-bytes.ts";
@@ -99,14 +100,5 @@ export function createInt8Layers(
         return { values: ops.slice(values, start, count, axis), scale: ops.slice(scale, start, count, axis) };
       }),
     }),
-  };
-}
-
-/** `make`'s value, made at the first call. */
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
   };
 }

@@ -3,6 +3,7 @@
 // which pass through one product, so that the weights are read once. An adapter adds its low-rank product in float32, times a scale that is
 // an input of the graph. Digits are unsigned, for which WebAssembly has a SIMD kernel.
 
+import { once } from "../../../shared/once.ts";
 import type { GraphBuilder, Value } from "../graph/graph-builder.ts";
 import { createOps } from "../graph/ops.ts";
 import { createRuntimeOps } from "../graph/runtime-ops.ts";
@@ -112,14 +113,5 @@ export function createLeanLayers(
       const more = adapted(x, name);
       return more === undefined ? base : ops.add(base, more);
     },
-  };
-}
-
-/** `make`'s value, made at the first call. */
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
   };
 }

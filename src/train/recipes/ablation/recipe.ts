@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { once } from "../../../shared/once.ts";
 import { HELDOUT, loadItems } from "../../data/problems/load-items.ts";
 import { createProgress } from "../../io/progress.ts";
 import { writeText } from "../../io/write-text.ts";
@@ -63,15 +64,6 @@ async function rollOut(plan: AblationPlan, seed: number, signal: AbortSignal | u
     bar.stop();
     await generator.dispose();
   }
-}
-
-/** Calls `make` at the first call only. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
 
 /** Runs all variants with all seeds; writes results.json and results.md into `outputDir`. */

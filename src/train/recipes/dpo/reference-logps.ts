@@ -4,12 +4,13 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { setImmediate as turnOfEventLoop } from "node:timers/promises";
+import { z } from "zod";
 import type { TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
+import { openJsonlCache } from "../../io/jsonl-cache.ts";
 import { padRows } from "../../model/batch.ts";
 import { completionLogps } from "../../model/logps.ts";
 import type { Model } from "../../store/model-folder.ts";
 import { tf } from "../../tensorflow/tensorflow.ts";
-import { openLogpsCache } from "./logps-cache.ts";
 import { distinctPrompts } from "./pair-loss.ts";
 
 /** Completions a forward pass. */
@@ -55,7 +56,10 @@ export async function referenceTokenLogps(
   return logps.map(({ chosen, rejected }) => ({ chosen: listOf(chosen), rejected: listOf(rejected) }));
 }
 
-type Kept = number | number[] | undefined;
+/** Sums are kept as numbers, log-probs by token as lists. */
+const keptSchema = z.union([z.number(), z.array(z.number())]);
+
+type Kept = z.infer<typeof keptSchema> | undefined;
 
 async function keptLogps(
   pairs: readonly TokenizedPair[],
@@ -63,7 +67,7 @@ async function keptLogps(
   file: string,
 ): Promise<{ chosen: Kept; rejected: Kept }[]> {
   const byToken = file.endsWith(".tokens.jsonl");
-  const cache = await openLogpsCache(join(cacheDir, file));
+  const cache = await openJsonlCache(join(cacheDir, file), "logp", keptSchema);
   const sides = pairs.map((pair) => ({
     chosen: completionOf(pair, pair.chosenIds, modelHash),
     rejected: completionOf(pair, pair.rejectedIds, modelHash),
@@ -74,7 +78,7 @@ async function keptLogps(
     await turnOfEventLoop();
     signal?.throwIfAborted();
     const logps = byToken ? batchTokenLogps(model, batch) : batchLogps(model, batch);
-    await cache.put(batch.map(({ key }, i) => ({ key, logp: logps[i] ?? Number.NaN })));
+    await cache.put(batch.map(({ key }, i) => ({ key, value: logps[i] ?? Number.NaN })));
     onProgress?.(done + 1, missing.length);
   }
   return sides.map(({ chosen, rejected }) => ({ chosen: cache.get(chosen.key), rejected: cache.get(rejected.key) }));

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { DTYPES, onnxFile } from "../../../../src/shared/onnx-names.ts";
 import { checkExport } from "../../../../src/train/checks/export/check-export.ts";
-import { exportGraphs, readT5Config } from "../../../../src/train/onnx/export/export-graphs.ts";
+import { exportGraphs } from "../../../../src/train/onnx/export/export-graphs.ts";
+import { loadConfig } from "../../../../src/train/store/model-folder.ts";
 import { changeWeights, makeModelFolder, removeFolders } from "../../onnx/export/model-folder.ts";
 
 const folders: string[] = [];
@@ -14,7 +15,7 @@ async function exported(change?: Parameters<typeof changeWeights>[1]) {
   folders.push(dir);
   if (change !== undefined) await changeWeights(dir, change);
   await exportGraphs({ modelDir: dir, outputDir: dir, dtypes: DTYPES });
-  return { dir, config: await readT5Config(dir) };
+  return { dir, config: await loadConfig(dir) };
 }
 
 const PROMPTS = [
