@@ -34,6 +34,7 @@ const TEXTS: Partial<Record<Key, string>> = {
   data: "dir|file",
   columns: "map",
   split: "name",
+  addTokens: "auto|characters",
   outputDir: "dir",
   loraTargetModules: "names",
 };
@@ -48,6 +49,8 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   format: "read every record as this one (default: each by its own shape)",
   columns: "usual names of other columns: prompt=question,chosen=good,rejected=bad",
   chatTemplate: "how messages before the answers become one prompt (default: plain)",
+  strictVocabulary: "more unknown tokens than one in a thousand are an error",
+  addTokens: "tokens for characters that the vocabulary lacks: auto (those of the data), or the characters themselves",
   split: "which list of a JSON file with one for each split (default: train)",
   outputDir: "where the trained model goes",
   backend: "what computes",

@@ -15,6 +15,8 @@ export interface TextTokenizer {
   /** First token id of "yes" and of "no", read by the judge. */
   readonly yesTokenId: number;
   readonly noTokenId: number;
+  /** What every character becomes that the vocabulary lacks; undefined where there is no such token. */
+  readonly unknownTokenId?: number | undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -58,6 +60,7 @@ export function createTokenizer(
     size: tokenizer.model?.vocab.length ?? 0,
     yesTokenId: firstId("yes"),
     noTokenId: firstId("no"),
+    unknownTokenId: tokenizer.model?.unk_token_id,
   };
 }
 

@@ -13,6 +13,7 @@ import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.
 import { modelFile } from "./model-files.ts";
 import { type WeightType, writeSafetensors } from "./safetensors.ts";
 import { openT5Tensors } from "./t5-tensors.ts";
+import { tokenizerConfigText } from "./tokenizer-config.ts";
 
 export type { FolderTokenizer };
 
@@ -126,7 +127,8 @@ export async function saveSideFiles(dir: string, from: Pick<Model, "dir" | "conf
   const tokenizer = await loadTokenizer(from.dir, from.config);
   await writeFileAtomic(join(dir, "config.json"), config);
   await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(tokenizer.json));
-  await writeFileAtomic(join(dir, "tokenizer_config.json"), `${JSON.stringify(tokenizer.configJson, null, 2)}\n`);
+  const tokenizerConfig = await readFile(await modelFile(from.dir, "tokenizer_config.json"), "utf8");
+  await writeFileAtomic(join(dir, "tokenizer_config.json"), tokenizerConfigText(tokenizerConfig));
   for (const file of COPIED) {
     await copyFile(await modelFile(from.dir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;

@@ -69,6 +69,7 @@ function reasonToDrop(tokenized: TokenizedPair, limits: LengthLimits): string | 
   if (splitSteps(pair.chosen).length === 0 || splitSteps(pair.rejected).length === 0) return "a side has no steps";
   const isSame = normalizeCompletion(pair.chosen) === normalizeCompletion(pair.rejected);
   if (isSame && limits.sidesMayBeEqual !== true) return "both sides are the same";
+  if (chosenIds.join() === rejectedIds.join() && limits.sidesMayBeEqual !== true) return "identical_tokens";
   if (promptIds.length > limits.maxPromptLength) return `prompt longer than ${limits.maxPromptLength} tokens`;
   if (Math.max(chosenIds.length, rejectedIds.length) > limits.maxCompletionLength)
     return `completion longer than ${limits.maxCompletionLength} tokens`;

@@ -7,7 +7,9 @@ import type { ManifestFile } from "../../../shared/manifest.ts";
 import { withNewlineToken } from "../../../shared/newline-token.ts";
 import { parseT5Config, type T5Config } from "../../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../../shared/tokenizer.ts";
+import { editJson } from "../../io/edit-json.ts";
 import { modelFile } from "../../store/model-files.ts";
+import { tokenizerConfigText } from "../../store/tokenizer-config.ts";
 
 /** A file of the export and its line in the manifest. */
 export interface SideFile {
@@ -49,9 +51,18 @@ export async function readSideFiles(modelDir: string): Promise<SideFiles> {
       sideFile("config.json", "config", completeConfig(configFile, config)),
       sideFile("generation_config.json", "generation_config", await generationConfig(modelDir, config)),
       sideFile("tokenizer.json", "tokenizer", changed ? Buffer.from(JSON.stringify(json)) : tokenizerFile.content),
-      sideFile("tokenizer_config.json", "tokenizer_config", tokenizerConfigFile.content),
+      sideFile("tokenizer_config.json", "tokenizer_config", withReadingClass(tokenizerConfigFile.content)),
     ],
   };
+}
+
+/** The file itself where it needs no change. */
+function withReadingClass(content: Buffer): Buffer {
+  const text = content.toString("utf8");
+  const changed = tokenizerConfigText(text);
+  return /"tokenizer_class": *"PreTrainedTokenizerFast"/.test(text) || !changed.includes("PreTrainedTokenizerFast")
+    ? content
+    : Buffer.from(changed);
 }
 
 async function readRequired(modelDir: string, name: string): Promise<{ path: string; content: Buffer; json: unknown }> {
@@ -83,7 +94,7 @@ function completeConfig({ content, json }: { content: Buffer; json: unknown }, c
   const given: Record<string, unknown> = { ...(typeof json === "object" ? json : {}) };
   const missing = Object.entries(needed).filter(([field]) => given[field] === undefined || given[field] === null);
   if (missing.length === 0) return content;
-  return Buffer.from(`${JSON.stringify({ ...given, ...Object.fromEntries(missing) }, null, 2)}\n`);
+  return Buffer.from(editJson(content.toString("utf8"), Object.fromEntries(missing)));
 }
 
 /** The model's own generation_config.json, or one made of its config where it has none. */

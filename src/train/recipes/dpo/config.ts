@@ -39,6 +39,10 @@ const configSchema = z.strictObject({
   chatTemplate: z.enum(CHAT_TEMPLATES).nullable(),
   /** The list that is read of a JSON document with one for each split; null: train. */
   split: z.string().min(1).nullable(),
+  /** More unknown tokens than a run may lose are an error. */
+  strictVocabulary: z.boolean(),
+  /** Characters that get tokens of their own before training: "auto" for those that the data have and the vocabulary lacks, or a list. */
+  addTokens: z.string().min(1).nullable(),
   outputDir: z.string().min(1),
   backend: z.enum(BACKENDS),
   /** bf16: native TensorFlow rounds the factors of matrix products to bfloat16; weights, sums and everything else stay float32. */
@@ -115,6 +119,8 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   columns: null,
   chatTemplate: null,
   split: null,
+  strictVocabulary: false,
+  addTokens: null,
   outputDir: "outputs/final_stepwise_dpo_model",
   backend: "auto",
   precision: "float32",

@@ -10,6 +10,7 @@ import type { TextTokenizer } from "../../../shared/tokenizer.ts";
 import { readOptions } from "../../data/formats/read-record.ts";
 import { pairToJson } from "../../data/labelled-pair.ts";
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
+import type { PairOptions } from "../../data/pairs/read-pairs.ts";
 import { preparePairs, type TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
 import { isStepLoss, needsMargins, needsScores } from "../../loss/settings.ts";
 import { rewardModelKey } from "../../reward/reward-model.ts";
@@ -50,6 +51,11 @@ export interface ScoringOptions {
   pairs?: readonly Pair[] | undefined;
 }
 
+/** How the run's data are read. */
+export function pairOptions(config: TrainConfig): PairOptions {
+  return { ...readOptions(config), ...(config.split !== null && { split: config.split }) };
+}
+
 /**
  * Loads both splits, scored where `config` needs scores (the reward model is not opened otherwise). Throws InputError when no pair is
  * left to train on, CapacityError "interrupted".
@@ -65,7 +71,7 @@ export async function loadTrainingData(
   const load = async (split: "train" | "eval"): Promise<TokenizedPair[]> => {
     const loaded =
       options.pairs === undefined
-        ? await loadPairs(config.data, split, { ...readOptions(config), split: config.split ?? undefined })
+        ? await loadPairs(config.data, split, pairOptions(config))
         : { pairs: split === "train" ? options.pairs : [], dropped: [] };
     for (const { reason } of loaded.dropped) dropped[reason] = (dropped[reason] ?? 0) + 1;
     const prepared = preparePairs(loaded.pairs, tokenizer, limits);

@@ -27,6 +27,7 @@ import { loadDpoState, newDpoState } from "./run-state.ts";
 import { completeSamples, type Sample } from "./samples.ts";
 import { stepGradients } from "./train-step.ts";
 import { checkAdapterRun, createTrainable } from "./trainable.ts";
+import { prepareVocabulary } from "./vocabulary.ts";
 
 export interface TrainResult {
   outputDir: string;
@@ -48,8 +49,9 @@ async function train(config: TrainConfig, run: RunOptions): Promise<TrainResult>
   const backend = await startTensorflow(config.backend, config.precision);
   log(`backend: ${describeBackend(backend)}`);
   const first = await firstStep(outputDir, run);
-  const { base, judge, tokenizer } = await loadModels(config, run);
-  const data = await loadData(config, { base, judge, tokenizer }, run);
+  const models = await loadModels(config, run);
+  const { base, judge, tokenizer } = models;
+  const data = await loadData(config, models, run);
 
   const checkpoint = first > 0 ? checkpointDir(outputDir, first) : undefined;
   const resumed = checkpoint === undefined ? undefined : await loadDpoState(checkpoint, config, data);
@@ -108,7 +110,7 @@ async function train(config: TrainConfig, run: RunOptions): Promise<TrainResult>
         await writeFinishedRun(outputDir, {
           config,
           save,
-          baseModel: modelName(config.model, base.dir),
+          baseModel: models.name,
           rewardModel: judge?.name,
           backend,
           data,
@@ -129,23 +131,32 @@ async function train(config: TrainConfig, run: RunOptions): Promise<TrainResult>
 /** The models of a run, and what its base model's tokenizer makes of text. */
 interface Models {
   base: Model;
+  /** Of the base model, as the config has it. */
+  name: string;
   /** The frozen model that scores steps; undefined where the loss asks for no scores. */
   judge: { dir: string; name: string } | undefined;
   tokenizer: Awaited<ReturnType<typeof loadTokenizer>>;
 }
 
 async function loadModels(config: TrainConfig, { log = () => {}, signal }: RunOptions): Promise<Models> {
-  const baseDir = await resolveModelWithProgress(config.model, { signal });
+  const modelDir = await resolveModelWithProgress(config.model, { signal });
   const judges = needsScores(config);
   const scoring = judges ? "" : "; it needs no scores, so no reward model is asked";
   log(`loss: ${config.lossType}${scoring}${config.referenceFree ? "" : "; reference: the frozen start"}`);
   const rewardModel = config.rewardModel ?? config.model;
   const ownJudge = judges && config.rewardModel !== null;
-  const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : baseDir;
+  const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : modelDir;
+  const baseDir = await prepareVocabulary(config, modelDir, log);
   const base = await loadModel(baseDir, log);
   checkAdapterRun(config, base);
   const tokenizer = await loadTokenizer(baseDir, base.config);
-  return { base, judge: judges ? { dir: rewardDir, name: modelName(rewardModel, rewardDir) } : undefined, tokenizer };
+  const name = modelName(config.model, modelDir);
+  return {
+    base,
+    name,
+    judge: judges ? { dir: rewardDir, name: modelName(rewardModel, rewardDir) } : undefined,
+    tokenizer,
+  };
 }
 
 /** Pairs with scores and, where the loss has one, the reference's log-probs. */
