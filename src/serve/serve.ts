@@ -34,8 +34,13 @@ export interface ServeOptions {
 
 /** A request's head and body must arrive in this time; an answer may take longer. */
 const MAX_ARRIVAL_MS = 20_000;
+/** What runs when the server is stopped may end in this time: Docker kills after 10 s. */
+const MAX_STOP_MS = 8_000;
 
-/** Starts the server when both models are open. Throws ArtifactError for a model that is unfit, InputError for a port that is taken. */
+/**
+ * Starts the server when both models are open; `stop` takes no more requests and lets what runs end, for some seconds. Throws
+ * ArtifactError for a model that is unfit, InputError for a port that is taken.
+ */
 export async function startServer(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const { policyDir, rewardDir, dtype, threads = availableParallelism(), log } = options;
   const settings = parseSettings({
@@ -80,7 +85,8 @@ export async function startServer(options: ServeOptions): Promise<{ url: string;
     async stop() {
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
-        if ("closeAllConnections" in server) server.closeAllConnections();
+        const cut = () => "closeAllConnections" in server && server.closeAllConnections();
+        setTimeout(cut, MAX_STOP_MS).unref();
       });
       await rm(pagesDir, { recursive: true, force: true });
     },

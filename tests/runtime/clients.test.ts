@@ -84,6 +84,7 @@ describe("bodies that are never whole", () => {
 test("npm run serve, on Node, gives the same answers", async () => {
   const [policyDir, rewardDir] = [join(folder, MODEL), join(folder, `${MODEL}-prm`)];
   const log: string[] = [];
+  let stopping: Promise<void> | undefined;
   const server = await startServer({
     policyDir,
     rewardDir,
@@ -125,9 +126,18 @@ test("npm run serve, on Node, gives the same answers", async () => {
     const page = await fetch(`${server.url}/docs/swagger-ui-bundle.js`, { headers: { connection: "close" } });
     expect([page.status, (await page.arrayBuffer()).byteLength > 100_000]).toEqual([200, true]);
     expect(log.length).toBeGreaterThan(asked.length);
+    // a stream that has begun is not cut off by a stop
+    const init = { method: "POST", body: JSON.stringify({ inputs: PROMPT }), headers: { connection: "close" } };
+    const reader = (await fetch(`${server.url}/generate_stream`, init)).body?.getReader();
+    let stream = new TextDecoder().decode((await reader?.read())?.value);
+    stopping = server.stop();
+    for (let next = await reader?.read(); next?.value; next = await reader?.read())
+      stream += new TextDecoder().decode(next.value);
+    expect(stream).toContain('"finish_reason":"eos_token"');
   } finally {
-    await server.stop();
+    await (stopping ?? server.stop());
   }
+  await expect(fetch(server.url)).rejects.toThrow();
 });
 
 describe("openai: completions", () => {
