@@ -21,6 +21,9 @@ export interface OnnxJudge {
   dispose(): void;
 }
 
+/** Width of a model below which threads cost more than they bring: its products are too small to share. */
+const WORTH_THREADS = 256;
+
 /** Opens the judge of a folder in Hugging Face layout. Throws ArtifactError for a folder that is no T5, or a graph that is refused. */
 export async function openOnnxJudge(
   dir: string,
@@ -31,7 +34,8 @@ export async function openOnnxJudge(
   const files = await writeDecoderFiles(dir);
   let sessions: DecoderSessions;
   try {
-    sessions = await openDecoderSessions(files.dir, files.config, threads);
+    const used = files.config.dModel < WORTH_THREADS ? 1 : threads;
+    sessions = await openDecoderSessions(files.dir, files.config, used);
   } finally {
     await files.remove(); // sessions hold the weights themselves
   }

@@ -2,18 +2,17 @@
 
 import { answerRequests } from "../../io/child-process.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
-import { loadRewardModel, type RewardModel } from "../reward-model.ts";
-import type { ScoringAnswer, ScoringRequest } from "./scoring-processes.ts";
+import { loadScorer, type Scorer, type ScoringAnswer, type ScoringRequest } from "./scoring-processes.ts";
 
-let model: RewardModel | undefined;
+let scorer: Scorer | undefined;
 
 answerRequests<ScoringRequest, ScoringAnswer>(async (request) => {
   if ("open" in request) {
-    const { dir, options, precision } = request.open;
-    await startTensorflow("tensorflow", precision);
-    model = await loadRewardModel(dir, options);
+    const { dir, options, backend, precision } = request.open;
+    await startTensorflow(backend, precision);
+    scorer = await loadScorer(dir, 1, options);
     return [];
   }
-  if (model === undefined) throw new Error("completions came before the reward model");
-  return model.score(request.completions);
+  if (scorer === undefined) throw new Error("completions came before the reward model");
+  return scorer.score(request.completions);
 });

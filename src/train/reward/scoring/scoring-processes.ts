@@ -1,17 +1,18 @@
-// A reward model in several processes of one core each. TensorFlow's operations run one after the other, and only the large ones use
-// more than one core; processes, each with its own copy of the weights, use all of them all the time.
+// A reward model in several processes of one core each. Operations run one after the other, and only large ones gain by more than one
+// core; processes, each with its own copy of the weights, use all of them all the time.
 
 import { availableParallelism } from "node:os";
 import { startChild } from "../../io/child-process.ts";
 import type { Precision } from "../../tensorflow/backends.ts";
-import { currentBackend, currentPrecision } from "../../tensorflow/tensorflow.ts";
+import { onnxThreads, THREADS_VARIABLE } from "../../tensorflow/graphs/onnx-session.ts";
+import { type Backend, currentBackend, currentPrecision } from "../../tensorflow/tensorflow.ts";
 import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
 import { openOnnxJudge } from "../judge/onnx-judge.ts";
 import { ProcessRewardModel } from "../process/process-reward-model.ts";
 import { loadRewardModel, type RewardModel, type RewardModelOptions, readRewardModelFile } from "../reward-model.ts";
 
 export type ScoringRequest =
-  | { open: { dir: string; options: RewardModelOptions; precision: Precision } }
+  | { open: { dir: string; options: RewardModelOptions; backend: Backend; precision: Precision } }
   | { completions: readonly Completion[] };
 
 /** The scores of completions; none of a reward model that was opened. */
@@ -31,9 +32,9 @@ const MOST_PROCESSES = 4;
 /** Completions for which starting a process (some seconds) pays. */
 const WORTH_A_PROCESS = 100;
 
-/** How many processes score so many completions: one a core on native TensorFlow, else this one alone. */
+/** How many processes score so many completions: one a core, or this one alone on WebAssembly, whose threads are not to be bounded. */
 export function scoringProcesses(completions: number): number {
-  if (currentBackend() !== "tensorflow") return 1;
+  if (currentBackend() === "wasm") return 1;
   return Math.max(1, Math.min(MOST_PROCESSES, availableParallelism(), Math.floor(completions / WORTH_A_PROCESS)));
 }
 
@@ -44,7 +45,7 @@ export function scoringProcesses(completions: number): number {
 export async function loadScorer(dir: string, processes: number, options: RewardModelOptions = {}): Promise<Scorer> {
   if (processes > 1) return startScoringProcesses(dir, processes, options);
   if (currentBackend() !== "tensorflow" && (await readRewardModelFile(dir)) === undefined) {
-    return { processes: 1, isProcess: false, ...(await openOnnxJudge(dir, availableParallelism(), options)) };
+    return { processes: 1, isProcess: false, ...(await openOnnxJudge(dir, onnxThreads(), options)) };
   }
   return scorerOf(await loadRewardModel(dir, options));
 }
@@ -67,7 +68,11 @@ async function startScoringProcesses(dir: string, processes: number, options: Re
       name: "scoring process",
       code: "scorer_ended",
       fix: "Free some memory: each process holds the reward model.",
-      env: { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: "1" },
+      env: {
+        TF_NUM_INTRAOP_THREADS: String(threads),
+        TF_NUM_INTEROP_THREADS: "1",
+        [THREADS_VARIABLE]: String(threads),
+      },
     }),
   );
   const dispose = (): void => {
@@ -75,7 +80,11 @@ async function startScoringProcesses(dir: string, processes: number, options: Re
   };
   const idle = [...children];
   try {
-    await Promise.all(children.map((child) => child.ask({ open: { dir, options, precision: currentPrecision() } })));
+    await Promise.all(
+      children.map((child) =>
+        child.ask({ open: { dir, options, backend: currentBackend(), precision: currentPrecision() } }),
+      ),
+    );
   } catch (error) {
     dispose();
     throw error;

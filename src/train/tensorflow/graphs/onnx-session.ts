@@ -58,24 +58,33 @@ export function onnxruntimeIsInstalled(): boolean {
   }
 }
 
+/** Environment variable that bounds the threads of a session. */
+export const THREADS_VARIABLE = "STEPWISE_THREADS";
+
+/** Threads of a session: what the environment says, else one a core. */
+export function onnxThreads(): number {
+  const given = Number(process.env[THREADS_VARIABLE]);
+  return Number.isInteger(given) && given > 0 ? given : availableParallelism();
+}
+
 /**
  * Shapes change with every batch, so no allocation plans are remembered. Threads that wait for the next node keep awake, but not beyond a
  * run: the threads of many sessions share the cores.
  */
-const OPTIONS = {
-  intraOpNumThreads: availableParallelism(),
+const options = () => ({
+  intraOpNumThreads: onnxThreads(),
   interOpNumThreads: 1,
   executionMode: "sequential",
   graphOptimizationLevel: "all",
   enableMemPattern: false,
   extra: { session: { intra_op: { allow_spinning: "1" }, force_spinning_stop: "1" } },
-};
+});
 
 /** Opens a model. Throws onnxruntime's error for one that it refuses. */
 export function openOnnxSession(model: Uint8Array): OnnxSession {
   const { binding, Tensor } = load();
   const session = new binding.binding.InferenceSession();
-  session.loadModel(model.buffer, model.byteOffset, model.byteLength, OPTIONS);
+  session.loadModel(model.buffer, model.byteOffset, model.byteLength, options());
   const tensor = ({ data, dims }: Values): Values =>
     new Tensor(data instanceof Int32Array ? "int32" : "float32", data, dims);
   return {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scoreAll } from "../../../../src/train/reward/scoring/score-all.ts";
 import { loadScorer, type Scorer, scorerOf } from "../../../../src/train/reward/scoring/scoring-processes.ts";
-import { nativeIsInstalled, startTensorflow } from "../../../../src/train/tensorflow/tensorflow.ts";
+import { startTensorflow } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { writeTinyFolder } from "../../recipes/pretrain/tiny-folder.ts";
 
 let dir = "";
@@ -36,7 +36,7 @@ async function scoresOf(scorer: Scorer): Promise<number[]> {
   return completions.map((completion) => scores.get(completion) ?? Number.NaN);
 }
 
-describe.skipIf(!nativeIsInstalled())("two processes", () => {
+describe("two processes", () => {
   test("give the scores that one gives", { timeout: 60_000 }, async () => {
     const alone = await scoresOf(await loadScorer(dir, 1));
     const shared = await scoresOf(await loadScorer(dir, 2));
