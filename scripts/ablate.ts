@@ -3,6 +3,8 @@
 import { Command, Option } from "commander";
 import { readPlan } from "../src/train/recipes/ablation/plan.ts";
 import { runAblation } from "../src/train/recipes/ablation/recipe.ts";
+import { runTournament } from "../src/train/recipes/ablation/tournament.ts";
+import { isTournament, readTournament } from "../src/train/recipes/ablation/tournament-plan.ts";
 import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { wholeNumber } from "./flags.ts";
@@ -21,10 +23,10 @@ const seeds = (value: string, before: number[] | undefined): number[] => [...(be
 
 const command = new Command("npm run ablate --")
   .description("Train every variant of a plan with every seed, and measure them on the same held-out problems.")
-  .option("--plan <file>", "JSON plan of the variants", "data/ablation.json")
+  .option("--plan <file>", "JSON plan of the variants, or of a tournament (data/tournament.json)", "data/ablation.json")
   .option("--output <dir>", "where pairs, models and results go; finished runs there are kept", "outputs/ablation")
   .option("--seeds <seeds...>", "seeds of samples and training (default: 1 2 3)", seeds)
-  .option("--problems <n>", "held-out problems", wholeNumber(1), 1000)
+  .option("--problems <n>", "held-out problems (a tournament's plan says its own)", wholeNumber(1), 1000)
   .option("--evaluation-seed <n>", "seed of the held-out problems", wholeNumber(0), 3000)
   .option("--only <names...>", "variants to run (default: all)")
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
@@ -33,14 +35,16 @@ const command = new Command("npm run ablate --")
 const flags = command.opts<Flags>();
 
 try {
-  const { table } = await runAblation({
+  const run = {
     ...flags,
     seeds: flags.seeds ?? [1, 2, 3],
-    plan: await readPlan(flags.plan),
     outputDir: flags.output,
     signal: stopOnInterrupt(),
     log: console.log,
-  });
+  };
+  const { table } = (await isTournament(flags.plan))
+    ? await runTournament({ ...run, plan: await readTournament(flags.plan) })
+    : await runAblation({ ...run, plan: await readPlan(flags.plan) });
   console.log(`\n${table}`);
 } catch (error) {
   reportFailure(error);

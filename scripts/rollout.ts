@@ -8,6 +8,7 @@ import { PAIR_KINDS, type PairKind } from "../src/train/recipes/rollout/pair-kin
 import { PREFERENCE } from "../src/train/recipes/rollout/problems.ts";
 import { runRollout } from "../src/train/recipes/rollout/run.ts";
 import { SCORER_NAMES, type ScorerName } from "../src/train/recipes/rollout/score-rollouts.ts";
+import { SEARCHES, type SearchChoice } from "../src/train/recipes/rollout/search-rollouts.ts";
 import { LABEL_SOURCES, type LabelSource } from "../src/train/recipes/rollout/step-rows.ts";
 import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
 import { resolveModelWithProgress } from "../src/train/store/hub/resolve-model-with-progress.ts";
@@ -24,6 +25,8 @@ interface Flags {
   data: string;
   problems: number;
   samples: number;
+  search: SearchChoice;
+  searchExpand: number;
   temperature: number;
   topK: number;
   topP: number;
@@ -76,6 +79,12 @@ const program = new Command("npm run rollout --")
   .option("--data <file|dir>", `problems; "${PREFERENCE}": drawn from the built-in word problems`, PREFERENCE)
   .option("--problems <n>", "problems to solve", wholeNumber(0), 500)
   .option("--samples <k>", "solutions of each problem", wholeNumber(0), 8)
+  .addOption(
+    new Option("--search <how>", "step-beam: search step by step, led by the scores, --samples prefixes kept")
+      .choices(SEARCHES)
+      .default("none"),
+  )
+  .option("--search-expand <n>", "step-beam: next steps written from each kept prefix", wholeNumber(1), 4)
   .option("--temperature <t>", "of sampling", numberIn(0, 100, false), 1)
   .option("--top-k <k>", "sample from the k likeliest tokens; 0: from all", wholeNumber(0), 0)
   .option("--top-p <p>", "sample from the likeliest tokens that reach p", numberIn(0, 1, false), 1)

@@ -1,20 +1,55 @@
-// npm run train: stepwise DPO from a config file and flags. Ctrl-C saves a checkpoint first; a second one stops at once.
+// npm run train: stepwise DPO from a config file and flags; with --online, rounds of sampling and updates. Ctrl-C saves a checkpoint
+// first; a second one stops at once.
 
 import { Command } from "commander";
 import { InputError } from "../src/shared/errors.ts";
 import { readJson } from "../src/train/io/read-json.ts";
-import { resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
-import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
+import { resolveTrainConfig, type TrainConfig } from "../src/train/recipes/dpo/config.ts";
+import { type TrainRun, trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
+import { trainOnline } from "../src/train/recipes/online/recipe.ts";
+import { resolveOnlineSettings } from "../src/train/recipes/online/settings.ts";
+import { flagOf } from "../src/train/recipes/run/settings.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { addOnlineFlags, onlineFlags } from "./online-flags.ts";
 import { addTrainFlags, trainFlags } from "./train-flags.ts";
 
-const command = addTrainFlags(new Command("npm run train --"))
+const command = addOnlineFlags(addTrainFlags(new Command("npm run train --")))
   .description("Tune a T5 by stepwise DPO; writes the model, checkpoints, metrics, a model card and ONNX files.")
   .option("--overwrite", "start anew where an unfinished run lies", false)
   .option("--no-export", "do not write ONNX files")
   .allowExcessArguments(false)
   .parse();
-const flags = command.opts<{ config?: string; resume: boolean; overwrite: boolean; export: boolean }>();
+interface Flags {
+  config?: string;
+  online: boolean;
+  resume: boolean;
+  overwrite: boolean;
+  export: boolean;
+}
+const flags = command.opts<Flags>();
+
+type Run = Required<Pick<TrainRun, "resume" | "overwrite" | "exportOnnx" | "signal" | "log">>;
+
+async function offline(config: TrainConfig, run: Run): Promise<void> {
+  const [misplaced] = Object.keys(onlineFlags(command));
+  if (misplaced !== undefined)
+    throw new InputError({
+      code: "online_flag",
+      what: `${flagOf(misplaced)} belongs to online training`,
+      where: "command line",
+      fix: "Add --online, or leave it out.",
+    });
+  const result = await trainStepwiseDpo(config, run);
+  for (const [name, after] of Object.entries(result.after))
+    console.log(`${name}: ${result.before[name]?.toFixed(4) ?? "-"} -> ${after.toFixed(4)}`);
+  console.log(`model: ${result.outputDir} (${result.steps} steps)`);
+}
+
+async function online(config: TrainConfig, run: Run): Promise<void> {
+  const training = { lossType: config.lossType, hasRewardModel: config.rewardModel !== null };
+  const result = await trainOnline(config, resolveOnlineSettings(onlineFlags(command), training), run);
+  console.log(`model: ${result.outputDir} (${result.rounds.length} rounds)`);
+}
 
 try {
   const fileJson =
@@ -22,16 +57,14 @@ try {
       ? undefined
       : await readJson(flags.config, { error: InputError, fix: "Check --config." });
   const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
-  const result = await trainStepwiseDpo(config, {
+  const run = {
     resume: flags.resume,
     overwrite: flags.overwrite,
     exportOnnx: flags.export,
     signal: stopOnInterrupt(),
     log: console.log,
-  });
-  for (const [name, after] of Object.entries(result.after))
-    console.log(`${name}: ${result.before[name]?.toFixed(4) ?? "-"} -> ${after.toFixed(4)}`);
-  console.log(`model: ${result.outputDir} (${result.steps} steps)`);
+  };
+  await (flags.online ? online(config, run) : offline(config, run));
 } catch (error) {
   reportFailure(error);
 }

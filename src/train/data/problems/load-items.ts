@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { InputError } from "../../../shared/errors.ts";
 import { createRng } from "../../../shared/rng.ts";
 import { corruptSolution } from "../arithmetic/corrupt.ts";
+import { DEFAULT_RANGE } from "../arithmetic/generate.ts";
 import { generateSplitProblem } from "../arithmetic/split.ts";
 import { openRecords } from "../files/open-records.ts";
 import { type Dropped, isBroken } from "../files/raw-record.ts";
@@ -34,6 +35,9 @@ export interface LoadItemsOptions {
   /** Problems a seed; a file: at most so many, null for all. */
   problems: number | null;
   seeds: readonly number[];
+  /** Steps of the built-in problems; default: as the generator draws. */
+  minSteps?: number;
+  maxSteps?: number;
 }
 
 /** Throws InputError for a file that is missing, broken, or holds nothing that can be measured. */
@@ -44,14 +48,16 @@ export async function loadItems(options: LoadItemsOptions): Promise<LoadedItems>
 const DEFAULT_PROBLEMS = 200;
 
 /** Every problem with its solution, and one wrong solution with a planted mistake: a pair, and two labelled solutions. */
-function drawHeldout({ problems, seeds }: LoadItemsOptions): LoadedItems {
+function drawHeldout({ problems, seeds, minSteps, maxSteps }: LoadItemsOptions): LoadedItems {
+  const least = minSteps ?? DEFAULT_RANGE.minSteps;
+  const range = { minSteps: least, maxSteps: maxSteps ?? Math.max(least, DEFAULT_RANGE.maxSteps) };
   const items = new Map<string, EvaluationItem>();
   const indexOf = new Map<string, number>();
   const bySeed = seeds.map((seed) => {
     const rng = createRng(seed);
     const indices = new Set<number>();
     while (indices.size < (problems ?? DEFAULT_PROBLEMS)) {
-      const problem = generateSplitProblem(rng, "heldout");
+      const problem = generateSplitProblem(rng, "heldout", range);
       const wrong = corruptSolution(problem, rng);
       const gold = problem.steps.join("\n");
       if (!items.has(problem.prompt)) {

@@ -2,6 +2,7 @@
 // reference's log-probs once, train (run-steps.ts: with logs, checkpoints, evaluations, stops), save, export. A run that was stopped continues
 // with `resume` on the same curve.
 
+import type { Pair } from "../../../shared/records.ts";
 import { createProgress, type Progress } from "../../io/progress.ts";
 import { needsScores } from "../../loss/settings.ts";
 import type { Parameters } from "../../model/parameters.ts";
@@ -9,7 +10,7 @@ import { createAdamW } from "../../optim/adamw.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { loadModel, loadTokenizer, type Model } from "../../store/model-folder.ts";
 import { modelName } from "../../store/model-id.ts";
-import { describeBackend, startTensorflow } from "../../tensorflow/tensorflow.ts";
+import { describeBackend, startTensorflow, tf } from "../../tensorflow/tensorflow.ts";
 import { checkpointDir } from "../run/checkpoint.ts";
 import { trainAndExport } from "../run/export-result.ts";
 import { beginRunFolder, firstStep } from "../run/run-folder.ts";
@@ -29,6 +30,13 @@ import { stepGradients } from "./train-step.ts";
 import { checkAdapterRun, createTrainable } from "./trainable.ts";
 import { prepareVocabulary } from "./vocabulary.ts";
 
+export interface TrainRun extends RunOptions {
+  /** Pairs in place of those of the data folder, which then only keeps scores; none are left for evaluation. */
+  pairs?: readonly Pair[];
+  /** Folder of the frozen reference; default: the model itself, as training finds it. */
+  referenceDir?: string;
+}
+
 export interface TrainResult {
   outputDir: string;
   steps: number;
@@ -39,11 +47,11 @@ export interface TrainResult {
 }
 
 /** Trains; returns figures from before and after. Throws the errors of its parts, and CapacityError for a loss that is not finite. */
-export async function trainStepwiseDpo(config: TrainConfig, run: RunOptions = {}): Promise<TrainResult> {
+export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}): Promise<TrainResult> {
   return trainAndExport(config.outputDir, run, () => train(config, run));
 }
 
-async function train(config: TrainConfig, run: RunOptions): Promise<TrainResult> {
+async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   const { log = () => {}, signal } = run;
   const { outputDir } = config;
   const backend = await startTensorflow(config.backend, config.precision);
@@ -160,16 +168,22 @@ async function loadModels(config: TrainConfig, { log = () => {}, signal }: RunOp
 }
 
 /** Pairs with scores and, where the loss has one, the reference's log-probs. */
-async function loadData(config: TrainConfig, models: Models, { log = () => {}, signal }: RunOptions) {
+async function loadData(config: TrainConfig, models: Models, run: TrainRun) {
+  const { log = () => {}, signal } = run;
   const { base, judge, tokenizer } = models;
   const scored = await withBar("score steps", (options) =>
-    loadTrainingData(config, tokenizer, judge?.dir ?? base.dir, { ...options, signal }),
+    loadTrainingData(config, tokenizer, judge?.dir ?? base.dir, { ...options, signal, pairs: run.pairs }),
   );
+  const { referenceDir = base.dir } = run;
   const data = config.referenceFree
     ? scored
-    : await withBar("reference log-probs", (options) =>
-        withReference(scored, config, { model: base, dir: base.dir }, { ...options, signal }),
-      );
+    : await withBar("reference log-probs", async (options) => {
+        const model = referenceDir === base.dir ? base : await loadModel(referenceDir);
+        const referenced = withReference(scored, config, { model, dir: referenceDir }, { ...options, signal });
+        return referenced.finally(() => {
+          if (model !== base) tf.dispose(model.parameters);
+        });
+      });
   log(
     `pairs: ${data.train.length} to train on, ${data.eval.length} to evaluate; left out: ${JSON.stringify(data.dropped)}`,
   );

@@ -54,6 +54,11 @@ export async function branchRollouts(
   const judge = scorer === "judge" || scorer === "both" ? rewardModel : undefined;
   const asked = found.map(({ prompt, text }) => ({ prompt, completion: text }));
   const scored = judge === undefined ? [] : await scoresInOrder(judge, asked);
+  const spent = new Map<number, number>();
+  starts.forEach(({ r }, s) => {
+    const tokens = (texts[s] ?? []).reduce((sum, text) => sum + policy.tokenizer.encode(text).length, 0);
+    spent.set(r, (spent.get(r) ?? 0) + tokens);
+  });
   const branches = new Map<number, RolloutBranch[]>();
   found.forEach(({ r, prefix, step, text }, i) => {
     const rollout = rollouts[r];
@@ -65,6 +70,11 @@ export async function branchRollouts(
   });
   return rollouts.map((rollout, r) => {
     const own = branches.get(r);
-    return own === undefined ? rollout : { ...rollout, branches: own };
+    const tokens = spent.get(r);
+    return {
+      ...rollout,
+      ...(own !== undefined && { branches: own }),
+      ...(tokens !== undefined && { extra_tokens: (rollout.extra_tokens ?? 0) + tokens }),
+    };
   });
 }

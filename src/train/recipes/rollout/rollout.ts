@@ -38,6 +38,8 @@ export const rolloutSchema = z.object({
   samples: z.array(sampleSchema),
   /** Single next steps, written again from the right start of a wrong sample. */
   branches: z.array(branchSchema).optional(),
+  /** Tokens written beside those of the samples: branches, continuations that a search dropped. */
+  extra_tokens: z.number().int().optional(),
 });
 
 export type RolloutSample = z.infer<typeof sampleSchema>;
@@ -62,4 +64,9 @@ export const RIGHT_SCORE = 0.5;
 /** Whether step `index` is right: by its label, else by its score. */
 export function stepIsRight(sample: Pick<RolloutSample, "step_labels" | "step_scores">, index: number): boolean {
   return sample.step_labels?.[index] ?? (sample.step_scores[index] ?? 0) >= RIGHT_SCORE;
+}
+
+/** Tokens that a problem has cost. */
+export function tokensOf({ samples, extra_tokens = 0 }: Rollout): number {
+  return samples.reduce((sum, { tokens }) => sum + tokens, extra_tokens);
 }

@@ -11,6 +11,7 @@ import { loadScorer, type Scorer as RewardScorer, scoringProcesses } from "../..
 import { hashModel } from "../../store/hash.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 import { branchRollouts } from "./branches.ts";
+import { checkerReward } from "./checker-reward.ts";
 import { openRolloutJournal, type RolloutJournal, type RunIdentity } from "./journal.ts";
 import { monteCarloLabels } from "./monte-carlo.ts";
 import type { PairKind } from "./pair-kinds.ts";
@@ -18,6 +19,7 @@ import { type LoadedProblems, loadProblems } from "./problems.ts";
 import type { Rollout, RolloutProblem } from "./rollout.ts";
 import { type Policy, sampleRollouts } from "./sample-rollouts.ts";
 import { checkScorerName, type ScorerName, scoreRollouts } from "./score-rollouts.ts";
+import { type SearchChoice, searchRollouts } from "./search-rollouts.ts";
 import type { LabelSource } from "./step-rows.ts";
 import { type RolloutReport, writeRollouts } from "./write-rollouts.ts";
 
@@ -31,8 +33,12 @@ export interface RolloutOptions {
   /** A data file or folder, or "preference". */
   data: string;
   problems: number;
-  /** K, at least 2. */
+  /** K, at least 2; of a search the prefixes that are kept. */
   samples: number;
+  /** How solutions are found: each sampled on its own (default), or step by step, led by the scorer. */
+  search?: SearchChoice | undefined;
+  /** Next steps written from each kept prefix of a search. Default 4. */
+  searchExpand?: number | undefined;
   sampling: SamplingOptions;
   maxNewTokens: number;
   pairs: readonly PairKind[];
@@ -141,7 +147,14 @@ async function rollBatch(
   const { options, streams, rewardModel } = batch;
   const { scorer, aggregation, samples, sampling, maxNewTokens, seed, batchSize, signal } = options;
   const shared = { sampling, maxNewTokens, seed, batchSize, streams, signal };
-  const sampled = await sampleRollouts(policy, problems, { ...shared, samples });
+  const sampled =
+    options.search === "step-beam"
+      ? await searchRollouts(policy, problems, rewardModel ?? checkerReward(problems), {
+          ...shared,
+          samples,
+          expand: options.searchExpand ?? 4,
+        })
+      : await sampleRollouts(policy, problems, { ...shared, samples });
   let rollouts = await scoreRollouts(sampled, { scorer, aggregation, rewardModel });
   if (options.pairs.includes("step") && options.resample > 0) {
     rollouts = await branchRollouts(policy, rollouts, { ...shared, samples: options.resample, scorer, rewardModel });
@@ -152,7 +165,8 @@ async function rollBatch(
   return rollouts;
 }
 
-function checkOptions({ samples, problems, scorer, rewardModelDir, labels, monteCarlo }: RolloutOptions): void {
+function checkOptions(options: RolloutOptions): void {
+  const { samples, problems, scorer, rewardModelDir, labels, monteCarlo } = options;
   const refuse = (where: string, what: string, fix: string): never => {
     throw new InputError({ code: "bad_rollout_options", what, where, fix });
   };
@@ -164,6 +178,8 @@ function checkOptions({ samples, problems, scorer, rewardModelDir, labels, monte
   }
   if ((scorer === "judge" || scorer === "both") && rewardModelDir === undefined)
     refuse("--scorer", `scorer "${scorer}" needs a reward model`, "Name one with --reward-model.");
+  if (options.search === "step-beam" && scorer === "outcome")
+    refuse("--search", "outcomes alone say nothing of a solution that is only begun", "Use --scorer checker or judge.");
   if (labels !== "checker" && monteCarlo === 0) {
     const fix = "Ask for continuations with --monte-carlo, such as 8.";
     refuse("--labels", `${labels} labels come from Monte Carlo continuations`, fix);
@@ -199,6 +215,7 @@ async function identity(options: RolloutOptions): Promise<RunIdentity> {
     aggregation,
     resample: options.pairs.includes("step") ? options.resample : 0,
     monte_carlo: monteCarlo,
+    search: options.search === "step-beam" ? `step-beam ${options.searchExpand ?? 4}` : "none",
   };
 }
 

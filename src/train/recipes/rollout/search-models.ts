@@ -18,6 +18,8 @@ export interface SearchModelOptions {
   prompts: readonly string[];
   sampling: SamplingOptions;
   seed: number;
+  /** Number of each problem's random stream; default its index. */
+  streams?: readonly number[] | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -29,7 +31,7 @@ type Asked = Ask & { problem: number };
  */
 export function searchModels(policy: Policy, rewardModel: Scorer, options: SearchModelOptions): SearchModels {
   const { generator, tokenizer } = policy;
-  const { prompts, sampling, seed, signal } = options;
+  const { prompts, sampling, seed, streams: ofProblem, signal } = options;
   const newline = newlineTokenId(tokenizer);
   if (newline === undefined) {
     const fix = "Use the tokenizer files that training or export wrote, which have one.";
@@ -62,7 +64,7 @@ export function searchModels(policy: Policy, rewardModel: Scorer, options: Searc
             sampling,
             seed,
             prefixes: group.map(({ ask }) => idsOfPrefix(ask.prefix)),
-            streams: group.map(({ ask }) => startStream(ask.problem, ask.stream)),
+            streams: group.map(({ ask }) => startStream(ofProblem?.[ask.problem] ?? ask.problem, ask.stream)),
             stopTokenIds: [newline],
             ...(signal !== undefined && { signal }),
           },

@@ -64,7 +64,12 @@ export function stepPairsFromRollouts(rollouts: readonly Rollout[], options: { m
     const pairs = mistakes.flatMap(({ prefix, step, score }): RolloutPair[] => {
       const right = rightContinuations(rollout, prefix)[0];
       if (right === undefined) return [];
-      const scores = { chosen_score: right.score, rejected_score: score };
+      const scores = {
+        chosen_score: right.score,
+        rejected_score: score,
+        chosen_step_scores: [right.score],
+        rejected_step_scores: [score],
+      };
       const start = prefix === "" ? {} : { prefix };
       return [{ prompt: rollout.prompt, ...start, unfinished: true, chosen: right.step, rejected: step, ...scores }];
     });

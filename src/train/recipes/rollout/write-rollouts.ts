@@ -49,6 +49,8 @@ function settingsOf(options: RolloutOptions): Record<string, unknown> {
     data: options.data,
     problems: options.problems,
     samples: options.samples,
+    search: options.search ?? "none",
+    search_expand: options.searchExpand ?? 4,
     temperature: sampling.temperature,
     top_k: sampling.topK,
     top_p: sampling.topP,
@@ -66,8 +68,9 @@ function settingsOf(options: RolloutOptions): Record<string, unknown> {
 }
 
 /** A pair that the training run's reward model will score. */
-export function withoutScores({ chosen_score: _c, rejected_score: _r, ...pair }: RolloutPair): RolloutPair {
-  return pair;
+export function withoutScores(pair: RolloutPair): RolloutPair {
+  const { chosen_score: _c, rejected_score: _r, chosen_step_scores: _cs, rejected_step_scores: _rs, ...rest } = pair;
+  return rest;
 }
 
 /** Makes pairs and rows of the rollouts and writes everything to the output folder. Throws CapacityError for a full disk. */

@@ -19,6 +19,8 @@ describe("best against worst", () => {
         rejected: "e\nf",
         chosen_score: 1,
         rejected_score: 0,
+        chosen_step_scores: [1, 1],
+        rejected_step_scores: [0, 0],
         chosen_labels: [true, true],
         rejected_labels: [false, false],
       },
@@ -97,6 +99,8 @@ describe("step against step", () => {
         rejected: "x",
         chosen_score: 1,
         rejected_score: 0,
+        chosen_step_scores: [1],
+        rejected_step_scores: [0],
       },
     ]);
   });

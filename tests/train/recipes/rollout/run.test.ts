@@ -68,8 +68,8 @@ test("without pair scores, the same pairs are written, and the reward model of t
   for (const pair of scored) expect(pair).toHaveProperty("chosen_score");
   expect(unscored).toEqual(
     scored.map((pair) => {
-      const { chosen_score: _c, rejected_score: _r, ...rest } = pair as Record<string, unknown>;
-      return rest;
+      const entries = Object.entries(pair as Record<string, unknown>);
+      return Object.fromEntries(entries.filter(([name]) => !/_scores?$/.test(name)));
     }),
   );
 });

@@ -1,0 +1,144 @@
+// A tournament: every method with every seed, each an online run of its own; finished ones are kept, a stopped one goes on. Rounds that
+// would sample the same (the first, from the same model) share their samples.
+
+import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { EvaluationItem } from "../../data/problems/items.ts";
+import { HELDOUT, loadItems } from "../../data/problems/load-items.ts";
+import { readJson } from "../../io/read-json.ts";
+import { writeText } from "../../io/write-text.ts";
+import { hashWeights } from "../../store/model-files.ts";
+import type { BackendChoice } from "../../tensorflow/backends.ts";
+import { startTensorflow } from "../../tensorflow/tensorflow.ts";
+import { resolveTrainConfig } from "../dpo/config.ts";
+import { trainOnline } from "../online/recipe.ts";
+import { onlineSettingsFromJson, resolveOnlineSettings } from "../online/settings.ts";
+import { type Figures, figuresSchema, measurePolicy } from "./figures.ts";
+import type { TournamentMethod, TournamentPlan } from "./tournament-plan.ts";
+import { type MethodOutcomes, tournamentTable } from "./tournament-table.ts";
+
+const outcomeSchema = z.object({
+  /** Of everything that the outcome depends on. */
+  key: z.string(),
+  samples: z.number(),
+  tokens: z.number(),
+  steps: z.number(),
+  sample_seconds: z.number(),
+  update_seconds: z.number(),
+  rounds: z.array(z.record(z.string(), z.unknown())),
+  /** By evaluation. */
+  figures: z.record(z.string(), figuresSchema),
+});
+export type MethodOutcome = z.infer<typeof outcomeSchema>;
+
+export interface TournamentOptions {
+  plan: TournamentPlan;
+  outputDir: string;
+  seeds: readonly number[];
+  only?: readonly string[] | undefined;
+  backend: BackendChoice;
+  log?: (line: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
+type Measured = readonly { name: string; items: readonly EvaluationItem[] }[];
+
+/** Runs all methods with all seeds, seed by seed; writes results.json and results.md after each. */
+export async function runTournament(options: TournamentOptions): Promise<{ table: string }> {
+  const { plan, seeds, outputDir, signal, log = () => {} } = options;
+  await startTensorflow(options.backend);
+  const methods = plan.methods.filter(({ name }) => options.only === undefined || options.only.includes(name));
+  const evaluations: Measured = await Promise.all(
+    plan.evaluations.map(async ({ name, problems, seed, min_steps: minSteps, max_steps: maxSteps }) => {
+      const range = { ...(minSteps !== undefined && { minSteps }), ...(maxSteps !== undefined && { maxSteps }) };
+      const { items } = await loadItems({ data: HELDOUT, problems, seeds: [seed], ...range });
+      return { name, items };
+    }),
+  );
+  log("the model before training");
+  const base = await measureAll(plan.model, evaluations, signal);
+  const outcomes = new Map<string, MethodOutcome[]>(methods.map(({ name }) => [name, []]));
+  let table = "";
+  for (const seed of seeds) {
+    for (const method of methods) {
+      log(`seed ${seed}, ${method.name}: ${method.what}`);
+      outcomes.get(method.name)?.push(await runMethod(method, { options, seed, evaluations }));
+      const all: MethodOutcomes[] = methods.map(({ name, what }) => ({
+        name,
+        what,
+        outcomes: outcomes.get(name) ?? [],
+      }));
+      table = tournamentTable(base, all, plan.rival);
+      const settings = { seeds, plan };
+      await writeText(
+        join(outputDir, "results.json"),
+        `${JSON.stringify({ settings, base, methods: all }, null, 1)}\n`,
+      );
+      await writeText(join(outputDir, "results.md"), table);
+    }
+  }
+  return { table };
+}
+
+async function measureAll(
+  dir: string,
+  evaluations: Measured,
+  signal: AbortSignal | undefined,
+): Promise<Record<string, Figures>> {
+  const figures: Record<string, Figures> = {};
+  for (const { name, items } of evaluations) figures[name] = await measurePolicy(dir, items, signal);
+  return figures;
+}
+
+async function runMethod(
+  method: TournamentMethod,
+  { options, seed, evaluations }: { options: TournamentOptions; seed: number; evaluations: Measured },
+): Promise<MethodOutcome> {
+  const { plan, outputDir, backend, signal, log } = options;
+  const dir = join(outputDir, `seed-${seed}`, method.name);
+  const file = join(dir, "outcome.json");
+  const identity = [
+    await hashWeights(plan.model),
+    plan.reward_model === null ? null : await hashWeights(plan.reward_model),
+    [plan.train, plan.online, method.train, method.online, seed],
+    evaluations.map(({ items }) => items.map(({ prompt }) => prompt)),
+  ];
+  const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex");
+  const before = outcomeSchema.safeParse(await readJson(file, { fix: "" }).catch(() => undefined));
+  if (before.success && before.data.key === key) return before.data;
+  const model = join(dir, "run");
+  const where = `method ${method.name}`;
+  const config = resolveTrainConfig(
+    { save_steps: 100, sample_prompts: 0, reward_model: plan.reward_model, ...plan.train, ...method.train },
+    { model: plan.model, outputDir: model, seed, backend },
+    where,
+  );
+  const settings = resolveOnlineSettings(onlineSettingsFromJson({ ...plan.online, ...method.online }, where), {
+    lossType: config.lossType,
+    hasRewardModel: plan.reward_model !== null,
+  });
+  const { rounds } = await trainOnline(config, settings, {
+    resume: true,
+    exportOnnx: false,
+    sharedDir: join(outputDir, "shared"),
+    ...(signal && { signal }),
+    ...(log && { log }),
+  });
+  const sum = (of: (entry: (typeof rounds)[number]) => number): number =>
+    rounds.reduce((total, one) => total + of(one), 0);
+  const outcome: MethodOutcome = {
+    key,
+    samples: sum(({ samples }) => samples),
+    tokens: sum(({ tokens }) => tokens),
+    steps: sum(({ steps }) => steps),
+    sample_seconds: sum(({ sample_seconds }) => sample_seconds),
+    update_seconds: sum(({ update_seconds }) => update_seconds),
+    rounds: rounds.map(({ log: _, ...entry }) => entry),
+    figures: await measureAll(model, evaluations, signal),
+  };
+  await writeText(file, `${JSON.stringify(outcome)}\n`);
+  await rm(join(model, "rounds"), { recursive: true, force: true });
+  return outcome;
+}

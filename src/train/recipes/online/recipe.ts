@@ -1,0 +1,295 @@
+// Online training, top to bottom: rounds of sampling with the current policy, scoring every step, making pairs or advantages of the
+// samples, and an update from them. A round's parts lie in rounds/N and are taken up where they are whole, so that a run that was killed
+// anywhere goes on and ends with the weights that it would have had.
+
+import { existsSync } from "node:fs";
+import { cp, mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { CapacityError, InputError, StepwiseError } from "../../../shared/errors.ts";
+import { loadItems } from "../../data/problems/load-items.ts";
+import { createProgress } from "../../io/progress.ts";
+import { loadTrainerState, TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
+import { writeText } from "../../io/write-text.ts";
+import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
+import { hashWeights } from "../../store/model-files.ts";
+import { describeBackend, startTensorflow } from "../../tensorflow/tensorflow.ts";
+import { type TrainConfig, trainConfigToJson } from "../dpo/config.ts";
+import { trainStepwiseDpo } from "../dpo/recipe.ts";
+import { isRight, type Rollout } from "../rollout/rollout.ts";
+import { listCheckpoints } from "../run/checkpoint.ts";
+import { exportResult, isStop } from "../run/export-result.ts";
+import { type Spent, spentOn } from "./budget.ts";
+import { writeOnlineCard } from "./card.ts";
+import { materialOf } from "./material.ts";
+import { difficultyOf, problemsOfRound, seedOfRound } from "./problems.ts";
+import { sampleRound } from "./sample-round.ts";
+import { type OnlineSettings, onlineSettingsToJson } from "./settings.ts";
+import { loadOnlineState, type OnlineState, type RoundEntry, STATE_FILE, saveOnlineState } from "./state.ts";
+import { solvedGreedily } from "./validation.ts";
+
+export interface OnlineRun {
+  resume?: boolean;
+  overwrite?: boolean;
+  signal?: AbortSignal | undefined;
+  log?: (line: string) => void;
+  /** Also write ONNX files. Default true. */
+  exportOnnx?: boolean;
+  /** Samples of equal rounds are shared with other runs there. */
+  sharedDir?: string | undefined;
+}
+
+export interface OnlineResult {
+  outputDir: string;
+  rounds: RoundEntry[];
+}
+
+/** Held-out problems that settings may be chosen on: no table of results is measured on this seed's. */
+export const VALIDATION_SEED = 2026;
+
+/** Runs all rounds, or those that are left. Throws the errors of its parts; CapacityError "interrupted" on the signal. */
+export async function trainOnline(
+  config: TrainConfig,
+  settings: OnlineSettings,
+  run: OnlineRun = {},
+): Promise<OnlineResult> {
+  const { log = () => {}, signal, resume = false, overwrite = false } = run;
+  const { outputDir } = config;
+  if (config.adapter !== "none") {
+    const fix = "Leave --adapter out, or train it on the rollouts of rounds/N afterwards.";
+    throw new InputError({
+      code: "online_adapter",
+      what: "online training updates all weights",
+      where: "--adapter",
+      fix,
+    });
+  }
+  log(`backend: ${describeBackend(await startTensorflow(config.backend, config.precision))}`);
+  const startDir = await resolveModelWithProgress(config.model, { signal });
+  const rewardModelDir =
+    config.rewardModel === null ? undefined : await resolveModelWithProgress(config.rewardModel, { signal });
+  const state = await openState(config, settings, { startHash: await hashWeights(startDir), resume, overwrite });
+  await writeText(
+    join(outputDir, "online_config.json"),
+    `${JSON.stringify({ ...onlineSettingsToJson(settings), train: trainConfigToJson(config) }, null, 2)}\n`,
+  );
+  const context: Context = { config, settings, run, state, startDir, rewardModelDir };
+  try {
+    while (state.rounds.length < settings.rounds) {
+      const entry = await runRound(context, state.rounds.length);
+      if (entry === undefined) break;
+      state.rounds.push(entry);
+      await saveOnlineState(outputDir, state);
+      await removeOldModels(outputDir, state);
+      log(roundLine(entry));
+    }
+  } catch (error) {
+    throw asInterrupted(error, state.rounds.length, config, signal);
+  }
+  await publish(context);
+  if (run.exportOnnx !== false) await exportResult(outputDir, signal);
+  return { outputDir, rounds: state.rounds };
+}
+
+interface Context {
+  config: TrainConfig;
+  settings: OnlineSettings;
+  run: OnlineRun;
+  state: OnlineState;
+  startDir: string;
+  rewardModelDir: string | undefined;
+}
+
+const roundDir = (outputDir: string, round: number): string => join(outputDir, "rounds", String(round + 1));
+
+async function openState(
+  config: TrainConfig,
+  settings: OnlineSettings,
+  { startHash, resume, overwrite }: { startHash: string; resume: boolean; overwrite: boolean },
+): Promise<OnlineState> {
+  const { outputDir } = config;
+  const all = { ...trainConfigToJson(config), ...onlineSettingsToJson(settings) };
+  if (overwrite) {
+    for (const name of ["rounds", STATE_FILE, "metrics.jsonl"])
+      await rm(join(outputDir, name), { recursive: true, force: true });
+  } else if (!resume && existsSync(join(outputDir, STATE_FILE))) {
+    throw new InputError({
+      code: "unfinished_run",
+      what: "an online run lies there",
+      where: outputDir,
+      fix: "Continue it with --resume, start anew with --overwrite, or choose another --output.",
+    });
+  }
+  const before = await loadOnlineState(outputDir, all, startHash);
+  if (before !== undefined) return before;
+  const state = { settings: all, start_sha256: startHash, rounds: [] };
+  await mkdir(outputDir, { recursive: true });
+  await saveOnlineState(outputDir, state);
+  return state;
+}
+
+/** The newest policy: of the last round that had something to learn. */
+function currentModel({ config, state, startDir }: Context): string {
+  const last = state.rounds.findLast(({ steps }) => steps > 0);
+  return last === undefined ? startDir : join(roundDir(config.outputDir, last.round - 1), "model");
+}
+
+function spentSoFar({ rounds }: OnlineState): Spent {
+  const sum = (of: (entry: RoundEntry) => number): number => rounds.reduce((total, entry) => total + of(entry), 0);
+  return {
+    samples: sum(({ samples }) => samples),
+    tokens: sum(({ tokens }) => tokens),
+    seconds: sum(({ sample_seconds, update_seconds }) => sample_seconds + update_seconds),
+  };
+}
+
+/** One round; undefined where the budget is used up. */
+async function runRound(context: Context, round: number): Promise<RoundEntry | undefined> {
+  const { config, settings, run, state } = context;
+  const dir = roundDir(config.outputDir, round);
+  const modelDir = currentModel(context);
+  const difficulty = state.rounds.at(-1)?.by_steps ?? {};
+  const problems = await problemsOfRound(settings, config.seed, round, difficulty);
+  const bar = createProgress({ title: `round ${round + 1}: samples`, total: problems.length });
+  const began = performance.now();
+  const rollouts = await sampleRound({
+    modelDir,
+    rewardModelDir: context.rewardModelDir,
+    problems,
+    settings,
+    aggregation: config.aggregation,
+    seed: seedOfRound(config.seed, round),
+    round,
+    spent: spentSoFar(state),
+    outputDir: dir,
+    sharedDir: run.sharedDir,
+    signal: run.signal,
+    onProgress: (done) => bar.update(done),
+  }).finally(() => bar.stop());
+  if (rollouts.length === 0) return undefined;
+  const sampled = performance.now();
+  const updated = await update(context, { dir, modelDir, rollouts });
+  const exact = settings.validationProblems === 0 ? null : await validate(context, updated.modelDir);
+  return {
+    round: round + 1,
+    problems: rollouts.length,
+    ...spentOn(rollouts),
+    ...solvedShares(rollouts),
+    by_steps: difficultyOf(rollouts),
+    pairs: updated.pairs,
+    steps: updated.steps,
+    sample_seconds: (sampled - began) / 1000,
+    update_seconds: updated.seconds,
+    validation_exact: exact,
+    log: updated.log,
+  };
+}
+
+interface Update {
+  modelDir: string;
+  pairs: number;
+  steps: number;
+  seconds: number;
+  log: RoundEntry["log"];
+}
+
+async function update(
+  { config, settings, run, startDir, rewardModelDir }: Context,
+  { dir, modelDir, rollouts }: { dir: string; modelDir: string; rollouts: readonly Rollout[] },
+): Promise<Update> {
+  const pairs = materialOf(rollouts, { ...settings, advantages: config.advantages });
+  const outputDir = join(dir, "model");
+  if (pairs.length === 0) {
+    run.log?.("nothing to learn from in this round's samples: the policy stays as it is");
+    return { modelDir, pairs: 0, steps: 0, seconds: 0, log: [] };
+  }
+  const began = performance.now();
+  if (!existsSync(join(outputDir, TRAINER_STATE_FILE))) {
+    const ofRound = {
+      ...config,
+      model: modelDir,
+      data: dir,
+      outputDir,
+      rewardModel: rewardModelDir ?? startDir,
+      samplePrompts: 0,
+    };
+    await trainStepwiseDpo(ofRound, {
+      pairs,
+      ...(settings.reference === "fixed" && { referenceDir: startDir }),
+      resume: (await listCheckpoints(outputDir)).length > 0,
+      overwrite: true,
+      exportOnnx: false,
+      ...(run.signal && { signal: run.signal }),
+      ...(run.log && { log: run.log }),
+    });
+  }
+  const trained = await loadTrainerState(outputDir);
+  const seconds = (performance.now() - began) / 1000;
+  return { modelDir: outputDir, pairs: pairs.length, steps: trained.global_step, seconds, log: trained.log_history };
+}
+
+async function validate({ settings, run }: Context, modelDir: string): Promise<number> {
+  const { items } = await loadItems({
+    data: "heldout",
+    problems: settings.validationProblems,
+    seeds: [VALIDATION_SEED],
+    ...(settings.problemMinSteps !== null && { minSteps: settings.problemMinSteps }),
+    ...(settings.problemMaxSteps !== null && { maxSteps: settings.problemMaxSteps }),
+  });
+  return solvedGreedily(modelDir, items, run.signal);
+}
+
+function solvedShares(rollouts: readonly Rollout[]): Pick<RoundEntry, "samples_right" | "problems_solved"> {
+  const known = rollouts
+    .map(({ samples }) => samples.map(isRight))
+    .filter((own) => own.every((right) => right !== undefined));
+  if (known.length === 0) return { samples_right: null, problems_solved: null };
+  const all = known.flat();
+  return {
+    samples_right: all.filter(Boolean).length / Math.max(1, all.length),
+    problems_solved: known.filter((own) => own.some(Boolean)).length / known.length,
+  };
+}
+
+function roundLine(entry: RoundEntry): string {
+  const percent = (share: number | null): string => (share === null ? "unknown" : `${(100 * share).toFixed(1)} %`);
+  const validation = entry.validation_exact === null ? "" : `; held-out problems ${percent(entry.validation_exact)}`;
+  return (
+    `round ${entry.round}: ${entry.samples} samples, ${entry.tokens} tokens; right ${percent(entry.samples_right)}, ` +
+    `problems solved ${percent(entry.problems_solved)}; ${entry.pairs} pairs, ${entry.steps} steps${validation}`
+  );
+}
+
+/** Only the newest policy is kept, and what was computed for it; samples of all rounds stay. */
+async function removeOldModels(outputDir: string, { rounds }: OnlineState): Promise<void> {
+  const newest = rounds.findLast(({ steps }) => steps > 0)?.round;
+  for (const { round } of rounds.filter((entry) => entry.round !== newest))
+    for (const name of ["model", ".ref-logps", ".step-scores"])
+      await rm(join(roundDir(outputDir, round - 1), name), { recursive: true, force: true });
+}
+
+const MODEL_FILES = [
+  "config.json",
+  "generation_config.json",
+  "model.safetensors",
+  "tokenizer.json",
+  "tokenizer_config.json",
+];
+
+/** The last policy's files to the output folder, with a card. */
+async function publish(context: Context): Promise<void> {
+  const { config, settings, state } = context;
+  const from = currentModel(context);
+  for (const name of MODEL_FILES) await cp(join(from, name), join(config.outputDir, name));
+  await writeOnlineCard(config.outputDir, { base: basename(config.model), config, settings, rounds: state.rounds });
+}
+
+function asInterrupted(error: unknown, rounds: number, config: TrainConfig, signal: AbortSignal | undefined): unknown {
+  const stopped = isStop(error, signal) || (error instanceof StepwiseError && error.code === "interrupted");
+  if (!stopped) return error;
+  return new CapacityError({
+    code: "interrupted",
+    what: `stopped in round ${rounds + 1}`,
+    where: config.outputDir,
+    fix: "Run the same command with --resume to continue.",
+  });
+}

@@ -1,0 +1,162 @@
+// Online training of the model that ships, end to end on a few problems: what lies in the folder, and that stopping changes nothing.
+
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { resolveTrainConfig, type TrainSettings } from "../../../../src/train/recipes/dpo/config.ts";
+import { type OnlineRun, trainOnline } from "../../../../src/train/recipes/online/recipe.ts";
+import { type GivenOnlineSettings, resolveOnlineSettings } from "../../../../src/train/recipes/online/settings.ts";
+import { rolloutSchema } from "../../../../src/train/recipes/rollout/rollout.ts";
+import { loadModel } from "../../../../src/train/store/model-folder.ts";
+import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+
+let dir = "";
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "online-"));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const train: TrainSettings = {
+  lossType: "grpo",
+  advantages: "progress",
+  learningRate: 1e-3,
+  perDeviceTrainBatchSize: 4,
+  numTrainEpochs: 1,
+  maxSteps: 2,
+  loggingSteps: 1,
+  saveSteps: 1,
+};
+const online: GivenOnlineSettings = { rounds: 2, problems: 6, samples: 3, temperature: 1.3, maxNewTokens: 48 };
+
+function start(
+  name: string,
+  run: OnlineRun = {},
+  changes: { train?: TrainSettings; online?: GivenOnlineSettings } = {},
+) {
+  const config = resolveTrainConfig({}, { ...train, ...changes.train, outputDir: join(dir, name) });
+  const training = { lossType: config.lossType, hasRewardModel: false };
+  const settings = resolveOnlineSettings({ ...online, ...changes.online }, training);
+  return trainOnline(config, settings, { exportOnnx: false, ...run });
+}
+
+const weights = (name: string): Promise<Buffer> => readFile(join(dir, name, "model.safetensors"));
+const logOf = async (name: string): Promise<Record<string, unknown>[]> =>
+  (await readFile(join(dir, name, "metrics.jsonl"), "utf8"))
+    .trimEnd()
+    .split("\n")
+    .map((line): Record<string, unknown> => JSON.parse(line));
+
+/** Stops the run once `path` is there. */
+function stopAt(path: string): AbortSignal {
+  const controller = new AbortController();
+  const look = (): void => {
+    if (existsSync(path)) controller.abort();
+    else setTimeout(look, 1).unref();
+  };
+  look();
+  return controller.signal;
+}
+
+describe("two rounds", () => {
+  beforeAll(() => start("straight"), 120_000);
+
+  test("leave a model that loads, its card, the samples of both rounds and one log", async () => {
+    const model = await loadModel(join(dir, "straight"));
+    tf.dispose(model.parameters);
+    expect((await weights("straight")).equals(await readFile("data/models/stepwise-t5-nano/model.safetensors"))).toBe(
+      false,
+    );
+    for (const round of ["1", "2"]) {
+      const text = await readFile(join(dir, "straight", "rounds", round, "rollouts.jsonl"), "utf8");
+      const rollouts = text
+        .trimEnd()
+        .split("\n")
+        .map((line) => rolloutSchema.parse(JSON.parse(line)));
+      expect(rollouts.map(({ samples }) => samples.length)).toEqual(Array(6).fill(3));
+    }
+    expect(await readFile(join(dir, "straight", "README.md"), "utf8")).toContain("trained online (grpo on group)");
+    const log = await logOf("straight");
+    expect(log.map(({ round, step }) => [round, step])).toEqual([
+      [1, 1],
+      [1, 2],
+      [1, 2],
+      [2, 3],
+      [2, 4],
+      [2, 4],
+    ]);
+    expect(log[2]).toMatchObject({ samples: 18, problems: 6, steps: 2 });
+    expect(log[2]?.samples_right).toBeGreaterThanOrEqual(0);
+    // only the newest policy is kept
+    expect(await readdir(join(dir, "straight", "rounds", "1"))).toEqual(["rollouts.jsonl"]);
+  });
+
+  test("the second round samples with the updated policy", async () => {
+    const frozen = await start("frozen", {}, { train: { learningRate: 1e-12 } });
+    const moved = await logOf("straight");
+    expect(frozen.rounds[0]?.tokens).toBe(moved[2]?.tokens);
+    const second = (name: string) => readFile(join(dir, name, "rounds", "2", "rollouts.jsonl"), "utf8");
+    expect(await second("frozen")).not.toBe(await second("straight"));
+  }, 120_000);
+
+  test("stopped while sampling, in an update and between rounds, they end with the same weights and log", async () => {
+    const places = ["rounds/1/rollouts.jsonl", "rounds/1/model/checkpoint-1", "rounds/2/rollouts.jsonl"];
+    for (const place of places) {
+      const signal = stopAt(join(dir, "stopped", place));
+      const resume = place !== places[0];
+      await expect(start("stopped", { signal, resume })).rejects.toThrow(/stopped in round/);
+    }
+    await start("stopped", { resume: true });
+    expect((await weights("stopped")).equals(await weights("straight"))).toBe(true);
+    const timeless = (log: Record<string, unknown>[]) =>
+      log.map(({ sample_seconds: _s, update_seconds: _u, ...entry }) => entry);
+    expect(timeless(await logOf("stopped"))).toEqual(timeless(await logOf("straight")));
+  }, 120_000);
+
+  test("are not begun anew by mistake, nor resumed with other settings", async () => {
+    await expect(start("straight")).rejects.toThrow(/an online run lies there/);
+    await expect(start("straight", { resume: true }, { online: { temperature: 0.9 } })).rejects.toThrow(
+      /"temperature"/,
+    );
+  });
+});
+
+test("a budget of samples ends the run; what is left of a round is not begun", async () => {
+  const { rounds } = await start(
+    "budget",
+    {},
+    { online: { rounds: 3, problems: 80, samples: 2, maxNewTokens: 8, budgetSamples: 100 } },
+  );
+  // chunks of 64 problems: the first is allowed, a second one is over the round's share of 33
+  expect(rounds.map(({ samples }) => samples)).toEqual([128]);
+}, 120_000);
+
+test("equal first rounds of two runs share their samples", async () => {
+  const sharedDir = join(dir, "shared");
+  await start("one", { sharedDir }, { online: { rounds: 1 } });
+  const [kept] = await readdir(sharedDir);
+  await start("two", { sharedDir }, { online: { rounds: 1 }, train: { advantages: "process" } });
+  expect(await readdir(sharedDir)).toEqual([kept]);
+  const rollouts = (name: string) => readFile(join(dir, name, "rounds", "1", "rollouts.jsonl"), "utf8");
+  expect(await rollouts("two")).toBe(await rollouts("one"));
+}, 120_000);
+
+test("a search led by the checker finds right solutions, and counts what it dropped", async () => {
+  const { rounds } = await start(
+    "search",
+    {},
+    {
+      online: { rounds: 1, search: "step-beam", samples: 2, searchExpand: 4, scorer: "checker", maxNewTokens: 96 },
+      train: { lossType: "sft", advantages: "process" },
+    },
+  );
+  const text = await readFile(join(dir, "search", "rounds", "1", "rollouts.jsonl"), "utf8");
+  const rollouts = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => rolloutSchema.parse(JSON.parse(line)));
+  const written = rollouts.flatMap(({ samples }) => samples).reduce((sum, { tokens }) => sum + tokens, 0);
+  expect(rounds[0]?.tokens).toBeGreaterThan(2 * written);
+  expect(rounds[0]?.problems_solved).toBeGreaterThan(0.5);
+}, 120_000);
