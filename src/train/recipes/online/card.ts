@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import { writeText } from "../../io/write-text.ts";
-import { type TrainConfig, trainConfigToJson } from "../dpo/config.ts";
+import type { TrainConfig } from "../dpo/config.ts";
+import { settingsToJson } from "../run/settings.ts";
 import { type OnlineSettings, onlineSettingsToJson } from "./settings.ts";
 import type { RoundEntry } from "./state.ts";
 
@@ -36,7 +37,7 @@ Rounds of sampling with the current policy, scoring every step (${settings.score
 ${rows.join("\n")}
 
 \`\`\`json
-${JSON.stringify({ ...onlineSettingsToJson(settings), train: trainConfigToJson(config) }, null, 2)}
+${JSON.stringify({ ...onlineSettingsToJson(settings), train: settingsToJson(config) }, null, 2)}
 \`\`\`
 `,
   );

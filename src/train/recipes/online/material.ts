@@ -9,7 +9,7 @@ import { splitSteps } from "../../../shared/steps.ts";
 import { type AdvantageKind, stepAdvantages } from "../../loss/step-credit.ts";
 import { pairsOfKind } from "../rollout/pair-kinds.ts";
 import { isRight, type Rollout, type RolloutSample } from "../rollout/rollout.ts";
-import { mistakesOf, rightSteps } from "../rollout/step-pairs.ts";
+import { mistakesOf, rightContinuations } from "../rollout/step-pairs.ts";
 import { withoutScores } from "../rollout/write-rollouts.ts";
 import type { OnlineSettings } from "./settings.ts";
 
@@ -54,7 +54,7 @@ function rightSolutions({ prompt, samples }: Rollout): Pair[] {
 /** Right starts of wrong solutions, each as far as a right step is known; none that another contains. */
 function rightStarts(rollout: Rollout): Pair[] {
   const starts = mistakesOf(rollout).map(({ prefix }) => {
-    const next = rightSteps(rollout, prefix)[0]?.step;
+    const next = rightContinuations(rollout, prefix)[0]?.step;
     return [...(prefix === "" ? [] : [prefix]), ...(next === undefined ? [] : [next])].join("\n");
   });
   const solutions = rightSolutions(rollout).map(({ chosen }) => chosen);

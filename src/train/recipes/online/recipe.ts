@@ -13,11 +13,12 @@ import { writeText } from "../../io/write-text.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { hashWeights } from "../../store/model-files.ts";
 import { describeBackend, startTensorflow } from "../../tensorflow/tensorflow.ts";
-import { type TrainConfig, trainConfigToJson } from "../dpo/config.ts";
+import type { TrainConfig } from "../dpo/config.ts";
 import { trainStepwiseDpo } from "../dpo/recipe.ts";
 import { isRight, type Rollout } from "../rollout/rollout.ts";
 import { listCheckpoints } from "../run/checkpoint.ts";
 import { exportResult, isStop } from "../run/export-result.ts";
+import { settingsToJson } from "../run/settings.ts";
 import { type Spent, spentOn } from "./budget.ts";
 import { writeOnlineCard } from "./card.ts";
 import { materialOf } from "./material.ts";
@@ -70,7 +71,7 @@ export async function trainOnline(
   const state = await openState(config, settings, { startHash: await hashWeights(startDir), resume, overwrite });
   await writeText(
     join(outputDir, "online_config.json"),
-    `${JSON.stringify({ ...onlineSettingsToJson(settings), train: trainConfigToJson(config) }, null, 2)}\n`,
+    `${JSON.stringify({ ...onlineSettingsToJson(settings), train: settingsToJson(config) }, null, 2)}\n`,
   );
   const context: Context = { config, settings, run, state, startDir, rewardModelDir };
   try {
@@ -107,7 +108,7 @@ async function openState(
   { startHash, resume, overwrite }: { startHash: string; resume: boolean; overwrite: boolean },
 ): Promise<OnlineState> {
   const { outputDir } = config;
-  const all = { ...trainConfigToJson(config), ...onlineSettingsToJson(settings) };
+  const all = { ...settingsToJson(config), ...onlineSettingsToJson(settings) };
   if (overwrite) {
     for (const name of ["rounds", STATE_FILE, "metrics.jsonl"])
       await rm(join(outputDir, name), { recursive: true, force: true });

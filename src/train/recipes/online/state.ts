@@ -6,7 +6,7 @@ import { z } from "zod";
 import { ArtifactError } from "../../../shared/errors.ts";
 import { readJson } from "../../io/read-json.ts";
 import { writeText } from "../../io/write-text.ts";
-import { checkSameSettings } from "../run/resume-check.ts";
+import { checkSameSettings } from "../run/run-state.ts";
 
 export const STATE_FILE = "online_state.json";
 
@@ -40,8 +40,8 @@ const stateSchema = z.object({
 });
 export type OnlineState = z.infer<typeof stateSchema>;
 
-/** May differ between a run and its resumption: neither changes what is learnt. */
-const FREE = new Set(["output_dir", "logging_steps", "save_steps", "save_total_limit", "backend", "sample_prompts"]);
+/** May differ between a run and its resumption, beside what may in every run. */
+const FREE = ["sample_prompts"];
 
 /** The state of a run that was begun in `dir`; undefined where there is none. Throws InputError where settings or the start differ. */
 export async function loadOnlineState(
@@ -54,12 +54,8 @@ export async function loadOnlineState(
   const fix = "Start anew with --overwrite, or choose another --output.";
   const parsed = stateSchema.safeParse(await readJson(file, { fix }));
   if (!parsed.success) throw new ArtifactError({ code: "bad_online_state", what: "it is damaged", where: file, fix });
-  checkSameSettings(
-    { ...parsed.data.settings, start: parsed.data.start_sha256 },
-    { ...settings, start: startHash },
-    FREE,
-    file,
-  );
+  const saved = { ...parsed.data.settings, start: parsed.data.start_sha256 };
+  checkSameSettings(saved, { config: { ...settings, start: startHash }, free: FREE }, file);
   return parsed.data;
 }
 

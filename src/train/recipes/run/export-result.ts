@@ -17,7 +17,7 @@ export async function trainAndExport<T>(outputDir: string, run: RunOptions, trai
 }
 
 /** Exports the folder. Throws the exporter's errors; CapacityError "interrupted" on the signal. */
-async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
+export async function exportResult(outputDir: string, signal: AbortSignal | undefined): Promise<void> {
   const bar = createProgress({ title: "export (%)", total: 100 });
   const onProgress = (done: number, total: number): void => {
     signal?.throwIfAborted();

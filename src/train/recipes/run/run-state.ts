@@ -69,17 +69,26 @@ export async function loadRunState<S extends RunState<unknown>>(
       cause: parsed.error,
     });
   const state = parsed.data;
-  const differs = (what: string, fix: string): InputError =>
-    new InputError({ code: "resume_mismatch", what, where: checkpoint, fix });
-  const free = new Set([...FREE_TO_CHANGE, ...now.free]);
-  for (const [name, value] of Object.entries(now.config)) {
-    const before = JSON.stringify(state.config[name] ?? null); // a setting that the run did not know was not used
-    if (free.has(name) || before === JSON.stringify(value)) continue;
-    const what = `"${name}" is ${JSON.stringify(value)}, the run to resume had ${before}`;
-    throw differs(what, "Resume with the same settings, or start anew without --resume.");
-  }
+  checkSameSettings(state.config, now, checkpoint);
   const kept = new Map<string, unknown>(Object.entries(state));
   const changed = now.same.find(({ field, hash }) => kept.get(field) !== hash);
   if (changed === undefined) return { state, optimizer };
-  throw differs(`${changed.name} changed`, `Restore ${changed.restore}, or start anew without --resume.`);
+  const fix = `Restore ${changed.restore}, or start anew without --resume.`;
+  throw new InputError({ code: "resume_mismatch", what: `${changed.name} changed`, where: checkpoint, fix });
+}
+
+/** Throws InputError for the first setting that differs from the run to resume, those excepted that change nothing of it. */
+export function checkSameSettings(
+  saved: Readonly<Record<string, unknown>>,
+  now: { config: Readonly<Record<string, unknown>>; free: readonly string[] },
+  where: string,
+): void {
+  const free = new Set([...FREE_TO_CHANGE, ...now.free]);
+  for (const [name, value] of Object.entries(now.config)) {
+    const before = JSON.stringify(saved[name] ?? null); // a setting that the run did not know was not used
+    if (free.has(name) || before === JSON.stringify(value)) continue;
+    const what = `"${name}" is ${JSON.stringify(value)}, the run to resume had ${before}`;
+    const fix = "Resume with the same settings, or start anew without --resume.";
+    throw new InputError({ code: "resume_mismatch", what, where, fix });
+  }
 }
