@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import type { LoadOptions } from "../src/bench/load/load.ts";
 import { BASE_MODEL } from "../src/infer/default-models.ts";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
+import type { DataBenchOptions } from "../src/train/checks/bench/data.ts";
 import type { DecodeBenchOptions } from "../src/train/checks/bench/decode.ts";
 import { REWARDS } from "../src/train/checks/bench/rewards.ts";
 import type { ScoreBenchOptions } from "../src/train/checks/bench/score.ts";
@@ -42,6 +43,20 @@ async function exported(model: string): Promise<string> {
 }
 
 const program = new Command("npm run bench --").description("Measure speed and memory (docs/benchmarks.md).");
+
+program
+  .command("data")
+  .description("prepare-data on a large file, which is made first: records a second, most memory")
+  .addOption(new Option("--kind <name>", "of the file").choices(["jsonl", "parquet"]).default("jsonl"))
+  .option("--megabytes <n>", "size of the file", wholeNumber(1), 2000)
+  .option("--folder <dir>", "where file and result stay (default: a temporary folder, removed)")
+  .addOption(new Option("--write <file>", "only make the file").hideHelp())
+  .allowExcessArguments(false)
+  .action(async ({ write, ...options }: DataBenchOptions & { write?: string }) => {
+    const { benchData, writeDataFile } = await import("../src/train/checks/bench/data.ts");
+    if (write !== undefined) return writeDataFile(write, options.kind, options.megabytes);
+    console.log(JSON.stringify(await benchData({ ...options, script: import.meta.filename })));
+  });
 
 program
   .command("edge")
