@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../shared/errors.ts";
 import { resultSchema } from "../shared/records.ts";
+import { printable } from "./printable.ts";
 
 const runSchema = z.object({
   format: z.literal(1),
@@ -129,7 +130,9 @@ function isField(name: string): name is keyof RunIdentity {
 }
 
 function shown(earlier: string | number, now: string | number): string {
-  return String(earlier).length > 120 || /^[0-9a-f]{64}$/.test(String(earlier)) ? "" : `: "${earlier}", now "${now}"`;
+  if (String(earlier).length > 120 || /^[0-9a-f]{64}$/.test(String(earlier))) return "";
+  // a server names its models as it likes
+  return `: "${printable(String(earlier))}", now "${printable(String(now))}"`;
 }
 
 function parseJson(text: string): unknown {

@@ -236,6 +236,8 @@ test("--resume with another input, model or setting is refused by name", async (
   await expect(runBatch(options(input, { resume }))).rejects.toThrow(
     /a different model: "m int8 \w+", now "other int8 \w+"/,
   );
+  worker.models.policy = "\u001b[2Jother";
+  await expect(runBatch(options(input, { resume }))).rejects.toThrow(/now "\\x1b\[2Jother int8/);
   worker.models = { told: true, policy: "m", reward: "other" };
   await expect(runBatch(options(input, { resume }))).rejects.toThrow("a different reward model");
   worker.models = { told: true, policy: "m", reward: "r" };

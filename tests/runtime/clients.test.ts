@@ -464,7 +464,7 @@ test("/docs is a page with its own script alone, and shows what /openapi.json sa
   const get = (path: string) => fetch(`${worker.url}${path}`, { headers: { connection: "close" } });
   const page = await get("/docs");
   expect(page.headers.get("content-security-policy")).toContain("default-src 'none'; script-src 'self'");
-  const scripts = [...(await page.text()).matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? "");
+  const scripts = [...(await page.text()).matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path ?? "");
   expect(scripts).toHaveLength(3);
   for (const path of scripts) expect((await get(path)).status).toBe(200);
   for (const path of ["/docs/none.js", "/docs/..%2fpolicy%2fconfig.json", "/docs/config.json"])
