@@ -6,9 +6,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { serve } from "@hono/node-server";
 import { getConnInfo } from "@hono/node-server/conninfo";
-import { createApp } from "../edge/app.ts";
+import { type App, createApp } from "../edge/app.ts";
 import { createEngine } from "../edge/engine/engine.ts";
-import { type Env, parseSettings } from "../edge/env.ts";
+import { type Env, type PageFiles, parseSettings } from "../edge/env.ts";
 import { createMetrics } from "../edge/http/metrics.ts";
 import { InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
@@ -19,6 +19,8 @@ export interface ServeOptions {
   /** Exported model folders. */
   policyDir: string;
   rewardDir: string;
+  /** Another policy to hold beside the first, scored by the same reward model: the same API below `/baseline`. */
+  baselineDir?: string | undefined;
   dtype: Dtype;
   host: string;
   /** 0: any free one. */
@@ -42,36 +44,15 @@ const MAX_STOP_MS = 8_000;
  * ArtifactError for a model that is unfit, InputError for a port that is taken.
  */
 export async function startServer(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
-  const { policyDir, rewardDir, dtype, threads = availableParallelism(), log } = options;
-  const settings = parseSettings({
-    MODEL_DOWNLOADS: String(isLoopback(options.host)),
-    ...variablesOf(options.env),
-    POLICY_MODEL: "policy",
-    REWARD_MODEL: "reward",
-    DTYPE: dtype,
-  });
-  const same = policyDir === rewardDir;
-  const store = folderStore({ policy: policyDir, reward: rewardDir });
-  const engine = createEngine({
-    store,
-    runtime: createNodeRuntime(threads),
-    policy: "policy",
-    reward: same ? "policy" : "reward",
-    dtype,
-    maxWaiting: settings.MAX_WAITING,
-  });
-  await engine.load();
   const pagesDir = await mkdtemp(join(tmpdir(), "stepwise-pages-"));
+  const pages = folderStore({ docs: join(pagesDir, "docs"), playground: join(pagesDir, "playground") });
+  const { baselineDir } = options;
+  const app = await openApp(options, baselineDir === undefined ? pages : pagesBesideBaseline(pages));
+  if (baselineDir !== undefined) {
+    const baseline = await openApp({ ...options, policyDir: baselineDir }, undefined);
+    app.mount("/baseline", baseline.fetch);
+  }
   await options.preparePages(pagesDir);
-  const app = createApp({
-    engine,
-    settings,
-    metrics: createMetrics(settings.keys.map(({ name }) => name)),
-    models: store,
-    pages: folderStore({ docs: join(pagesDir, "docs"), playground: join(pagesDir, "playground") }),
-    addressOf: (c) => getConnInfo(c).remote.address,
-    log,
-  });
   const server = serve({ fetch: app.fetch, hostname: options.host, port: options.port });
   Object.assign(server, { requestTimeout: MAX_ARRIVAL_MS, headersTimeout: MAX_ARRIVAL_MS });
   await new Promise<void>((resolve, reject) => {
@@ -89,6 +70,50 @@ export async function startServer(options: ServeOptions): Promise<{ url: string;
         setTimeout(cut, MAX_STOP_MS).unref();
       });
       await rm(pagesDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The app on one policy, its models open. */
+async function openApp(options: ServeOptions, pages: PageFiles | undefined): Promise<App> {
+  const { policyDir, rewardDir, dtype, threads = availableParallelism(), log } = options;
+  const settings = parseSettings({
+    MODEL_DOWNLOADS: String(isLoopback(options.host)),
+    ...variablesOf(options.env),
+    POLICY_MODEL: "policy",
+    REWARD_MODEL: policyDir === rewardDir ? "policy" : "reward",
+    DTYPE: dtype,
+  });
+  const store = folderStore({ policy: policyDir, reward: rewardDir });
+  const engine = createEngine({
+    store,
+    runtime: createNodeRuntime(threads),
+    policy: settings.POLICY_MODEL,
+    reward: settings.REWARD_MODEL,
+    dtype,
+    maxWaiting: settings.MAX_WAITING,
+  });
+  await engine.load();
+  return createApp({
+    engine,
+    settings,
+    metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    models: store,
+    pages,
+    addressOf: (c) => getConnInfo(c).remote.address,
+    log,
+  });
+}
+
+/** The page's head says what stands behind it: here also a baseline, below `/baseline`. */
+function pagesBesideBaseline(pages: PageFiles): PageFiles {
+  return {
+    read: pages.read,
+    async stream(path) {
+      const stream = await pages.stream(path);
+      if (path !== "playground/index.html" || stream === undefined) return stream;
+      const html = await new Response(stream).text();
+      return new Response(html.replace('content="worker"', 'content="baseline"')).body ?? undefined;
     },
   };
 }

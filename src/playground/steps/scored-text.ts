@@ -30,18 +30,18 @@ export const NOTHING: ScoredText = { text: "", from: 0, tokens: [], scores: [] }
 
 /** The steps of a text, each with its score and its tokens. A token that ends one step with its newline belongs to that step. */
 export function partsOf({ text, from, tokens, scores }: ScoredText): StepPart[] {
-  const places: { token: Token; start: number }[] = [];
-  let at = from;
+  const places: { token: Token; at: number }[] = [];
+  let end = from;
   for (const token of tokens) {
-    places.push({ token, start: at });
-    at += token.text.length;
+    // where it says something: a newline before a word is the word's own
+    const blank = token.text.trim() === "" ? 0 : token.text.length - token.text.trimStart().length;
+    places.push({ token, at: end + blank });
+    end += token.text.length;
   }
   return splitSteps(text).map((step, index, steps) => {
-    const end = steps[index + 1]?.start ?? text.length + 1;
-    const own =
-      step.start < from
-        ? []
-        : places.filter(({ start }) => start >= (index === 0 ? 0 : step.start - 1) && start < end - 1);
+    const start = index === 0 ? 0 : step.start;
+    const next = steps[index + 1]?.start ?? Number.POSITIVE_INFINITY;
+    const own = step.start < from ? [] : places.filter(({ at }) => at >= start && at < next);
     return { text: step.text, score: scores[index] ?? null, tokens: own.map(({ token }) => token) };
   });
 }

@@ -52,6 +52,12 @@ ${gold ? html`<details><summary>The solution that was looked for</summary>${gold
 ${rest.length > 0 ? html`<details><summary>${formatCount(rest.length)} more ${rest.length === 1 ? "solution" : "solutions"}</summary><div class="sides">${rest.map(solutionBlock)}</div></details>` : undefined}</article>`;
 }
 
+/** What opens the page that asks the models. */
+function playgroundCommand({ models }: EvaluationResult): string {
+  const flags = models.map(({ role, path }) => ` --${role} ${path.includes(" ") ? JSON.stringify(path) : path}`);
+  return `npm run playground --${flags.join("")}`;
+}
+
 export function samplesSection(result: EvaluationResult): Section | Missing {
   const compared = isComparison(result);
   const shown = result.samples.slice(0, SAMPLES_SHOWN);
@@ -61,6 +67,7 @@ export function samplesSection(result: EvaluationResult): Section | Missing {
   return {
     id: "samples",
     title: compared ? "Before and after, side by side" : "In its own words",
-    body: html`<p>The number before a line is the reward model’s score of that step; a cross says what the check found.${some}</p>${shown.map((sample, i) => sampleBlock(sample, i, compared))}`,
+    body: html`<p>The number before a line is the reward model’s score of that step; a cross says what the check found.${some}</p>
+<p>Ask ${compared ? "both" : "it"} yourself, and see the scores come step by step, in the playground:</p><pre>${playgroundCommand(result)}</pre>${shown.map((sample, i) => sampleBlock(sample, i, compared))}`,
   };
 }
