@@ -2,13 +2,13 @@
 
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import writeFileAtomic from "write-file-atomic";
 import { InputError } from "../src/shared/errors.ts";
 import { DEFAULT_DTYPES, DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { formatAccuracy, reportAccuracy } from "../src/train/checks/export/accuracy-report.ts";
 import { checkExport } from "../src/train/checks/export/check-export.ts";
 import { loadPairs } from "../src/train/data/pairs/load-pairs.ts";
 import { createProgress, type Progress } from "../src/train/io/progress.ts";
+import { writeJson } from "../src/train/io/write-text.ts";
 import { exportOnnx } from "../src/train/onnx/export/export-onnx.ts";
 import { readSideFiles } from "../src/train/onnx/export/side-files.ts";
 import { mergeAdapter } from "../src/train/store/adapter-folder.ts";
@@ -88,7 +88,7 @@ try {
     const process = (await readRewardModelFile(modelDir)) !== undefined;
     const dtypes = dtype.filter((name) => name !== "fp32");
     const accuracy = await reportAccuracy({ exportDir: output, config, tokenizer, pairs, dtypes, process });
-    await writeFileAtomic(join(output, REPORT_FILE), `${JSON.stringify(accuracy, null, 2)}\n`);
+    await writeJson(join(output, REPORT_FILE), accuracy);
     console.log(formatAccuracy(accuracy));
   }
 } catch (error) {

@@ -4,7 +4,6 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import writeFileAtomic from "write-file-atomic";
 import { infer } from "../src/infer/infer.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { CSV_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
@@ -13,6 +12,7 @@ import { evaluateModel } from "../src/train/evaluate/evaluate-model.ts";
 import type { EvaluationResult, Interval } from "../src/train/evaluate/result.ts";
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
 import { createProgress } from "../src/train/io/progress.ts";
+import { writeJson } from "../src/train/io/write-text.ts";
 import { ensureExported } from "../src/train/onnx/export/ensure-exported.ts";
 import { resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
@@ -175,7 +175,7 @@ try {
     training: { before: trained.before, after: trained.after },
     inference: { total: summary.total, succeeded: summary.succeeded },
   };
-  await writeFileAtomic("outputs/quickstart_report.json", `${JSON.stringify(figures, null, 2)}\n`);
+  await writeJson("outputs/quickstart_report.json", figures);
   console.log(`
 model            ${trained.outputDir} (weights, tokenizer, model card, onnx/, metrics, runs/ for TensorBoard)
 evaluation       ${written.report} (open it in a browser), ${written.json}

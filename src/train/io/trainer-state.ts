@@ -2,12 +2,11 @@
 // so that the tools that read those files read ours.
 
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
+import { join } from "node:path";
 import { z } from "zod";
 import { ArtifactError } from "../../shared/errors.ts";
 import { readJson } from "./read-json.ts";
+import { writeJson } from "./write-text.ts";
 
 export const TRAINER_STATE_FILE = "trainer_state.json";
 
@@ -60,11 +59,6 @@ export function parseTrainerState(json: unknown, where = TRAINER_STATE_FILE): Tr
     fix: "Resume from another checkpoint, or train anew without --resume.",
     cause: parsed.error,
   });
-}
-
-async function writeJson(path: string, value: unknown): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** Writes `dir/trainer_state.json`, atomically. */

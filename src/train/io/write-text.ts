@@ -24,3 +24,8 @@ export async function writeText(path: string, text: string): Promise<void> {
     });
   }
 }
+
+/** Writes `value` as JSON, indented by two and ending in a newline. Throws as `writeText`. */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeText(path, `${JSON.stringify(value, null, 2)}\n`);
+}

@@ -4,9 +4,9 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { InputError } from "../../shared/errors.ts";
 import { writeSafetensors } from "../io/safetensors/writer.ts";
+import { writeJson } from "../io/write-text.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { ADAPTER_CONFIG_FILE, type AdapterSettings, adapterConfigToJson, isAdapterFolder } from "./adapter-config.ts";
 import { saveAdapterFile } from "./lora/adapter.ts";
@@ -36,7 +36,7 @@ export async function saveAdapter(dir: string, adapter: AdapterToSave): Promise<
   if (resolve(dir) !== resolve(adapter.base.dir))
     for (const file of ["model.safetensors", "model.safetensors.index.json"])
       await rm(join(dir, file), { force: true });
-  await writeFileAtomic(join(dir, ADAPTER_CONFIG_FILE), `${JSON.stringify(json, null, 2)}\n`);
+  await writeJson(join(dir, ADAPTER_CONFIG_FILE), json);
   await saveAdapterFile(dir, adapter.parameters, adapter.baseHash);
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
 import { createRng, type Rng } from "../../../shared/rng.ts";
 import { LineFile } from "../../io/line-file.ts";
-import { writeText } from "../../io/write-text.ts";
+import { writeJson } from "../../io/write-text.ts";
 import { linesOf } from "../files/lines.ts";
 import type { Dropped } from "../files/raw-record.ts";
 import { pairToJson } from "../labelled-pair.ts";
@@ -93,7 +93,7 @@ export async function prepareData(options: PrepareOptions): Promise<PrepareRepor
       dropped: sortCounts(dropped),
       dropped_records: droppedRecords,
     };
-    await writeText(join(output, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
+    await writeJson(join(output, "report.json"), report);
     return report;
   } finally {
     await all.discard();

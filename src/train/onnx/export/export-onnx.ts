@@ -8,6 +8,7 @@ import writeFileAtomic from "write-file-atomic";
 import { isLean, MANIFEST_FILE, type Manifest } from "../../../shared/manifest.ts";
 import { DEFAULT_DTYPES, type Dtype } from "../../../shared/onnx-names.ts";
 import { TEMPLATE_VERSION } from "../../../shared/prompts.ts";
+import { writeJson } from "../../io/write-text.ts";
 import { isAdapterFolder, readAdapterConfig } from "../../store/adapter-config.ts";
 import { baseFolder } from "../../store/model-files.ts";
 import { readRewardModelFile } from "../../store/reward-model-file.ts";
@@ -56,7 +57,7 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
     limits: { max_source_tokens: options.maxSourceTokens ?? 512, max_target_tokens: options.maxTargetTokens ?? 512 },
     files: [...files.map((file) => file.entry), ...graphs],
   };
-  await writeFileAtomic(join(outputDir, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeJson(join(outputDir, MANIFEST_FILE), manifest);
   return manifest;
 }
 

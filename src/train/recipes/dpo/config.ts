@@ -2,6 +2,7 @@
 // Flags beat the file, the file beats the defaults. Defaults are those of the published recipe (3 epochs, batch 2, lr 5e-5,
 // linear decay, no warm-up, clipping at 1) and, where it is silent, of transformers' TrainingArguments and TRL's DPOConfig.
 
+import { closest } from "fastest-levenshtein";
 import { z } from "zod";
 import { AGGREGATIONS } from "../../../shared/aggregate.ts";
 import { InputError } from "../../../shared/errors.ts";
@@ -19,7 +20,7 @@ import {
 } from "../../loss/settings.ts";
 import { ADVANTAGES } from "../../loss/step-credit.ts";
 import { BACKENDS, PRECISIONS } from "../../tensorflow/backends.ts";
-import { badSetting, flagOf, nearestName, settingName } from "../run/settings.ts";
+import { badSetting, flagOf, settingName } from "../run/settings.ts";
 
 export const ADAPTERS = ["none", "lora"] as const;
 
@@ -210,7 +211,7 @@ function fileSettings(json: unknown, where: string): Record<string, unknown> {
     Object.entries(json).map(([name, value]) => {
       const key = KEY_BY_NAME.get(name);
       if (key !== undefined) return [key, value];
-      const nearest = nearestName(name, [...KEY_BY_NAME.keys()]);
+      const nearest = closest(name, [...KEY_BY_NAME.keys()]);
       throw new InputError({
         code: "unknown_setting",
         what: `unknown key "${name}"`,

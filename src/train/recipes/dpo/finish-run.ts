@@ -1,7 +1,7 @@
 // What a finished DPO run leaves beside what every run does: model, samples, card.
 
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
+import { writeJson } from "../../io/write-text.ts";
 import type { TrainConfig } from "./config.ts";
 import type { TrainingData } from "./data.ts";
 import { writeModelCard } from "./model-card.ts";
@@ -26,7 +26,7 @@ export interface FinishedRun {
 export async function writeFinishedRun(outputDir: string, run: FinishedRun): Promise<void> {
   const { config, data, before, after } = run;
   await run.save(outputDir);
-  await writeFileAtomic(join(outputDir, "samples.json"), `${JSON.stringify(run.samples, null, 2)}\n`);
+  await writeJson(join(outputDir, "samples.json"), run.samples);
   await writeModelCard(outputDir, {
     config,
     baseModel: run.baseModel,

@@ -5,6 +5,7 @@ import { stringify } from "csv-stringify/sync";
 import writeFileAtomic from "write-file-atomic";
 import { TEMPLATE_VERSION } from "../../../shared/prompts.ts";
 import { type LogEntry, loadTrainerState } from "../../io/trainer-state.ts";
+import { writeJson } from "../../io/write-text.ts";
 import type { BaseModelReport } from "./base-model-report.ts";
 import { MISREAD_SHARE } from "./misreading.ts";
 
@@ -42,7 +43,7 @@ export async function writeBaseModelCard(dir: string, card: BaseModelCard): Prom
   const rows = thinnedLog((await loadTrainerState(dir)).log_history);
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   await writeFileAtomic(join(dir, "pretrain_log.csv"), stringify(rows, { header: true, columns }));
-  await writeFileAtomic(join(dir, "pretrain_report.json"), `${JSON.stringify(card, null, 2)}\n`);
+  await writeJson(join(dir, "pretrain_report.json"), card);
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const { solve, judge } = report;
   await writeFileAtomic(

@@ -2,8 +2,8 @@
 // save, export. A run that was stopped continues with `resume` on the same curve.
 
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../../shared/process-reward.ts";
+import { writeJson } from "../../io/write-text.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../../optim/adamw.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { loadModel, loadTokenizer, saveModel } from "../../store/model-folder.ts";
@@ -81,7 +81,7 @@ async function train(config: RewardConfig, run: RunOptions): Promise<RewardResul
   const parallel = startParallelGradients(model.config, config.processes);
   const saveTo = async (dir: string, weightType?: RewardConfig["weightType"]): Promise<void> => {
     await saveModel(dir, base, optimizer.parameters(), weightType);
-    await writeFileAtomic(join(dir, REWARD_MODEL_FILE), `${JSON.stringify(PROCESS_REWARD_MODEL, null, 2)}\n`);
+    await writeJson(join(dir, REWARD_MODEL_FILE), PROCESS_REWARD_MODEL);
   };
   try {
     if (resumed === undefined) state.before = await evaluated();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Dropped } from "../../data/files/raw-record.ts";
 import { normalisePrompt } from "../../data/pairs/normalise-prompt.ts";
 import { countReasons } from "../../data/pairs/read-pairs.ts";
-import { writeText } from "../../io/write-text.ts";
+import { writeJson, writeText } from "../../io/write-text.ts";
 import { mergePairs, type PairKind, pairsOfKind } from "./pair-kinds.ts";
 import type { RolloutPair } from "./pairs.ts";
 import { type PairStats, pairStats, type SampleStats, sampleStats } from "./report.ts";
@@ -103,6 +103,6 @@ export async function writeRollouts(
   await writeText(join(outputDir, "train.jsonl"), jsonLines(train));
   await writeText(join(outputDir, "eval.jsonl"), jsonLines(evaluation));
   await writeText(join(outputDir, "steps.jsonl"), jsonLines(rows));
-  await writeText(join(outputDir, "rollout_report.json"), `${JSON.stringify(report, null, 2)}\n`);
+  await writeJson(join(outputDir, "rollout_report.json"), report);
   return report;
 }

@@ -2,12 +2,12 @@
 // means finished; a checkpoint has its own inside.
 
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { InputError } from "../../../shared/errors.ts";
 import { REWARD_MODEL_FILE } from "../../../shared/process-reward.ts";
 import { TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
+import { writeJson } from "../../io/write-text.ts";
 import { checkpointDir, listCheckpoints } from "./checkpoint.ts";
 import type { RunOptions } from "./run-options.ts";
 
@@ -49,6 +49,5 @@ export async function beginRunFolder(
     await rm(join(outputDir, file), { force: true });
   if (first === 0)
     for (const step of await listCheckpoints(outputDir)) await rm(checkpointDir(outputDir, step), { recursive: true });
-  await mkdir(outputDir, { recursive: true });
-  await writeFileAtomic(join(outputDir, settings.file), `${JSON.stringify(settings.json, null, 2)}\n`);
+  await writeJson(join(outputDir, settings.file), settings.json);
 }

@@ -1,4 +1,4 @@
-// The names of a setting: camelCase inside, snake_case in a config file, kebab-case as a flag; and the nearest name to a misspelt one.
+// The names of a setting: camelCase inside, snake_case in a config file, kebab-case as a flag; and what is said of a wrong value.
 
 import type { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
@@ -21,25 +21,6 @@ const SHORT_FLAGS: Readonly<Record<string, string>> = {
 export function flagOf(key: string): string {
   const short = Object.entries(SHORT_FLAGS).find(([name]) => name === key)?.[1];
   return short ?? `--${settingName(key).replaceAll("_", "-")}`;
-}
-
-/** The name with the smallest Levenshtein distance (insertions, deletions, substitutions). */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
-  const scored = names.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }));
-  return scored.sort((a, b) => a.distance - b.distance)[0]?.candidate;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substituted));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 /** Settings as a JSON file has them. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../../../src/shared/errors.ts";
 import { resolveTrainConfig, TRAIN_DEFAULTS } from "../../../../src/train/recipes/dpo/config.ts";
-import { nearestName, settingsToJson } from "../../../../src/train/recipes/run/settings.ts";
+import { settingsToJson } from "../../../../src/train/recipes/run/settings.ts";
 
 test("without file and flags the published recipe holds", () => {
   expect(resolveTrainConfig(undefined)).toMatchObject({
@@ -120,6 +120,6 @@ test.each([[[]], ["text"], [3]])("a config that is not an object is an error: %j
 });
 
 test("the nearest name is the one with the fewest edits", () => {
-  expect(nearestName("bta", ["seed", "beta", "data"])).toBe("beta");
-  expect(nearestName("kitten", ["mitten", "sitting"])).toBe("mitten");
+  expect(() => resolveTrainConfig({ bta: 1 })).toThrow(/Did you mean "beta"\?/);
+  expect(() => resolveTrainConfig({ eva_step: 1 })).toThrow(/Did you mean "eval_steps"\?/);
 });
