@@ -5,13 +5,13 @@ import { Command, Option } from "commander";
 import type { LoadOptions } from "../src/bench/load/load.ts";
 import { BASE_MODEL } from "../src/infer/default-models.ts";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
-import type { DataBenchOptions } from "../src/train/checks/bench/data.ts";
-import type { DecodeBenchOptions } from "../src/train/checks/bench/decode.ts";
-import { REWARDS } from "../src/train/checks/bench/rewards.ts";
-import type { ScoreBenchOptions } from "../src/train/checks/bench/score.ts";
-import type { ScoringBenchOptions } from "../src/train/checks/bench/scoring.ts";
-import type { SearchBenchOptions } from "../src/train/checks/bench/search.ts";
-import type { TrainingBenchOptions } from "../src/train/checks/bench/training.ts";
+import type { DataBenchOptions } from "../src/train/checks/speed/data.ts";
+import type { DecodeBenchOptions } from "../src/train/checks/speed/decode.ts";
+import { REWARDS } from "../src/train/checks/speed/rewards.ts";
+import type { ScoreBenchOptions } from "../src/train/checks/speed/score.ts";
+import type { ScoringBenchOptions } from "../src/train/checks/speed/scoring.ts";
+import type { SearchBenchOptions } from "../src/train/checks/speed/search.ts";
+import type { TrainingBenchOptions } from "../src/train/checks/speed/training.ts";
 import { ADAPTERS, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
 import { REWARD_DEFAULTS } from "../src/train/recipes/reward/config.ts";
 import { BACKENDS, type BackendChoice, PRECISIONS } from "../src/train/tensorflow/backends.ts";
@@ -53,7 +53,7 @@ program
   .addOption(new Option("--write <file>", "only make the file").hideHelp())
   .allowExcessArguments(false)
   .action(async ({ write, ...options }: DataBenchOptions & { write?: string }) => {
-    const { benchData, writeDataFile } = await import("../src/train/checks/bench/data.ts");
+    const { benchData, writeDataFile } = await import("../src/train/checks/speed/data.ts");
     if (write !== undefined) return writeDataFile(write, options.kind, options.megabytes);
     console.log(JSON.stringify(await benchData({ ...options, script: import.meta.filename })));
   });
@@ -99,7 +99,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoringBenchOptions, "modelDir"> & { model: string }) => {
-    const { benchScoring } = await import("../src/train/checks/bench/scoring.ts");
+    const { benchScoring } = await import("../src/train/checks/speed/scoring.ts");
     console.log(JSON.stringify(await benchScoring({ modelDir: model, ...options })));
   });
 
@@ -123,7 +123,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, rank, target, ...options }: TrainFlags) => {
-    const { benchTraining } = await import("../src/train/checks/bench/training.ts");
+    const { benchTraining } = await import("../src/train/checks/speed/training.ts");
     const measured = await benchTraining({ ...options, modelDir: model, loraR: rank, loraTargetModules: target });
     console.log(JSON.stringify(measured));
   });
@@ -139,7 +139,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoreBenchOptions, "modelDir"> & { model: string }) => {
-    const { benchScore } = await import("../src/train/checks/bench/score.ts");
+    const { benchScore } = await import("../src/train/checks/speed/score.ts");
     console.log(JSON.stringify(await benchScore({ modelDir: model, ...options })));
   });
 
@@ -153,7 +153,7 @@ program
   .option("--threads <n>", "threads of onnxruntime", wholeNumber(1), 2)
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<DecodeBenchOptions, "modelDir" | "exportedDir"> & { model: string }) => {
-    const { benchDecode } = await import("../src/train/checks/bench/decode.ts");
+    const { benchDecode } = await import("../src/train/checks/speed/decode.ts");
     const exportedDir = await exported(model);
     console.log(JSON.stringify(await benchDecode({ modelDir: model, exportedDir, ...options })));
   });
@@ -173,7 +173,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, rewardModel, ...options }: SearchFlags) => {
-    const { benchSearch } = await import("../src/train/checks/bench/search.ts");
+    const { benchSearch } = await import("../src/train/checks/speed/search.ts");
     console.log(JSON.stringify(await benchSearch({ ...options, modelDir: model, rewardModelDir: rewardModel, say })));
   });
 
@@ -185,7 +185,7 @@ program
   .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
   .allowExcessArguments(false)
   .action(async ({ model, golden, backend }: { model: string; golden: string; backend: BackendChoice }) => {
-    const { benchParity } = await import("../src/train/checks/bench/batch-parity.ts");
+    const { benchParity } = await import("../src/train/checks/speed/batch-parity.ts");
     const result = await benchParity({ modelDir: model, goldenPath: golden, backend });
     console.log(JSON.stringify(result));
     if (!result.within) process.exitCode = 1;

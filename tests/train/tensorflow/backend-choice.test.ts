@@ -41,7 +41,7 @@ describe("without a word, the backend is", { timeout: 60_000 }, () => {
 describe.skipIf(!nativeIsInstalled())("oneDNN's kernels", { timeout: 60_000 }, () => {
   const program = `
     const { startTensorflow } = await import("./src/train/tensorflow/tensorflow.ts");
-    const { kernelsOf } = await import("./src/train/checks/bench/processor.ts");
+    const { kernelsOf } = await import("./src/train/checks/speed/processor.ts");
     console.log(kernelsOf(await startTensorflow("tensorflow")));
   `;
 

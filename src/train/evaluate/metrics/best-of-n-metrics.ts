@@ -4,7 +4,7 @@ import { AGGREGATIONS, type Aggregation, aggregateScores } from "../../../shared
 import { createRng, type Rng } from "../../../shared/rng.ts";
 import type { CheckedText } from "../check-text.ts";
 import type { BestOfCurve, BestOfMethod } from "../result.ts";
-import { bestScored, expectedVote, passAtN, subsets, type Voters } from "./best-of-n.ts";
+import { answerIds, bestScored, expectedVote, passAtN, subsets, type Voters } from "./best-of-n.ts";
 import { type Column, columnOf, hasObservations, type Resampler } from "./bootstrap.ts";
 
 /** The samples of one problem under one seed; scores are undefined without a reward model. */
@@ -30,17 +30,6 @@ const SCORED: readonly Method[] = (["naive", "weighted"] as const).flatMap((meth
 const MEASURES = ["exact_match", "answer"] as const;
 const keyOf = ({ method, aggregation }: Method, measure: number, n: number): string =>
   [method, aggregation, measure, n].join("/");
-
-/** Ids of the answers, from 0; -1 for none. */
-function answerIds(samples: readonly CheckedText[]): number[] {
-  const known = new Map<string, number>();
-  return samples.map(({ answer }) => {
-    if (answer === undefined) return -1;
-    const id = known.get(answer) ?? known.size;
-    known.set(answer, id);
-    return id;
-  });
-}
 
 /** Expectations of one problem under one seed, by method, measure and n. */
 function expectations(

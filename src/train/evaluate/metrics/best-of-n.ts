@@ -124,3 +124,14 @@ export function expectedVote(voters: Voters, drawn: readonly (readonly number[])
   for (const subset of drawn) addVote(voters, subset, count, sums);
   return sums.map((sum) => sum / drawn.length);
 }
+
+/** Ids of the answers, from 0; -1 for none. */
+export function answerIds(samples: readonly { answer: string | undefined }[]): number[] {
+  const known = new Map<string, number>();
+  return samples.map(({ answer }) => {
+    if (answer === undefined) return -1;
+    const id = known.get(answer) ?? known.size;
+    known.set(answer, id);
+    return id;
+  });
+}

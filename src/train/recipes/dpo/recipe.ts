@@ -78,7 +78,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   const sampled = (): Sample[] => {
     const prompts = [...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt))];
     const some = prompts.slice(0, config.samplePrompts);
-    return some.length === 0 ? [] : completeSamples(policy(), base.config, tokenizer, some);
+    return some.length === 0 ? [] : completeSamples({ parameters: policy(), config: base.config }, tokenizer, some);
   };
   const save = (dir: string): Promise<void> => trainable.save(dir, optimizer.parameters());
   try {

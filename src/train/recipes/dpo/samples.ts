@@ -11,15 +11,15 @@ export interface Sample {
   completion: string;
 }
 
+const MAX_NEW_TOKENS = 128;
+
 /** Greedy completions. */
 export function completeSamples(
-  p: Parameters,
-  config: T5Config,
+  { parameters, config }: { parameters: Parameters; config: T5Config },
   tokenizer: TextTokenizer,
   prompts: readonly string[],
-  maxNewTokens = 128,
 ): Sample[] {
   const ids = prompts.map((prompt) => tokenizer.encode(policyPrompt(prompt)));
-  const rows = generate(p, config, ids, { maxNewTokens });
+  const rows = generate(parameters, config, ids, { maxNewTokens: MAX_NEW_TOKENS });
   return prompts.map((prompt, i) => ({ prompt, completion: tokenizer.decode(rows[i] ?? []) }));
 }

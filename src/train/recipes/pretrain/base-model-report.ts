@@ -25,8 +25,7 @@ export function evaluateBaseModel(
   const rng = createRng(options.seed);
   const drawn = Array.from({ length: options.problems }, () => generateSplitProblem(rng, "heldout"));
   const { solved: _, ...solve } = evaluateSolving(
-    model.parameters,
-    model.config,
+    model,
     tokenizer,
     drawn.map((problem) => ({ prompt: problem.prompt, gold: problem.steps.join("\n") })),
   );

@@ -25,17 +25,17 @@ export interface SolveReport {
   solved: SolvedProblem[];
 }
 
+const MAX_NEW_TOKENS = 112;
+const BATCH = 64;
+
 /** Solves each problem greedily; `gold` is a worked solution, one step a line, ending in `A: n`. */
 export function evaluateSolving(
-  p: Parameters,
-  config: T5Config,
+  { parameters, config }: { parameters: Parameters; config: T5Config },
   tokenizer: TextTokenizer,
   problems: readonly { prompt: string; gold: string }[],
-  options: { maxNewTokens?: number; batchSize?: number; onProgress?: (done: number) => void } = {},
 ): SolveReport {
-  const { maxNewTokens = 112, batchSize = 64, onProgress } = options;
   const inputIds = problems.map(({ prompt }) => tokenizer.encode(policyPrompt(prompt)));
-  const rows = generate(p, config, inputIds, { maxNewTokens, batchSize, ...(onProgress && { onProgress }) });
+  const rows = generate(parameters, config, inputIds, { maxNewTokens: MAX_NEW_TOKENS, batchSize: BATCH });
   let steps = 0;
   let validSteps = 0;
   let answersRight = 0;

@@ -1,9 +1,8 @@
 // The questions that judging completions asks: one prompt a step, shared ones once, sorted by length; and the answers as step scores.
 
 import { type Aggregation, aggregateScores } from "../../../shared/aggregate.ts";
-import { InputError } from "../../../shared/errors.ts";
 import { type JudgeContext, judgePrompt } from "../../../shared/prompts.ts";
-import { splitSteps } from "../../../shared/steps.ts";
+import { completionSteps } from "../completion-steps.ts";
 
 export interface LLMRewardModelOptions {
   /** What the judge sees beside the step. Default "prefix". */
@@ -86,14 +85,6 @@ export function judgeQuestions(
 
 /** One judge prompt a step. */
 function judgePrompts({ prompt, completion }: Completion, owner: number, context: JudgeContext): string[] {
-  const steps = splitSteps(completion);
-  if (steps.length === 0) {
-    throw new InputError({
-      code: "no_steps",
-      what: "a completion has no steps",
-      where: `completion ${owner}`,
-      fix: "Write one step a line.",
-    });
-  }
+  const steps = completionSteps(completion, owner);
   return steps.map((_, index) => judgePrompt(prompt, steps, index, context));
 }

@@ -2,12 +2,11 @@
 // through the decoder, and P(yes) / (P(yes) + P(no)) is read where each step ends (layout: src/shared/process-reward.ts).
 
 import { type Aggregation, aggregateScores } from "../../../shared/aggregate.ts";
-import { InputError } from "../../../shared/errors.ts";
 import { layoutSolution, type SolutionTokens } from "../../../shared/process-reward.ts";
 import { yesScore } from "../../../shared/prompts.ts";
-import { splitSteps } from "../../../shared/steps.ts";
 import { type FolderTokenizer, loadModel, loadTokenizer, type Model } from "../../store/model-folder.ts";
 import { tf } from "../../tensorflow/tensorflow.ts";
+import { completionSteps } from "../completion-steps.ts";
 import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
 import { stepEndLogits } from "./step-end-logits.ts";
 
@@ -72,15 +71,7 @@ export class ProcessRewardModel {
   private layOut(completions: readonly Completion[]): Row[] {
     const rows = new Map<string, Row>();
     completions.forEach(({ prompt, completion }, owner) => {
-      const steps = splitSteps(completion);
-      if (steps.length === 0) {
-        throw new InputError({
-          code: "no_steps",
-          what: "a completion has no steps",
-          where: `completion ${owner}`,
-          fix: "Write one step a line.",
-        });
-      }
+      const steps = completionSteps(completion, owner);
       const key = JSON.stringify([prompt, steps.map(({ text }) => text)]);
       const row = rows.get(key);
       if (row !== undefined) row.owners.push(owner);

@@ -1,7 +1,7 @@
 // What a speed was measured on, from the text of a known processor.
 
 import { expect, test } from "vitest";
-import { kernelsOf, vectorFeatures } from "../../../../src/train/checks/bench/processor.ts";
+import { kernelsOf, vectorFeatures } from "../../../../src/train/checks/speed/processor.ts";
 
 test("vector instructions are read from x64's flags and arm64's features", () => {
   expect(vectorFeatures("model name\t: A\nflags\t\t: fpu sse2 avx2 avx512f amx_tile\n")).toEqual([

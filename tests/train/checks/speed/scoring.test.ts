@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { benchScoring } from "../../../../src/train/checks/bench/scoring.ts";
+import { benchScoring } from "../../../../src/train/checks/speed/scoring.ts";
 import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { writeTinyFolder } from "../../recipes/pretrain/tiny-folder.ts";
 

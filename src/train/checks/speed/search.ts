@@ -9,7 +9,7 @@ import { runSearches } from "../../../shared/search/run-searches.ts";
 import { type StepSearchKind, type StepSearchOptions, stepSearch } from "../../../shared/search/step-search.ts";
 import { loadItems } from "../../data/problems/load-items.ts";
 import { type CheckedText, checkText } from "../../evaluate/check-text.ts";
-import { bestScored, expectedVote, passAtN, subsets } from "../../evaluate/metrics/best-of-n.ts";
+import { answerIds, bestScored, expectedVote, passAtN, subsets } from "../../evaluate/metrics/best-of-n.ts";
 import { type Column, columnOf, createResampler, type Resampler } from "../../evaluate/metrics/bootstrap.ts";
 import type { Interval } from "../../evaluate/result.ts";
 import { type Solution, solveAll } from "../../evaluate/solutions.ts";
@@ -246,17 +246,6 @@ function expectations(
     found.any.push(passAtN(pool.length, exact.filter((value) => value > 0).length, n));
   }
   return found;
-}
-
-/** Ids of the answers, from 0; -1 for none. */
-function answerIds(samples: readonly CheckedText[]): number[] {
-  const known = new Map<string, number>();
-  return samples.map(({ answer }) => {
-    if (answer === undefined) return -1;
-    const id = known.get(answer) ?? known.size;
-    known.set(answer, id);
-    return id;
-  });
 }
 
 function mean(values: readonly number[]): number {

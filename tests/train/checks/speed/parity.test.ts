@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { benchParity } from "../../../../src/train/checks/bench/batch-parity.ts";
+import { benchParity } from "../../../../src/train/checks/speed/batch-parity.ts";
 import { goldenDir } from "../parity/models.ts";
 
 const modelDir = goldenDir("t5-v1.1");
