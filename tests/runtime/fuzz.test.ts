@@ -20,7 +20,8 @@ let worker: LocalWorker;
 let model: Awaited<ReturnType<typeof exportTinyModel>>;
 
 beforeAll(async () => {
-  model = await exportTinyModel();
+  // texts end soon: what is tried is many requests, not long ones
+  model = await exportTinyModel("t5-v1.1", { maxTargetTokens: 64 });
   worker = await startLocalWorker({
     policyDir: model.dir,
     rewardDir: model.dir,
@@ -56,6 +57,8 @@ async function fault(request: FuzzRequest, isSecondTry = false): Promise<string 
     return isOwn ? undefined : `the connection broke: ${String(cause)}`;
   }
   const { status } = response;
+  // wrangler's own proxy, when it has started the worker anew beneath itself
+  if (text.startsWith("Your worker restarted mid-request") && !isSecondTry) return fault(request, true);
   // a head that is too long never reaches the worker
   if (status === 431) return undefined;
   if (!DECLARED.has(status)) return `status ${status}: ${text.slice(0, 300)}`;
