@@ -42,6 +42,7 @@ function storeOf(env: Env): ModelStore & FileStreams {
 function build(env: Env): Isolate {
   const settings = parseSettings(env);
   const store = storeOf(env);
+  const metrics = createMetrics(settings.keys.map(({ name }) => name));
   const engine = createEngine({
     store,
     runtime: ortRuntime,
@@ -49,12 +50,13 @@ function build(env: Env): Isolate {
     reward: settings.REWARD_MODEL,
     dtype: settings.DTYPE,
     maxWaiting: settings.MAX_WAITING,
+    observe: metrics.observe,
   });
   const deps: AppDeps = {
     engine,
     settings,
     accounts: createAccounts(settings),
-    metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    metrics,
     pages: env.ASSETS === undefined ? undefined : createAssetStore(env.ASSETS),
     models: store,
     rateLimiter: env.RATE_LIMITER,

@@ -32,6 +32,7 @@ export function createNodeRuntime(threads: number): Runtime {
         throw new ArtifactError({ code: "bad_graph", what: "not a usable ONNX graph", where, fix, cause });
       });
       return {
+        outputNames: session.outputNames,
         async run(feeds, fetches, into = {}) {
           const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
           const places = fetches.map((name) => [name, into[name] === undefined ? null : tensorOf(into[name])]);

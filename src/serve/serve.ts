@@ -85,6 +85,7 @@ async function openApp(options: ServeOptions, pages: PageFiles | undefined): Pro
     DTYPE: dtype,
   });
   const store = folderStore({ policy: policyDir, reward: rewardDir });
+  const metrics = createMetrics(settings.keys.map(({ name }) => name));
   const engine = createEngine({
     store,
     runtime: createNodeRuntime(threads),
@@ -92,12 +93,13 @@ async function openApp(options: ServeOptions, pages: PageFiles | undefined): Pro
     reward: settings.REWARD_MODEL,
     dtype,
     maxWaiting: settings.MAX_WAITING,
+    observe: metrics.observe,
   });
   await engine.load();
   return createApp({
     engine,
     settings,
-    metrics: createMetrics(settings.keys.map(({ name }) => name)),
+    metrics,
     models: store,
     pages,
     addressOf: (c) => getConnInfo(c).remote.address,

@@ -250,6 +250,22 @@ describe("load", () => {
     await expect(load).rejects.toThrow("sha256 differs from the manifest's (policy/onnx/decoder_model_merged.onnx)");
   });
 
+  test("an encoder and a decoder that were swapped are found before any text is written", async () => {
+    const good = folderStore({ policy: policy.dir, reward: reward.dir });
+    const swap: Record<string, string> = { encoder: "decoder", decoder: "encoder" };
+    const store: ModelStore = {
+      async read(path) {
+        const bytes = await good.read(path);
+        if (bytes === undefined || path !== "policy/stepwise_manifest.json") return bytes;
+        const text = new TextDecoder().decode(bytes);
+        return new TextEncoder().encode(text.replace(/"role": "(encoder|decoder)"/g, (_, r) => `"role": "${swap[r]}"`));
+      },
+    };
+    await expect(engineOn({ store }).load()).rejects.toThrow(
+      /this is no encoder: it gives no last_hidden_state \(policy\/onnx\/decoder_model_merged\.onnx\)/,
+    );
+  });
+
   test("a file cut short is found by its size", async () => {
     const good = folderStore({ policy: policy.dir, reward: reward.dir });
     const store: ModelStore = {

@@ -10,6 +10,7 @@ import {
   forcedIds,
   type GenerateJob,
   type GenerateOptions,
+  type GenerateRoom,
   noPolicy,
   targetLimit,
 } from "./generate.ts";
@@ -26,7 +27,11 @@ const COPIES_OF_PAST = 3;
  * Checks a request for `options.beams` and makes a job of it, whose candidates are the hypotheses, best first. Sampling settings but those
  * of the logits are not used; tokens are told at the end. Throws InputError as `generateJob` does.
  */
-export function beamJob(model: Model, options: GenerateOptions, { budgetBytes }: { budgetBytes: number }): GenerateJob {
+export function beamJob(
+  model: Model,
+  options: GenerateOptions,
+  { budgetBytes }: Omit<GenerateRoom, "together">,
+): GenerateJob {
   const { beams } = options;
   if (beams === undefined) throw new TypeError("no beams are asked for");
   if (model.manifest.reward !== undefined) throw noPolicy(model);

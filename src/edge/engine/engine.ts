@@ -15,7 +15,7 @@ import { createOpenedOnce } from "./opened-once.ts";
 import { processJob } from "./process-reward.ts";
 import { createRowsTogether, type RowsTogether, sharesSteps } from "./rows-together.ts";
 import type { Runtime } from "./runtime.ts";
-import { createScheduler } from "./scheduler.ts";
+import { createScheduler, type Job, type Scheduler } from "./scheduler.ts";
 import { createSpeedometer } from "./speedometer.ts";
 import { MAX_RUN_MS, ranTooLong } from "./work.ts";
 
@@ -54,6 +54,9 @@ export interface Engine {
   readonly memoryBytes: number;
 }
 
+/** What the engine tells of its work: seconds, rows of a step, bytes. */
+export type EngineMeasure = "stepwise_queue_wait_seconds" | "stepwise_batch_rows" | "stepwise_memory_bytes";
+
 export interface EngineOptions {
   store: ModelStore;
   runtime: Runtime;
@@ -62,6 +65,8 @@ export interface EngineOptions {
   reward: string;
   dtype: Dtype;
   maxWaiting: number;
+  /** Told of waits, times and sizes as they occur. */
+  observe?: ((measure: EngineMeasure, value: number) => void) | undefined;
 }
 
 /** How long a failed or unfinished load is remembered before the next request tries again. */
@@ -71,6 +76,8 @@ const LOAD_LEASE_MS = 60_000;
 const MAX_RUNNING = 16;
 /** How long a request waits for its turn at most. */
 const MAX_WAIT_MS = 30_000;
+
+type Rest<T extends readonly unknown[]> = T extends readonly [unknown, ...infer More] ? More : never;
 
 interface Models {
   policy: Model;
@@ -82,7 +89,7 @@ interface Models {
 
 /** Creates an engine; nothing is read before the first call. */
 export function createEngine(options: EngineOptions): Engine {
-  const { store, runtime, dtype, maxWaiting } = options;
+  const { store, runtime, dtype, maxWaiting, observe = () => undefined } = options;
   let together: RowsTogether | undefined;
   let budgetBytes = 0;
   let config: T5Config | undefined;
@@ -96,9 +103,12 @@ export function createEngine(options: EngineOptions): Engine {
     heldBytes: (jobs) => (config === undefined ? 0 : heldBytes(config, jobs)),
     async shared() {
       const rows = together?.size ?? 0;
+      if (rows === 0) return;
       await together?.step();
       speed.count(rows);
+      observe("stepwise_batch_rows", rows);
     },
+    onStart: (waitedMs) => observe("stepwise_queue_wait_seconds", waitedMs / 1000),
     tooLong: ranTooLong,
   });
   const openBoth = async (): Promise<{ policy: Model; reward: Model }> => {
@@ -118,6 +128,12 @@ export function createEngine(options: EngineOptions): Engine {
     budgetBytes = memoryBudget(new Set([policy, reward]), runtime.memoryBytes());
     return { policy, reward, together, budgetBytes };
   };
+  const run = async <J extends Job>(job: J, ...about: Rest<Parameters<Scheduler["run"]>>): Promise<J> => {
+    await scheduler.run(job, ...about);
+    const bytes = runtime.memoryBytes();
+    if (bytes > 0) observe("stepwise_memory_bytes", bytes); // not every runtime knows
+    return job;
+  };
   const models = createOpenedOnce(open, { retryMs: RETRY_LOAD_MS, leaseMs: LOAD_LEASE_MS });
   return {
     async load() {
@@ -127,22 +143,20 @@ export function createEngine(options: EngineOptions): Engine {
     async generate(request) {
       request.signal?.throwIfAborted();
       const { policy, ...room } = await models.get();
-      const job = request.beams === undefined ? generateJob(policy, request, room) : beamJob(policy, request, room);
-      await scheduler.run(job, request.signal, request.onQueue);
-      return job.result();
+      const makeJob = request.beams === undefined ? generateJob : beamJob;
+      const job = makeJob(policy, request, room);
+      return (await run(job, request.signal, request.onQueue)).result();
     },
     async score(request) {
       request.signal?.throwIfAborted();
       const { reward } = await models.get();
       const job = reward.manifest.reward === undefined ? judgeJob(reward, request) : processJob(reward, request);
-      await scheduler.run(job, request.signal);
-      return job.result();
+      return (await run(job, request.signal)).result();
     },
     async forced(request) {
       request.signal?.throwIfAborted();
       const job = forcedJob((await models.get()).policy, request);
-      await scheduler.run(job, request.signal);
-      return job.result();
+      return (await run(job, request.signal)).result();
     },
     status: () => ({
       running: scheduler.running,

@@ -80,18 +80,25 @@ export interface GenerateJob extends Job {
   result(): Generation;
 }
 
+/** Where a request is written. */
+export interface GenerateRoom {
+  /** Where its rows go. */
+  together: RowsTogether | undefined;
+  budgetBytes: number;
+}
+
 /** Copies of a source for the candidates of one request: beyond, they share it and are decoded by themselves. */
 const MAX_COPIED_BYTES = 4 * 2 ** 20;
 const MAX_TOP_TOKENS = 5;
 
 /**
- * Checks a request and makes a job of it; `together` is where its rows go. Throws InputError when the prompt, the prefix or maxNewTokens is
- * over the model's limit, or all would take too much work or memory (`budgetBytes`).
+ * Checks a request and makes a job of it. Throws InputError when the prompt, the prefix or maxNewTokens is over the model's limit, or all
+ * would take too much work or memory (`budgetBytes`).
  */
 export function generateJob(
   model: Model,
   options: GenerateOptions,
-  { together, budgetBytes }: { together: RowsTogether | undefined; budgetBytes: number },
+  { together, budgetBytes }: GenerateRoom,
 ): GenerateJob {
   if (model.manifest.reward !== undefined) throw noPolicy(model);
   const source = encodeWithinLimit(model, policyPrompt(options.prompt), {

@@ -2,7 +2,7 @@
 
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { Model } from "./model.ts";
-import { roomFor } from "./row-tensors.ts";
+import { OWN_BLOCK, roomFor, SOURCE_BLOCK } from "./row-tensors.ts";
 import type { Job } from "./scheduler.ts";
 import { bytesAPosition } from "./work.ts";
 
@@ -12,8 +12,8 @@ const LIMIT_BYTES = 120_000_000;
 const OBJECT_BYTES = 9_000_000;
 /** Activations of one run of the encoder, a token of its limit. */
 const WORKING_BYTES_A_TOKEN = 13_000;
-/** What is given out: the rest goes to holes between tensors, to logits, and to rows that are copied as others come and go (measured). */
-const SHARE = 0.8;
+/** What is given out: the rest goes to holes between tensors, and to logits (measured). */
+const SHARE = 0.95;
 /** Even a model that leaves no room serves one short request. */
 const LEAST_BYTES = 4_000_000;
 
@@ -43,13 +43,18 @@ export interface SharedRows {
 /** What such rows hold together: the tensors are as long as the longest of them. */
 export function rowBytes(config: T5Config, rows: readonly SharedRows[]): number {
   const count = rows.reduce((sum, one) => sum + one.count, 0);
-  const own = roomFor(count, Math.max(0, ...rows.map(({ length }) => length)));
-  const cross = roomFor(count, Math.max(0, ...rows.map(({ sourceLength }) => sourceLength)));
+  const own = roomFor(count, Math.max(0, ...rows.map(({ length }) => length)), OWN_BLOCK);
+  const cross = roomFor(count, Math.max(0, ...rows.map(({ sourceLength }) => sourceLength)), SOURCE_BLOCK);
   return (own.rows * own.length + cross.rows * cross.length) * bytesAPosition(config);
 }
 
-/** What jobs hold at most, while they run together. */
+/**
+ * What jobs hold at most, while they run together. A source that is shared lies in the tensors from the step after it was read: one at a
+ * time is not there yet.
+ */
 export function heldBytes(config: T5Config, jobs: readonly Job[]): number {
-  const rows = jobs.flatMap(({ rows: shared }) => shared ?? []);
-  return jobs.reduce((sum, { bytes }) => sum + bytes, 0) + rowBytes(config, rows);
+  const alone = jobs.filter(({ rows }) => rows === undefined);
+  const shared = jobs.flatMap(({ rows }) => rows ?? []);
+  const sources = Math.max(0, ...jobs.map(({ rows, bytes }) => (rows === undefined ? 0 : bytes)));
+  return alone.reduce((sum, { bytes }) => sum + bytes, 0) + sources + rowBytes(config, shared);
 }

@@ -2,7 +2,7 @@
 
 import { ArtifactError } from "../../shared/errors.ts";
 import { MANIFEST_FILE, type Manifest, type ManifestFile, parseManifest } from "../../shared/manifest.ts";
-import type { Dtype } from "../../shared/onnx-names.ts";
+import { type Dtype, ENCODER_OUTPUT, LEAN, LOGITS, pastName } from "../../shared/onnx-names.ts";
 import { TEMPLATE_VERSION } from "../../shared/prompts.ts";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../shared/tokenizer.ts";
@@ -83,6 +83,7 @@ export async function loadModel(store: ModelStore, folder: string, dtype: Dtype,
     for (const graph of graphs) {
       const session = await openGraph(await readGraph(store, folder, manifest, graph), runtime);
       opened.push(session);
+      checkRole(session, graph, `${folder}/${graph.path}`);
       if (graph.role === "lean_head") await warmUp(session, runtime, config);
     }
     const [first, second, third] = opened;
@@ -113,6 +114,27 @@ export function judgeOf(policy: Model): Model {
   const { manifest, lean } = policy;
   if (manifest.adapter === undefined || lean === undefined || manifest.reward !== undefined) return policy;
   return { ...policy, adapterScale: 0, manifest: { ...manifest, model: manifest.adapter.base } };
+}
+
+/** An output that a graph of each role has, and no other. */
+const OUTPUT_OF_ROLE: Partial<Record<ManifestFile["role"], string>> = {
+  encoder: ENCODER_OUTPUT,
+  decoder: LOGITS,
+  lean_encoder: pastName(0, "encoder", "key"),
+  lean_decoder: LEAN.hiddenStates,
+  lean_head: LOGITS,
+};
+
+/** Throws ArtifactError for a graph that is another's, as where two files were swapped. */
+function checkRole({ outputNames }: Session, { role }: ManifestFile, where: string): void {
+  const output = OUTPUT_OF_ROLE[role];
+  if (output === undefined || outputNames.includes(output)) return;
+  throw new ArtifactError({
+    code: "bad_graph",
+    what: `this is no ${role}: it gives no ${output}`,
+    where,
+    fix: "Export the model again: npm run export -- --model DIR.",
+  });
 }
 
 /** The bytes of a graph and of its weight files. */

@@ -18,15 +18,18 @@ export interface RowTensors {
   free(): void;
 }
 
-/** Lengths are multiples of this, and numbers of rows of the other. */
-export const LENGTH_BLOCK = 16;
+/** Positions of a source are a multiple of this, whoever is beside it, so that sums are made of the same parts. */
+export const SOURCE_BLOCK = 16;
+/** Room for what is written grows by so many positions. */
+export const OWN_BLOCK = 8;
+/** And beyond a few, by so many rows. */
 const ROW_BLOCK = 4;
 
-/** Without room; `shape` is of all tensors. */
+/** Without room; `shape` is of all tensors, whose lengths are multiples of its `block`. */
 export function createRowTensors(
   runtime: Runtime,
   names: readonly string[],
-  shape: { heads: number; width: number },
+  { block, ...shape }: { heads: number; width: number; block: number },
 ): RowTensors {
   const tensors = new Map<string, Value>();
   let room = { rows: 0, length: 0 };
@@ -42,8 +45,8 @@ export function createRowTensors(
   };
   return {
     reserve({ rows, length }, kept) {
-      if (fits(rows, room.rows, ROW_BLOCK) && fits(length, room.length, LENGTH_BLOCK)) return;
-      const wanted = roomFor(rows, length);
+      if (fits(rows, room.rows, ROW_BLOCK) && fits(length, room.length, block)) return;
+      const wanted = roomFor(rows, length, block);
       hide();
       for (const name of names) {
         const value = tensors.get(name);
@@ -81,10 +84,10 @@ export function createRowTensors(
 }
 
 /** What is made for so many rows of so many positions. */
-export function roomFor(rows: number, length: number): { rows: number; length: number } {
+export function roomFor(rows: number, length: number, block: number): { rows: number; length: number } {
   return {
     rows: rows < ROW_BLOCK ? rows : Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK,
-    length: Math.ceil(length / LENGTH_BLOCK) * LENGTH_BLOCK,
+    length: Math.ceil(length / block) * block,
   };
 }
 

@@ -5,7 +5,7 @@
 
 import type { Model } from "./model.ts";
 import { advance, hasEnded, nextInput, type Row } from "./row.ts";
-import { createRowTensors, LENGTH_BLOCK } from "./row-tensors.ts";
+import { createRowTensors, OWN_BLOCK, SOURCE_BLOCK } from "./row-tensors.ts";
 import { cacheNames, decoderOutputs, type Encoded, freeEncoded } from "./t5.ts";
 
 export interface RowsTogether {
@@ -30,7 +30,7 @@ interface Newcomer extends Member {
 
 /** Positions that a source of `tokens` takes. */
 export function paddedSourceLength(tokens: number): number {
-  return Math.ceil(tokens / LENGTH_BLOCK) * LENGTH_BLOCK;
+  return Math.ceil(tokens / SOURCE_BLOCK) * SOURCE_BLOCK;
 }
 
 /** For a model whose graphs take rows of different lengths (`sharesSteps`). */
@@ -42,9 +42,9 @@ export function createRowsTogether(model: Model): RowsTogether {
   const own = createRowTensors(
     runtime,
     ownNames.map(({ past }) => past),
-    shape,
+    { ...shape, block: OWN_BLOCK },
   );
-  const cross = createRowTensors(runtime, crossNames, shape);
+  const cross = createRowTensors(runtime, crossNames, { ...shape, block: SOURCE_BLOCK });
   /** In the order of their places. */
   let members: Member[] = [];
   let newcomers: Newcomer[] = [];

@@ -7,6 +7,7 @@ export interface Value {
 }
 
 export interface Session {
+  readonly outputNames: readonly string[];
   /**
    * Runs the graph and returns the outputs named in `fetches`, in that order. Those named in `into` are written there, whose dims they must
    * have; that may be the memory of an input, for graphs that allow it.

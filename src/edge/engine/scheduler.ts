@@ -39,6 +39,8 @@ export interface SchedulerOptions {
   /** A step of what running jobs share. */
   shared: () => Promise<void>;
   tooLong: () => Error;
+  /** Told how long a request waited, when it begins to run. */
+  onStart?: (waitedMs: number) => void;
 }
 
 export interface Scheduler {
@@ -108,6 +110,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const together = [...running, entry].map(({ job }) => job);
       if (running.length === 0 || heldBytes(together) <= options.budgetBytes()) {
         entry.state = "running";
+        options.onStart?.(now - entry.since);
         entry.since = now;
       } else if (now - entry.since > PASSING_MS) return;
     }

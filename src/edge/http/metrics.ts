@@ -27,7 +27,14 @@ const COUNTERS = {
 export type CounterName = keyof typeof COUNTERS;
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const MEGABYTES = [16, 32, 48, 64, 80, 96, 112, 128];
 const HISTOGRAMS = {
+  stepwise_queue_wait_seconds: { help: "Time in the line, of requests that began to run.", bounds: SECONDS },
+  stepwise_batch_rows: { help: "Texts that a step of the decoder wrote on.", bounds: [1, 2, 4, 8, 16, 32] },
+  stepwise_memory_bytes: {
+    help: "Memory of the ONNX runtime when a request was done.",
+    bounds: MEGABYTES.map((megabytes) => megabytes * 1_000_000),
+  },
   stepwise_batch_requests: { help: "Requests running when one came.", bounds: [0, 1, 2, 4, 8, 16, 32] },
   stepwise_line_requests: { help: "Requests waiting when one came.", bounds: [0, 1, 2, 4, 8, 16, 32] },
   stepwise_first_token_seconds: { help: "Time to a text's first token, waiting included.", bounds: SECONDS },

@@ -47,6 +47,7 @@ export function createOrtRuntime(wasm: WebAssembly.Module, openSession: OpenSess
       const { values } = running;
       const names = openNames(running, running.lastSession(), session);
       return {
+        outputNames: session.outputNames,
         async run(feeds, fetches, into = {}) {
           const own = (of: typeof feeds) =>
             new Map(Object.entries(of).map(([name, value]) => [name, asOrtValue(value)]));

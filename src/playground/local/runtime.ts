@@ -35,6 +35,7 @@ export function createBrowserRuntime(wasm: ArrayBuffer, threads: number): Runtim
         throw notOpened(where, cause);
       });
       return {
+        outputNames: session.outputNames,
         async run(feeds, fetches, into = {}) {
           const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, tensorOf(value)]));
           const outputs = await session.run(inputs, [...fetches]);
