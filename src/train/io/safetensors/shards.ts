@@ -1,4 +1,4 @@
-// The weights of a Hugging Face folder behind one reader: model.safetensors, or the shards that its index names.
+// The weights of a Hugging Face folder through one reader: model.safetensors, or the shards that its index names.
 
 import { access, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";

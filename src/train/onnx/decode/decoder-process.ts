@@ -1,4 +1,4 @@
-// The process behind `startDecoderProcess`: opens the graphs it is told of, then answers batches in turn.
+// The process that `startDecoderProcess` starts: opens the graphs it is told of, then answers batches in turn.
 
 import { answerRequests } from "../../io/child-process.ts";
 import { type DecodeAnswer, type DecodeRequest, type Decoder, openDecoder } from "./decoder.ts";

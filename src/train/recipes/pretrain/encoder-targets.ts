@@ -1,11 +1,11 @@
-// Deep supervision of the encoder: what ought to stand at the numbers and operators of the steps in a judge prompt. With that known
+// Deep supervision of the encoder: what should stand at the numbers and operators of the steps in a judge prompt. With that known
 // inside the encoder, seeing a mistake is a comparison within one position; left to the verdict alone (one bit an example), a small
 // model does not find that way.
 
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
 import { applyOperator, type Equation, OPERATORS } from "../../data/arithmetic/problem.ts";
 
-/** Token that ought to stand at a position of the input. */
+/** Token that should stand at a position of the input. */
 export interface EncoderTarget {
   position: number;
   token: number;
@@ -37,7 +37,7 @@ function digitTargets(positions: readonly number[], value: number, tokenizer: Te
 
 /**
  * Targets for the equations of an input, in their order. Operands and operator are those of `gold` (undefined: unknown, none given),
- * the result is that of the numbers as they are written; `answer` is what ought to follow "A:".
+ * the result is that of the numbers as they are written; `answer` is what should follow "A:".
  */
 export function encoderTargets(
   input: readonly number[],

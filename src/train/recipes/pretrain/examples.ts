@@ -16,9 +16,9 @@ import { corpusSolution } from "./misreading.ts";
 export interface Example {
   input: number[];
   labels: number[];
-  /** What ought to stand in the input; see `encoderTargets`. */
+  /** What should stand in the input; see `encoderTargets`. */
   targets: EncoderTarget[];
-  /** Tens and units of the result that the judged step ought to have; undefined where nothing is judged. */
+  /** Tens and units of the result that the judged step should have; undefined where nothing is judged. */
   result?: ResultDigits | undefined;
 }
 
@@ -153,7 +153,7 @@ function fillExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum)
 }
 
 /**
- * Most single steps carry a random result: where a step is mostly right, copying what is written is a good guess at what ought to be,
+ * Most single steps carry a random result: where a step is mostly right, copying what is written is a good guess at what should be,
  * and the arithmetic is never learnt.
  */
 const CORRECT_CHECKS = 0.45;

@@ -1,4 +1,4 @@
-// The losses of pretraining: all label tokens when solving; the verdict (first token) and the correction behind it when judging.
+// The losses of pretraining: all label tokens when solving; the verdict (first token) and the correction after it when judging.
 
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { padRows } from "../../model/batch.ts";
@@ -11,10 +11,10 @@ import { valueAndGradients } from "../../optim/gradients.ts";
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from "../../tensorflow/tensorflow.ts";
 import type { Example, Task } from "./examples.ts";
 
-/** Encoder blocks after which it must be known what ought to stand in the input. */
+/** Encoder blocks after which it must be known what should stand in the input. */
 const TARGET_BLOCKS = 3;
 
-/** Decoder layers after which the first position must know the result that the judged step ought to have. */
+/** Decoder layers after which the first position must know the result that the judged step should have. */
 const RESULT_LAYERS = 2;
 
 /**
@@ -43,7 +43,7 @@ function resultLoss(p: Parameters, config: T5Config, encoded: Encoded, batch: re
   return tf.neg(tf.mean(tf.concat(logps)));
 }
 
-/** Log-probs of all label tokens, and the loss of what ought to stand in the inputs. */
+/** Log-probs of all label tokens, and the loss of what should stand in the inputs. */
 function examplesForward(
   p: Parameters,
   config: T5Config,

@@ -1,7 +1,7 @@
 // The loss of the process reward model: binary cross-entropy of every labelled step's answer, and beside it the language-model loss of
 // the right steps' tokens (Yang et al. 2024, arXiv:2406.10216: a text-generation loss keeps what the hidden states know). One bit a
 // step teaches a small model too little of the arithmetic that the verdict rests on; the digits of right steps do teach it. That loss is
-// read below the layers that the decoder has grown: what ought to be written is known there, and they compare it with what is.
+// read below the layers that the decoder has grown: what should be written is known there, and they compare it with what is.
 
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { gatherRows, labelLogps } from "../../model/layers.ts";

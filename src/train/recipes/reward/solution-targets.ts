@@ -5,7 +5,7 @@
 //   decoderIds    <start>  a   b   \n  c   \n  e   </s>    stepEnds 3, 5, 7; labels 1, 0, 0; divergence at 4, token d
 //   labelledEnds                   yes     no      no      is this step right?
 //   within                 yes yes     no      no          is all right up to here?
-//   next          a        b   \n  d                       what comes next, or ought to
+//   next          a        b   \n  d                       what comes next, or should come
 //
 // Without a divergence nobody knows which token of the first wrong step is wrong: positions within it teach nothing, and its tokens are not
 // predicted.
@@ -64,7 +64,7 @@ function isRightUpTo(solution: LabelledTokens, step: number, t: number): boolean
 }
 
 /**
- * Positions that predict a token of a step that is right, and so are all steps before it, or the token that ought to stand at a
+ * Positions that predict a token of a step that is right, and so are all steps before it, or the token that should stand at a
  * divergence; `next` are those tokens. Without `fromEnds` the ends of steps predict nothing: they answer.
  */
 export function nextTokens(

@@ -50,7 +50,7 @@ export interface StepRun<F extends { tokens: number }> {
   outputDir: string;
   settings: StepSettings;
   schedule: Pick<Schedule, "maxSteps" | "stepsPerEpoch">;
-  /** Steps that lie behind a resumed run; 0 for a new one. */
+  /** Steps that a resumed run has done before; 0 for a new one. */
   first: number;
   /** Summed up here, kept whole in each checkpoint. */
   state: RunState<F>;

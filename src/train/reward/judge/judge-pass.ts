@@ -65,7 +65,7 @@ function headPlaces(rows: readonly number[][], length: number, heads: number): {
   };
 }
 
-/** [B, S] with MASKED behind the end of each row. */
+/** [B, S] with MASKED after the end of each row. */
 function maskOf(prompts: Prompts, length: number): Tensor2D {
   const mask = new Float32Array(prompts.length * length);
   prompts.forEach((row, b) => {

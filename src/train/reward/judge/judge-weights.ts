@@ -1,6 +1,12 @@
-// The weights of a T5 as a judge needs them, who never trains and decodes one position: gains of norms folded into the projections
-// behind them, q, k and v in one matrix, and of the head the rows of "yes" and "no" alone. What a first position cannot use is left out:
-// it attends to itself only, so self-attention is v and o in one matrix. (Types, not interfaces, since tf.tidy takes only those.)
+// The weights of a T5 as a judge needs them. A judge never trains, and its decoder computes one position, the first, so that three things are
+// done to the weights once in place of at every pass:
+//
+//   gains     the gain of a norm is multiplied into the projections that read the norm: a pass then only divides by the root mean square
+//   joined    the encoder's q, k and v are one matrix
+//   dropped   a first position attends to itself only, so that self-attention is v and o in one matrix, without a softmax; of the head only
+//             the columns of "yes" and "no" are kept
+//
+// (Types, not interfaces, since tf.tidy takes only those.)
 
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { product } from "../../model/layers.ts";
@@ -25,7 +31,7 @@ export type EncoderWeights = FeedForwardWeights & {
 };
 
 export type DecoderWeights = FeedForwardWeights & {
-  /** Self-attention of a position that sees itself alone, [D, D]. */
+  /** Self-attention of a position that sees only itself, [D, D]. */
   self: Tensor2D;
   /** Cross-attention: q [D, H*K], k [H, K, D], v [H, D, K], o [H*K, D]. */
   q: Tensor2D;
@@ -52,7 +58,7 @@ export function judgeWeights(p: Parameters, config: T5Config, tokens: { yes: num
     const decoder = Array.from({ length: config.numDecoderLayers }, (_, i) => decoderWeights(p, config, i));
     const rows = tf.gather(head(p), tf.tensor1d([tokens.yes, tokens.no], "int32")) as Tensor2D;
     const scale = config.tieWordEmbeddings ? config.dModel ** -0.5 : 1;
-    const answers: Tensor2D = behindNorm(p, "decoder.final_layer_norm", tf.transpose(tf.mul(rows, scale)), config);
+    const answers: Tensor2D = withGain(p, "decoder.final_layer_norm", tf.transpose(tf.mul(rows, scale)), config);
     return {
       embedding: tf.clone(matrix(p, "shared.weight")),
       bias: tf.clone(matrix(p, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight")),
@@ -63,8 +69,11 @@ export function judgeWeights(p: Parameters, config: T5Config, tokens: { yes: num
   });
 }
 
-/** A projection [D, *] that reads `unitNorm(x)` (judge-layers.ts) where the model reads the norm `name` of x. */
-function behindNorm(p: Parameters, name: string, weight: Tensor2D, config: T5Config): Tensor2D {
+/**
+ * The projection `weight` [D, *] with the gain of the norm `name` multiplied into its rows: of `unitNorm(x)` (judge-layers.ts), which has length
+ * 1, it makes what `weight` makes of the norm of x, whose root mean square is 1.
+ */
+function withGain(p: Parameters, name: string, weight: Tensor2D, config: T5Config): Tensor2D {
   const gain = tf.mul(vector(p, `${name}.weight`), Math.sqrt(config.dModel));
   return tf.mul(weight, tf.expandDims(gain, 1));
 }
@@ -77,7 +86,7 @@ function encoderWeights(p: Parameters, config: T5Config, layer: number): Encoder
     1,
   );
   return {
-    qkv: behindNorm(p, `${block}.0.layer_norm`, qkv, config),
+    qkv: withGain(p, `${block}.0.layer_norm`, qkv, config),
     o: tf.clone(matrix(p, `${attention}.o.weight`)),
     ...feedForwardWeights(p, config, `${block}.1`),
   };
@@ -90,12 +99,12 @@ function decoderWeights(p: Parameters, config: T5Config, layer: number): Decoder
   const cross = `${block}.1.EncDecAttention`;
   const self = product(matrix(p, `${own}.v.weight`), matrix(p, `${own}.o.weight`));
   const byHead = (name: string, order: [number, number, number]): Tensor3D => {
-    const weight = behindNorm(p, "encoder.final_layer_norm", matrix(p, `${cross}.${name}.weight`), config);
+    const weight = withGain(p, "encoder.final_layer_norm", matrix(p, `${cross}.${name}.weight`), config);
     return tf.transpose(tf.reshape(weight, [dModel, numHeads, dKv]), order) as Tensor3D;
   };
   return {
-    self: behindNorm(p, `${block}.0.layer_norm`, self, config),
-    q: behindNorm(p, `${block}.1.layer_norm`, matrix(p, `${cross}.q.weight`), config),
+    self: withGain(p, `${block}.0.layer_norm`, self, config),
+    q: withGain(p, `${block}.1.layer_norm`, matrix(p, `${cross}.q.weight`), config),
     k: byHead("k", [1, 2, 0]),
     v: byHead("v", [1, 0, 2]),
     o: tf.clone(matrix(p, `${cross}.o.weight`)),
@@ -105,9 +114,9 @@ function decoderWeights(p: Parameters, config: T5Config, layer: number): Decoder
 
 function feedForwardWeights(p: Parameters, config: T5Config, block: string): FeedForwardWeights {
   const name = `${block}.DenseReluDense`;
-  const behind = (weight: string, scale: number): Tensor2D =>
-    behindNorm(p, `${block}.layer_norm`, tf.mul(matrix(p, `${name}.${weight}.weight`), scale), config);
+  const reading = (weight: string, scale: number): Tensor2D =>
+    withGain(p, `${block}.layer_norm`, tf.mul(matrix(p, `${name}.${weight}.weight`), scale), config);
   const down: Tensor2D = tf.clone(matrix(p, `${name}.wo.weight`));
-  if (!config.gatedGelu) return { gate: undefined, up: behind("wi", 1), down };
-  return { gate: behind("wi_0", GATE_SCALE), up: behind("wi_1", 1 / GATE_SCALE), down };
+  if (!config.gatedGelu) return { gate: undefined, up: reading("wi", 1), down };
+  return { gate: reading("wi_0", GATE_SCALE), up: reading("wi_1", 1 / GATE_SCALE), down };
 }

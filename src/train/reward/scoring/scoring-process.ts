@@ -1,4 +1,4 @@
-// The process behind `startScoringProcesses`: loads the reward model it is told of, then answers in turn.
+// A process that `startScoringProcesses` starts: loads the reward model it is told of, then answers in turn.
 
 import { answerRequests } from "../../io/child-process.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
