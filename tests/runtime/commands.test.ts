@@ -40,6 +40,15 @@ test.each(["dev.ts", "deploy.ts"])("%s --help names its flags and exits 0", asyn
   for (const flag of ["--policy", "--reward", "--dtype"]) expect(stdout).toContain(flag);
 });
 
+test.each([
+  ["playground.ts", ["--model", "--baseline", "--reward", "--open"]],
+  ["playground-build.ts", ["--policy", "--reward", "--output"]],
+])("%s --help names its flags and exits 0", async (script, flags) => {
+  const { code, stdout } = await run(script, "--help");
+  expect(code).toBe(0);
+  for (const flag of flags) expect(stdout).toContain(flag);
+});
+
 test.each(["dev.ts", "deploy.ts"])("%s says which file a folder without a model lacks", async (script) => {
   const { code, stderr } = await run(script, "--policy", empty, "--reward", model.dir);
   expect(code).toBe(1);

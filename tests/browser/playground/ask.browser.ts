@@ -64,6 +64,57 @@ describe.skipIf(noBrowser)("Ask", () => {
     expect(asked).toEqual([]);
   });
 
+  test("a word under the pointer tells its log-prob and what else was likely, as the API does", async () => {
+    const body = { inputs: PROMPT, parameters: { max_new_tokens: 160, details: true, top_n_tokens: 4 } };
+    const response = await fetch(`${worker.url}/generate`, { method: "POST", body: JSON.stringify(body) });
+    const { details } = z
+      .object({
+        details: z.object({
+          tokens: z.array(z.object({ text: z.string(), logprob: z.number() })),
+          top_tokens: z.array(z.array(z.object({ logprob: z.number() }))),
+        }),
+      })
+      .parse(await response.json());
+    const place = details.tokens.findIndex(({ text }) => /\d/.test(text));
+    await page.locator(".token").nth(place).hover();
+    const panel = (await page.locator(".token-panel").textContent()) ?? "";
+    expect(panel).toContain(`log-prob ${details.tokens[place]?.logprob.toFixed(3)}`);
+    for (const { logprob } of details.top_tokens[place] ?? []) expect(panel).toContain(logprob.toFixed(3));
+    expect(await page.locator(".token-panel li").count()).toBe(4);
+  });
+
+  test("a step that is edited is scored again with all others, and continued from", async () => {
+    const score = async (steps: string[]) => {
+      const response = await fetch(`${worker.url}/score`, {
+        method: "POST",
+        body: JSON.stringify({ prompt: PROMPT, steps }),
+      });
+      const shape = z.object({ data: z.array(z.object({ steps: z.array(z.object({ score: z.number() })) })) });
+      return shape.parse(await response.json()).data[0]?.steps.map((step) => step.score.toFixed(2));
+    };
+    const before = await Promise.all(
+      (await steps().all()).map(async (step) => (await step.locator(".step-text").textContent()) ?? ""),
+    );
+    const wrong = "Mia has 12 - 7 = 5 apples.";
+    await page.getByRole("button", { name: "Edit step 1" }).click();
+    await page.getByRole("textbox", { name: "Step 1" }).fill(wrong);
+    await page.getByRole("button", { name: "Score again" }).click();
+    const expected = await score([wrong, ...before.slice(1)]);
+    await expect
+      .poll(async () =>
+        (await page.locator(".steps .score").allTextContents()).map((text) => text.match(/\d\.\d\d$/)?.[0]),
+      )
+      .toEqual(expected);
+    await page.getByRole("button", { name: "Continue from step 1" }).click();
+    const after = await written();
+    expect(after[0]).toBe(wrong);
+    expect(after.length).toBeGreaterThan(1);
+    // another seed, and a temperature where there was none
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    expect((await written()).length).toBeGreaterThan(0);
+    expect(await page.getByLabel("Temperature").inputValue()).toBe("0.8");
+  });
+
   test("the page has nothing to complain of, its address brings the answer back", async () => {
     expect(complaints).toEqual([]);
     await page.waitForTimeout(500);
