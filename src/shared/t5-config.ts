@@ -48,12 +48,13 @@ const rawConfig = z.object({
 /** Parses config.json. Throws ArtifactError naming the field, or the variant if it is not a T5 that is supported. */
 export function parseT5Config(json: unknown, where = "config.json"): T5Config {
   const modelType = typeof json === "object" && json !== null && "model_type" in json ? json.model_type : undefined;
-  if (modelType !== undefined && modelType !== "t5") {
+  // mT5 is T5 v1.1 to the letter; uMT5 has a bias table in every layer
+  if (modelType !== undefined && modelType !== "t5" && modelType !== "mt5") {
     throw new ArtifactError({
       code: "unsupported_model",
       what: `model_type "${String(modelType)}" is not supported`,
       where,
-      fix: 'Use a T5, T5 v1.1 or FLAN-T5 model (model_type "t5").',
+      fix: 'Use a T5, T5 v1.1, FLAN-T5 or mT5 model (model_type "t5" or "mt5").',
     });
   }
   const parsed = rawConfig.safeParse(json);

@@ -12,7 +12,7 @@ import { modelFile } from "./model-files.ts";
 import { loadConfig, loadTokenizer } from "./model-folder.ts";
 import { writeSafetensors } from "./safetensors.ts";
 import { openT5Tensors } from "./t5-tensors.ts";
-import { tokenizerConfigText } from "./tokenizer-config.ts";
+import { readTokenizerConfig, tokenizerConfigText } from "./tokenizer-config.ts";
 
 /** Rows are added in multiples of so many. */
 const ROW_STEP = 8;
@@ -57,8 +57,8 @@ export async function extendModel(
     const configText = await readFile(await modelFile(baseDir, "config.json"), "utf8");
     await writeFileAtomic(join(dir, "config.json"), editJson(configText, { vocab_size: after }));
     await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(json));
-    const tokenizerConfig = await readFile(await modelFile(baseDir, "tokenizer_config.json"), "utf8");
-    await writeFileAtomic(join(dir, "tokenizer_config.json"), tokenizerConfigText(tokenizerConfig));
+    const tokenizerText = tokenizerConfigText(await readTokenizerConfig(baseDir));
+    await writeFileAtomic(join(dir, "tokenizer_config.json"), tokenizerText);
     for (const file of ["generation_config.json", "special_tokens_map.json"])
       await copyFile(await modelFile(baseDir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw error;

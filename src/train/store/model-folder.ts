@@ -1,5 +1,6 @@
 // A T5 in Hugging Face layout: config.json, model.safetensors (or shards), tokenizer files. Read tensor by tensor, written atomically.
 
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
@@ -13,7 +14,7 @@ import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.
 import { modelFile } from "./model-files.ts";
 import { type WeightType, writeSafetensors } from "./safetensors.ts";
 import { openT5Tensors } from "./t5-tensors.ts";
-import { tokenizerConfigText } from "./tokenizer-config.ts";
+import { readTokenizerConfig, tokenizerConfigText } from "./tokenizer-config.ts";
 
 export type { FolderTokenizer };
 
@@ -36,11 +37,16 @@ export async function loadConfig(dir: string): Promise<T5Config> {
   return parseT5Config(await folderFile(path), path);
 }
 
+async function tokenizerConfig(dir: string): Promise<unknown> {
+  const path = await modelFile(dir, "tokenizer_config.json");
+  return existsSync(path) ? folderFile(path) : readTokenizerConfig(dir).then(JSON.parse, () => folderFile(path));
+}
+
 /** Loads the tokenizer of a model folder. Throws ArtifactError when it is missing or has more ids than the embedding has rows. */
 export async function loadTokenizer(dir: string, config: T5Config): Promise<FolderTokenizer> {
   const path = await modelFile(dir, "tokenizer.json");
   const json = await folderFile(path);
-  return createFolderTokenizer(json, await folderFile(await modelFile(dir, "tokenizer_config.json")), config, path);
+  return createFolderTokenizer(json, await tokenizerConfig(dir), config, path);
 }
 
 function toMemory(spec: ParameterSpec, values: Float32Array): Tensor {
@@ -127,8 +133,8 @@ export async function saveSideFiles(dir: string, from: Pick<Model, "dir" | "conf
   const tokenizer = await loadTokenizer(from.dir, from.config);
   await writeFileAtomic(join(dir, "config.json"), config);
   await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(tokenizer.json));
-  const tokenizerConfig = await readFile(await modelFile(from.dir, "tokenizer_config.json"), "utf8");
-  await writeFileAtomic(join(dir, "tokenizer_config.json"), tokenizerConfigText(tokenizerConfig));
+  const tokenizerText = tokenizerConfigText(await readTokenizerConfig(from.dir));
+  await writeFileAtomic(join(dir, "tokenizer_config.json"), tokenizerText);
   for (const file of COPIED) {
     await copyFile(await modelFile(from.dir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;

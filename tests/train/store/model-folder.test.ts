@@ -1,6 +1,6 @@
 // Model folders: what loads, what a saved one holds, and what each broken one is told: what, where, how to mend it.
 
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -86,10 +86,10 @@ const BROKEN: [name: string, breakIt: (dir: string) => Promise<void>, code: stri
     "config.json",
   ],
   [
-    "of mt5",
-    (dir) => editJson(join(dir, "config.json"), { model_type: "mt5" }),
+    "of umt5",
+    (dir) => editJson(join(dir, "config.json"), { model_type: "umt5" }),
     "unsupported_model",
-    /"mt5" is not supported/,
+    /"umt5" is not supported/,
     "config.json",
   ],
   [
@@ -107,8 +107,11 @@ const BROKEN: [name: string, breakIt: (dir: string) => Promise<void>, code: stri
     "tokenizer.json",
   ],
   [
-    "without tokenizer_config.json",
-    (dir) => rm(join(dir, "tokenizer_config.json")),
+    "without tokenizer_config.json, and with a tokenizer.json that puts no end token behind a text",
+    async (dir) => {
+      await rm(join(dir, "tokenizer_config.json"));
+      await editJson(join(dir, "tokenizer.json"), { post_processor: null });
+    },
     "missing_file",
     /tokenizer_config\.json cannot be read/,
     "tokenizer_config.json",
@@ -126,6 +129,13 @@ const BROKEN: [name: string, breakIt: (dir: string) => Promise<void>, code: stri
     "missing_file",
     /the weights cannot be opened/,
     "model.safetensors",
+  ],
+  [
+    "with the weights of pytorch_model.bin alone",
+    (dir) => rename(join(dir, "model.safetensors"), join(dir, "pytorch_model.bin")),
+    "pickled_weights",
+    /only there as pytorch_model\.bin, which holds Python objects/,
+    "",
   ],
   [
     "with a tensor missing",
@@ -248,6 +258,20 @@ describe("a saved model", () => {
     const model = await loadModel(dir, (line) => lines.push(line));
     expect(lines).toEqual([`${dir}: ignored ${name} (no T5 reads it)`]);
     expect(model.parameters).not.toHaveProperty([name]);
+    tf.dispose(model.parameters);
+  });
+
+  test("needs no tokenizer_config.json where tokenizer.json says enough; a saved one has it", async () => {
+    const dir = await copyOfWhole();
+    await rm(join(dir, "tokenizer_config.json"));
+    const model = await loadModel(dir);
+    const [bare, plain] = [await loadTokenizer(dir, model.config), await loadTokenizer(whole, model.config)];
+    expect(bare.encode("Tom has\n3")).toEqual(plain.encode("Tom has\n3"));
+    const saved = join(root, "saved-bare");
+    await saveModel(saved, model, model.parameters);
+    expect(JSON.parse(await readFile(join(saved, "tokenizer_config.json"), "utf8"))).toMatchObject({
+      eos_token: "</s>",
+    });
     tf.dispose(model.parameters);
   });
 });

@@ -28,6 +28,7 @@ export function parseShardIndex(text: string, where: string): Map<string, string
 export async function openFolderTensors(modelDir: string): Promise<TensorReader> {
   const single = join(modelDir, "model.safetensors");
   const index = join(modelDir, "model.safetensors.index.json");
+  if (!(await exists(single)) && !(await exists(index))) await refusePickle(modelDir);
   if ((await exists(single)) || !(await exists(index))) return openSafetensors(single);
   const shards = new Map<string, TensorReader>();
   const closeAll = async (): Promise<void> => {
@@ -54,4 +55,21 @@ export async function openFolderTensors(modelDir: string): Promise<TensorReader>
     await closeAll();
     throw error;
   }
+}
+
+/** Throws ArtifactError where the weights are there, as Python objects only. */
+async function refusePickle(modelDir: string): Promise<void> {
+  const names = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+  const found = await Promise.all(names.map((name) => exists(join(modelDir, name))));
+  const name = names[found.indexOf(true)];
+  if (name === undefined) return;
+  throw new ArtifactError({
+    code: "pickled_weights",
+    what: `the weights are only there as ${name}, which holds Python objects and is not read`,
+    where: modelDir,
+    fix:
+      "Convert them in Python: `from transformers import AutoModelForSeq2SeqLM` and " +
+      `\`AutoModelForSeq2SeqLM.from_pretrained("${modelDir}").save_pretrained("${modelDir}", safe_serialization=True)\`; ` +
+      "or name the Hub's own conversion, a pull request of the repository: OWNER/NAME@refs/pr/N.",
+  });
 }

@@ -1,6 +1,7 @@
 // The files beside the graphs: what transformers.js and the worker need of a Hugging Face folder to turn text into ids and back.
 
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { ArtifactError } from "../../../shared/errors.ts";
 import type { ManifestFile } from "../../../shared/manifest.ts";
@@ -9,7 +10,7 @@ import { parseT5Config, type T5Config } from "../../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../../shared/tokenizer.ts";
 import { editJson } from "../../io/edit-json.ts";
 import { modelFile } from "../../store/model-files.ts";
-import { tokenizerConfigText } from "../../store/tokenizer-config.ts";
+import { readTokenizerConfig, tokenizerConfigText } from "../../store/tokenizer-config.ts";
 
 /** A file of the export and its line in the manifest. */
 export interface SideFile {
@@ -30,7 +31,7 @@ export interface SideFiles {
 export async function readSideFiles(modelDir: string): Promise<SideFiles> {
   const configFile = await readRequired(modelDir, "config.json");
   const tokenizerFile = await readRequired(modelDir, "tokenizer.json");
-  const tokenizerConfigFile = await readRequired(modelDir, "tokenizer_config.json");
+  const tokenizerConfigFile = await readTokenizerConfigFile(modelDir);
   const config = parseT5Config(configFile.json, configFile.path);
   const plain = createTokenizer(tokenizerFile.json, tokenizerConfigFile.json, tokenizerFile.path);
   if (plain.size > config.vocabSize) {
@@ -54,6 +55,15 @@ export async function readSideFiles(modelDir: string): Promise<SideFiles> {
       sideFile("tokenizer_config.json", "tokenizer_config", withReadingClass(tokenizerConfigFile.content)),
     ],
   };
+}
+
+/** The model's own file, or one made of its tokenizer.json where it has none. */
+async function readTokenizerConfigFile(modelDir: string): ReturnType<typeof readRequired> {
+  const path = await modelFile(modelDir, "tokenizer_config.json");
+  const made = existsSync(path) ? undefined : await readTokenizerConfig(modelDir).catch(() => undefined);
+  return made === undefined
+    ? readRequired(modelDir, "tokenizer_config.json")
+    : { path, content: Buffer.from(made), json: JSON.parse(made) };
 }
 
 /** The file itself where it needs no change. */

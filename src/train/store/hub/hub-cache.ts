@@ -53,7 +53,7 @@ export async function findSnapshot(model: CachedModel): Promise<string | undefin
   const commit = COMMIT.test(model.revision) ? model.revision : (await readFile(ref, "utf8").catch(() => "")).trim();
   if (commit === "") return undefined;
   const folder = snapshotDir(model, commit);
-  const needed = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+  const needed = ["config.json", "tokenizer.json"];
   if (!(await isFile(join(folder, "model.safetensors")))) {
     const index = await readFile(join(folder, "model.safetensors.index.json"), "utf8").catch(() => undefined);
     if (index === undefined) return undefined;

@@ -12,8 +12,8 @@ export interface HubFile {
   gitSha1: string | undefined;
 }
 
-const REQUIRED = ["config.json", "tokenizer.json", "tokenizer_config.json"];
-const OPTIONAL = ["generation_config.json", "special_tokens_map.json", "spiece.model"];
+const REQUIRED = ["config.json", "tokenizer.json"];
+const OPTIONAL = ["tokenizer_config.json", "generation_config.json", "special_tokens_map.json", "spiece.model"];
 export const WEIGHTS = "model.safetensors";
 export const WEIGHTS_INDEX = "model.safetensors.index.json";
 
@@ -50,7 +50,10 @@ export function selectFiles(files: ReadonlyMap<string, HubFile>, where: string):
       code: "no_safetensors",
       what: "the repository has no model.safetensors",
       where,
-      fix: "Name a revision that has one (for many models refs/pr/N by the Hub's converter), or convert the weights.",
+      fix:
+        "Name a revision that has one (for many models OWNER/NAME@refs/pr/N by the Hub's converter), or convert the weights in Python: " +
+        "`from transformers import AutoModelForSeq2SeqLM` and " +
+        `\`AutoModelForSeq2SeqLM.from_pretrained("${where}").save_pretrained("DIR", safe_serialization=True)\`.`,
     });
   }
   return [...REQUIRED, ...OPTIONAL].flatMap((name) => files.get(name) ?? []).concat(weights);

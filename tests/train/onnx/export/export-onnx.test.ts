@@ -121,6 +121,16 @@ test("a checkpoint of the first T5, with a bias table that none reads and no sha
   expect(ofOld.files).toEqual((await exportOnnx({ modelDir: plain, name: "m" })).files);
 });
 
+test("mT5, which is T5 v1.1 to the letter, exports the same graphs, and its config keeps its name", async () => {
+  const [plain, multilingual] = [await model("t5-v1.1"), await model("t5-v1.1")];
+  const path = join(multilingual, "config.json");
+  await writeFile(path, (await readFile(path, "utf8")).replace('"model_type": "t5"', '"model_type": "mt5"'));
+  const graphs = async (modelDir: string): Promise<unknown> =>
+    (await exportOnnx({ modelDir, name: "m" })).files.filter((file) => file.role !== "config");
+  expect(await graphs(multilingual)).toEqual(await graphs(plain));
+  expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({ model_type: "mt5" });
+});
+
 const q = "decoder.block.1.layer.0.SelfAttention.q.weight";
 const without = (name: string) => (tensors: TensorToWrite[]) => tensors.filter((tensor) => tensor.name !== name);
 const extra = (tensors: TensorToWrite[]) => [...tensors, { name: "lora.A", shape: [1], data: new Float32Array(1) }];
@@ -158,8 +168,12 @@ test.each([
   ["no weights", (dir: string) => rm(join(dir, "model.safetensors")), ArtifactError, "the weights cannot be opened"],
   ["no tokenizer", (dir: string) => rm(join(dir, "tokenizer.json")), ArtifactError, "tokenizer.json"],
   [
-    "no tokenizer config",
-    (dir: string) => rm(join(dir, "tokenizer_config.json")),
+    "no tokenizer config, and a tokenizer that puts no end token behind a text",
+    async (dir: string) => {
+      await rm(join(dir, "tokenizer_config.json"));
+      const path = join(dir, "tokenizer.json");
+      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), post_processor: null }));
+    },
     ArtifactError,
     "tokenizer_config.json",
   ],
