@@ -17,7 +17,7 @@ export class KeyTable {
 
   /** The text's number, and whether it is new. */
   add(text: string): { number: number; isNew: boolean } {
-    if (this.count * 2 >= this.numbers.length) this.grow();
+    if (this.count * 4 >= this.numbers.length * 3) this.grow();
     const digest = createHash("sha1").update(text).digest();
     const [high, low] = [digest.readUInt32LE(0), digest.readUInt32LE(4)];
     const place = this.placeOf(high, low);

@@ -75,12 +75,17 @@ export async function prepareData(options: PrepareOptions): Promise<PrepareRepor
     const rng = createRng(seed);
     const kept = maxPairs === undefined ? undefined : sample(promptOf.length, maxPairs, rng);
     const isKept = (i: number): boolean => kept === undefined || kept.has(i);
-    const evalPrompts = drawEvalPrompts(new Set(promptOf.filter((_, i) => isKept(i))), evalFraction, rng);
-    const counts = await writeSides(all.temporary, output, (i) => {
-      const prompt = promptOf[i];
-      if (prompt === undefined || !isKept(i)) return undefined;
-      return { prompt, side: evalPrompts.has(prompt) ? "eval" : "train" };
-    });
+    const isEval = drawEvalPrompts(firstOccurrences(promptOf, prompts.size, isKept), prompts.size, evalFraction, rng);
+    const counts = await writeSides(
+      all.temporary,
+      output,
+      (i) => {
+        const prompt = promptOf[i];
+        if (prompt === undefined || !isKept(i)) return undefined;
+        return { prompt, side: isEval[prompt] === 1 ? "eval" : "train" };
+      },
+      prompts.size,
+    );
     const report: PrepareReport = {
       input,
       seed,
@@ -107,21 +112,22 @@ async function writeSides(
   file: string,
   output: string,
   placeOf: (index: number) => { prompt: number; side: Side } | undefined,
+  promptCount: number,
 ): Promise<Record<Side, { pairs: number; prompts: number }>> {
   const files = {
     train: await LineFile.create(join(output, "train.jsonl")),
     eval: await LineFile.create(join(output, "eval.jsonl")),
   };
   const counts = { train: { pairs: 0, prompts: 0 }, eval: { pairs: 0, prompts: 0 } };
-  const met = new Set<number>();
+  const met = new Uint8Array(promptCount);
   try {
     let index = 0;
     for await (const line of linesOf(createReadStream(file), file)) {
       const place = placeOf(index++);
       if (place === undefined) continue;
       counts[place.side].pairs++;
-      if (!met.has(place.prompt)) counts[place.side].prompts++;
-      met.add(place.prompt);
+      if (met[place.prompt] === 0) counts[place.side].prompts++;
+      met[place.prompt] = 1;
       await files[place.side].write(`${line}\n`);
     }
     await files.train.finish();
@@ -148,9 +154,21 @@ function checkFraction(evalFraction: number): void {
   });
 }
 
-/** Prompts for evaluation, drawn at random; with two prompts or more, both sides get one. */
-export function drawEvalPrompts<T>(prompts: ReadonlySet<T>, evalFraction: number, rng: Rng): Set<T> {
-  const shuffled = rng.shuffle([...prompts]);
+/** Numbers of the prompts of kept pairs, in the order in which they come. */
+function firstOccurrences(promptOf: readonly number[], count: number, isKept: (i: number) => boolean): number[] {
+  const met = new Uint8Array(count);
+  return promptOf.filter((prompt, i) => {
+    if (met[prompt] === 1 || !isKept(i)) return false;
+    met[prompt] = 1;
+    return true;
+  });
+}
+
+/** 1 for each prompt that is drawn for evaluation, at random; with two prompts or more, both sides get one. */
+function drawEvalPrompts(order: readonly number[], count: number, evalFraction: number, rng: Rng): Uint8Array {
+  const shuffled = rng.shuffle(order);
   const wanted = evalFraction === 0 ? 0 : Math.max(1, Math.round(evalFraction * shuffled.length));
-  return new Set(shuffled.slice(0, Math.min(wanted, shuffled.length - 1)));
+  const isEval = new Uint8Array(count);
+  for (const prompt of shuffled.slice(0, Math.min(wanted, shuffled.length - 1))) isEval[prompt] = 1;
+  return isEval;
 }
