@@ -1,10 +1,13 @@
 // Judges any solution text against the right solution of the same problem, step by step, from the text alone.
 // A step is right iff its one equation holds, is one of the right solution's, was not written before, and the steps it builds on
-// were: an operand that equals an earlier result in the right solution comes from there.
+// were: an operand that equals an earlier result in the right solution comes from there. It must not say of one person what is true of
+// another: the built-in problems' names are read. All other words are ignored, and so is their absence: "Mia has 12 + 7 = 19 apples",
+// "so 12 + 7 = 19 pears" and "12 + 7 = 19" are the same step.
 
 import { InputError } from "../../../shared/errors.ts";
 import { splitSteps } from "../../../shared/steps.ts";
 import { applyOperator, type Equation, equationKey, OPERATORS, type Operator } from "./problem.ts";
+import { BOYS, GIRLS } from "./wording.ts";
 
 export interface CheckedStep {
   text: string;
@@ -26,6 +29,8 @@ export interface CheckedSolution {
 
 interface GoldStep {
   key: string;
+  /** Built-in names in its line. */
+  persons: ReadonlySet<string>;
   /** Indices of the gold steps whose results are its operands. */
   needs: number[];
 }
@@ -33,6 +38,12 @@ interface GoldStep {
 const ANSWER = /^A\s*:\s*(\d{1,9})\.?$/;
 /** One equation and no other number or operator in the line. */
 const STEP = /^[^\d+*/=]*(?<![-.,\d])\b(\d{1,9})\s*([-+*/])\s*(\d{1,9})\s*=\s*(\d{1,9})(?![.,]?\d)[^\d+*/=]*$/;
+
+const PERSONS: ReadonlySet<string> = new Set([...GIRLS, ...BOYS]);
+
+function personsIn(line: string): string[] {
+  return (line.match(/[A-Za-z]+/g) ?? []).filter((word) => PERSONS.has(word));
+}
 
 function isOperator(text: string | undefined): text is Operator {
   return OPERATORS.some((op) => op === text);
@@ -57,7 +68,7 @@ function parseGold(text: string): { steps: GoldStep[]; answer: number } {
     }
     const needs = [equation.left, equation.right].map((operand) => results.lastIndexOf(operand)).filter((i) => i >= 0);
     results.push(equation.result);
-    return { key: equationKey(equation), needs };
+    return { key: equationKey(equation), persons: new Set(personsIn(line)), needs };
   });
   if (answer === undefined || steps.length === 0) throw badGold('no steps, or no last line "A: <number>"');
   return { steps, answer: Number(answer) };
@@ -92,8 +103,11 @@ export function checkSolution(gold: string, solution: string): CheckedSolution {
     const key = equationKey(equation);
     const same = goldSteps.map((_, i) => i).filter((i) => goldSteps[i]?.key === key);
     if (same.length === 0) return "not a step of this problem";
-    const open = same.filter((i) => !done[i]);
-    if (open.length === 0) return "repeats an earlier step";
+    const left = same.filter((i) => !done[i]);
+    if (left.length === 0) return "repeats an earlier step";
+    const persons = personsIn(text);
+    const open = left.filter((i) => persons.every((person) => goldSteps[i]?.persons.has(person)));
+    if (open.length === 0) return "says it of another person";
     const next = open.find((i) => goldSteps[i]?.needs.every((need) => done[need]));
     if (next === undefined) return "builds on a step that is missing";
     done[next] = true;

@@ -1,15 +1,17 @@
-// The table of an ablation in Markdown: every variant beside the base model, with paired 95 % intervals over the held-out problems.
+// The table of an ablation in Markdown: every variant beside the base model, with 95 % intervals that count the held-out problems and,
+// where there are several, the seeds.
 
 import { createResampler } from "../../evaluate/metrics/bootstrap.ts";
 import type { Interval } from "../../evaluate/result.ts";
 import { type Figures, pooled } from "./figures.ts";
 import type { VariantOutcome } from "./run-variant.ts";
+import { seedDifference } from "./seed-difference.ts";
 
 export interface VariantRow {
   name: string;
   what: string;
   exactMatch: Interval;
-  /** Against the base model, paired by problem. */
+  /** Against the base model, paired by problem; over seeds and problems. */
   exactGain: Interval;
   bySeed: number[];
   answerGain: Interval;
@@ -29,7 +31,9 @@ export function variantRows(
   const resampler = createResampler(base.exact_match.sums.length);
   return variants.map(({ name, what, outcomes }) => {
     const all = (figure: keyof Figures) => pooled(outcomes.map(({ figures }) => figures[figure]));
-    const gain = (figure: keyof Figures): Interval => resampler.difference(all(figure), base[figure]);
+    const own = outcomes.map(({ figures }) => figures);
+    const gain = (figure: keyof Figures): Interval =>
+      own.length > 1 ? seedDifference(own, [base], figure) : resampler.difference(all(figure), base[figure]);
     return {
       name,
       what,

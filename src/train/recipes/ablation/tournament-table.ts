@@ -2,9 +2,9 @@
 // seeds as well as problems.
 
 import { columnMean } from "../../evaluate/metrics/bootstrap.ts";
-import { seedBootstrap, seedInterval, widest } from "../../evaluate/metrics/seeds.ts";
 import type { Interval } from "../../evaluate/result.ts";
 import type { Figures } from "./figures.ts";
+import { seedDifference } from "./seed-difference.ts";
 import type { MethodOutcome } from "./tournament.ts";
 
 export interface MethodOutcomes {
@@ -18,24 +18,6 @@ const signed = (value: number): string =>
   Number.isNaN(value) ? "?" : `${value >= 0 ? "+" : "−"}${percent(Math.abs(value))}`;
 const shown = ({ value, low, high }: Interval): string => `${signed(value)} [${signed(low)}, ${signed(high)}]`;
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-type Figure = keyof Figures;
-
-/** A method's figure minus another's (or the base's, which has no seeds), over seeds and problems: the wider of both intervals. */
-export function seedDifference(
-  own: readonly Figures[],
-  other: readonly Figures[],
-  figure: Figure = "exact_match",
-): Interval {
-  const seeds = other.length === 1 ? own.length : Math.min(own.length, other.length);
-  const a = own.slice(0, seeds).map((figures) => figures[figure]);
-  const b = other.slice(0, seeds).map((figures) => figures[figure]);
-  const differences = a.map((column, s) => {
-    const beside = b.length === 1 ? b[0] : b[s];
-    return columnMean(column) - (beside === undefined ? Number.NaN : columnMean(beside));
-  });
-  return widest(seedInterval(differences), seedBootstrap(a, b));
-}
 
 /** One table an evaluation; shares in percent, differences in points. */
 export function tournamentTable(

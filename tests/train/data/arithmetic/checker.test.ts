@@ -25,6 +25,25 @@ describe("by hand", () => {
     expect(checked).toMatchObject({ firstWrong: 0, answerCorrect: true, exact: false });
   });
 
+  test("a step that says of another person what is true of this one is wrong, and what builds on it", () => {
+    const checked = checkSolution(gold, gold.replace("Mia has 12", "Tom has 12"));
+    expect(checked.steps[0]).toMatchObject({ valid: false, reason: "says it of another person" });
+    expect(checked.steps.map(({ valid }) => valid)).toEqual([false, true, false, false]);
+  });
+
+  test("of two persons in the right step either may be named, and a word that is no name is ignored", () => {
+    const both = "Mia and Tom have 12 + 7 = 19 apples.\nA: 19";
+    expect(checkSolution(both, "Tom has 12 + 7 = 19 apples.\nA: 19").exact).toBe(true);
+    expect(checkSolution(both, "Everybody has 12 + 7 = 19 pears.\nA: 19").exact).toBe(true);
+    expect(checkSolution(both, "Ben has 12 + 7 = 19 apples.\nA: 19").exact).toBe(false);
+  });
+
+  test("the same equation of two persons: each name takes its own step", () => {
+    const twice = "Mia has 2 + 2 = 4 nuts.\nTom has 2 + 2 = 4 nuts.\nThey have 4 + 4 = 8 nuts.\nA: 8";
+    const lines = ["Tom has 2 + 2 = 4 nuts.", "Mia has 2 + 2 = 4 nuts.", "Tom has 2 + 2 = 4 nuts."];
+    expect(labelsOf(twice, lines.join("\n"))).toEqual([true, true, false]);
+  });
+
   test("operands of - do not swap", () => {
     expect(labelsOf(gold, "12 + 7 = 19\n3 * 4 = 12\n12 - 19 = 7\nA: 7")).toEqual([true, true, false, false]);
   });

@@ -60,3 +60,10 @@ test("the table gives shares in percent and gains in points", () => {
     /^\| v \| words \| 10 \| 50\.0 \| \+25\.0 \[.+\] \| 50\.0 \| \+12\.5 \[.+\] \| \+0\.0 \[.+\] \| 3 \|$/,
   );
 });
+
+test("the interval of a gain over seeds is no narrower than Student's t over the seeds' own gains", () => {
+  const [row] = variantRows(base, [{ name: "v", what: "", outcomes: [outcome(first, 1, 1), outcome(second, 1, 1)] }]);
+  // gains 1/4 and 1/2: mean 3/8, deviation 0.1767767; 12.7062 * 0.1767767 / sqrt 2 = 1.588275
+  expect(row?.exactGain.low).toBeCloseTo(0.375 - 1.588275, 4);
+  expect(row?.exactGain.high).toBeCloseTo(0.375 + 1.588275, 4);
+});
