@@ -2,6 +2,7 @@
 // Each command imports what it measures, and nothing else: a process's memory is one of the figures.
 
 import { Command, Option } from "commander";
+import type { BatchBenchOptions } from "../src/bench/batch/batch.ts";
 import type { LoadOptions } from "../src/bench/load/load.ts";
 import { BASE_MODEL } from "../src/infer/default-models.ts";
 import { AGGREGATIONS } from "../src/shared/aggregate.ts";
@@ -87,6 +88,26 @@ program
     const { model, reward = model, tokens, ...rest } = flags;
     const [modelDir, rewardDir] = [await exported(model), await exported(reward)];
     console.log(JSON.stringify(await benchLoad({ ...rest, modelDir, rewardDir, maxNewTokens: tokens, say })));
+  });
+
+program
+  .command("batch")
+  .description(
+    "batches in workerd: kills, interactive clients beside one, overhead, memory of an upload (docs/batch.md)",
+  )
+  .option("--model <dir>", "policy; exported first if need be", BASE_MODEL)
+  .option("--records <n>", "records of the killed batch; 0: none", wholeNumber(0), 10_000)
+  .option("--kills <n>", "how often its worker is killed", wholeNumber(0), 10)
+  .option("--clients <n>", "interactive clients; 0: none", wholeNumber(0), 8)
+  .option("--rounds <n>", "rounds with and without a batch by turns", wholeNumber(1), 3)
+  .option("--seconds <n>", "of each", wholeNumber(1), 10)
+  .option("--overhead-records <n>", "records sent both ways; 0: none", wholeNumber(0), 600)
+  .option("--upload-mb <n>", "size of the upload; 0: none", wholeNumber(0), 1024)
+  .option("--tokens <n>", "longest answer", wholeNumber(1), 32)
+  .allowExcessArguments(false)
+  .action(async ({ model, ...flags }: Omit<BatchBenchOptions, "modelDir" | "say"> & { model: string }) => {
+    const { benchBatch } = await import("../src/bench/batch/batch.ts");
+    console.log(JSON.stringify(await benchBatch({ ...flags, modelDir: await exported(model), say })));
   });
 
 program

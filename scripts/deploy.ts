@@ -3,7 +3,7 @@
 
 import { Command, Option } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
-import { deployWorker } from "../src/infer/deploy-worker.ts";
+import { deployWorker, destroyWorker } from "../src/infer/deploy-worker.ts";
 import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
@@ -13,6 +13,8 @@ interface Flags {
   reward?: string;
   dtype: Dtype;
   dryRun: boolean;
+  batch: boolean;
+  destroy: boolean;
 }
 
 const program = new Command("npm run deploy --")
@@ -21,14 +23,20 @@ const program = new Command("npm run deploy --")
   .option("--reward <dir>", "model that scores (default: the one that the policy was trained with)")
   .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
   .option("--dry-run", "bundle and check, upload nothing; needs no account", false)
+  .option("--batch", "with batches: makes their bucket, ledger, workflows and a key where they are missing", false)
+  .option("--destroy", "take the worker and what was made for it down; with --dry-run: tell what that would be", false)
   .allowExcessArguments(false)
   .parse();
-const { policy, reward, dtype, dryRun } = program.opts<Flags>();
+const { policy, reward, dtype, dryRun, batch, destroy } = program.opts<Flags>();
 
 try {
   const say = (line: string) => console.log(line);
+  if (destroy) {
+    await destroyWorker({ dryRun, say });
+    process.exit(0);
+  }
   const models = await exportedModels({ ...chooseModels({ policy, reward }), dtype }, say);
-  await deployWorker({ ...models, dtype, dryRun, say });
+  await deployWorker({ ...models, dtype, dryRun, batch, say });
   console.log(dryRun ? "dry run: ready to deploy, nothing was uploaded" : "deployed");
 } catch (error) {
   reportFailure(error);

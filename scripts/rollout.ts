@@ -2,6 +2,7 @@
 // Ctrl-C keeps the finished problems; --resume goes on. Exit 1 when no pair could be made.
 
 import { Command, InvalidArgumentError, Option } from "commander";
+import { openFleet } from "../src/infer/fleet.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
 import { createProgress, type Progress } from "../src/train/io/progress.ts";
 import { PAIR_KINDS, type PairKind } from "../src/train/recipes/rollout/pair-kinds.ts";
@@ -43,6 +44,8 @@ interface Flags {
   output: string;
   batchSize: number;
   processes?: number;
+  endpoint?: string[];
+  apiKeyEnv?: string;
   backend: BackendChoice;
   resume: boolean;
   overwrite: boolean;
@@ -101,12 +104,19 @@ const program = new Command("npm run rollout --")
   .option("--output <dir>", "where the files go", "outputs/rollouts")
   .option("--batch-size <n>", "solutions decoded together", wholeNumber(1), 64)
   .option("--processes <n>", "processes that decode (default: the cores, at most 4)", wholeNumber(1, 64))
+  .option(
+    "--endpoint <url>",
+    "workers that sample, and judge unless --reward-model does; several times: they share the work",
+    (url: string, before: string[] | undefined) => [...(before ?? []), url],
+  )
+  .option("--api-key-env <name>", "environment variable that holds the workers' API key")
   .addOption(new Option("--backend <name>", "what the reward model runs on").choices(BACKENDS).default("auto"))
   .option("--resume", "go on with a stopped run; finished problems are not repeated", false)
   .option("--overwrite", "start anew where a stopped run lies", false)
   .allowExcessArguments(false)
   .parse();
-const { model, rewardModel, backend, output, temperature, topK, topP, ...flags } = program.opts<Flags>();
+const { model, rewardModel, backend, output, temperature, topK, topP, endpoint, apiKeyEnv, ...flags } =
+  program.opts<Flags>();
 
 let bar: Progress | undefined;
 try {
@@ -117,9 +127,12 @@ try {
   const rewardModelDir = rewardModel === undefined ? undefined : await resolveModelWithProgress(rewardModel);
   if (asks && rewardModelDir !== undefined)
     console.error(`reward model: ${rewardModelDir} on ${describeBackend(await startTensorflow(backend))}`);
+  const apiKey = apiKeyEnv === undefined ? undefined : process.env[apiKeyEnv];
+  const fleet = endpoint === undefined ? undefined : await openFleet(endpoint, { apiKey, signal });
   const report = await runRollout({
     ...flags,
     modelDir,
+    fleet,
     rewardModelDir,
     scorer,
     sampling: { doSample: true, temperature, topK, topP },

@@ -17,6 +17,8 @@ const MAX_RETRY_AFTER_MS = 60_000;
 type Send = (init: RequestInit) => Promise<Response>;
 
 const generateAnswer = z.object({ generated_text: z.string() });
+const sampleAnswer = z.object({ details: z.object({ tokens: z.array(z.object({ id: z.int() })) }) });
+const stepsAnswer = z.object({ data: z.array(z.object({ steps: z.array(z.object({ score: z.number() })) })) });
 const scoreAnswer = z
   .object({
     chosen_score: z.number(),
@@ -60,8 +62,25 @@ export interface ClientOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** One sample of a rollout: what is drawn follows from seed, stream and sample alone. */
+export interface SampleAsk {
+  prompt: string;
+  /** Text that is already written; "" for none. */
+  prefix: string;
+  maxNewTokens: number;
+  sampling: { doSample: boolean; temperature: number; topK: number; topP: number };
+  seed: number;
+  stream: number;
+  sample: number;
+  stopTokenIds: readonly number[];
+}
+
 export interface WorkerClient {
   url: string;
+  /** Ids of a sample, the end token included where it was drawn. */
+  sample(ask: SampleAsk): Promise<number[]>;
+  /** Scores of every step of completions of one prompt. */
+  stepScores(prompt: string, completions: readonly string[]): Promise<number[][]>;
   generate(prompt: string, maxNewTokens: number): Promise<string>;
   score(pair: Pair, aggregation: Aggregation | undefined): Promise<PairScores>;
   /** Resolves when the worker answers at all and is not busy starting; rejects with RequestFailure else. */
@@ -140,6 +159,28 @@ export function createClient(options: ClientOptions): WorkerClient {
       const json = { inputs: prompt, parameters: { max_new_tokens: maxNewTokens, do_sample: false } };
       const send: Send = (init) => worker.generate.$post({ json }, { init });
       return (await askAgain(send, parseAnswer("/generate", generateAnswer))).generated_text;
+    },
+    async sample({ prompt, prefix, maxNewTokens, sampling, seed, stream, sample, stopTokenIds }) {
+      const parameters = {
+        max_new_tokens: maxNewTokens,
+        do_sample: sampling.doSample,
+        ...(sampling.doSample && { temperature: sampling.temperature, top_p: sampling.topP }),
+        ...(sampling.doSample && sampling.topK > 0 && { top_k: sampling.topK }),
+        ...(prefix !== "" && { prefix }),
+        seed,
+        random_stream: [stream, sample] satisfies [number, number],
+        stop_token_ids: [...stopTokenIds],
+        details: true,
+      };
+      const json = { inputs: prompt, parameters };
+      const send: Send = (init) => worker.generate.$post({ json }, { init });
+      return (await askAgain(send, parseAnswer("/generate", sampleAnswer))).details.tokens.map(({ id }) => id);
+    },
+    async stepScores(prompt, completions) {
+      const json = { prompt, completions: [...completions] };
+      const send: Send = (init) => worker.score.$post({ json }, { init });
+      const { data } = await askAgain(send, parseAnswer("/score", stepsAnswer));
+      return data.map(({ steps }) => steps.map(({ score }) => score));
     },
     score({ prompt, chosen, rejected }, aggregation) {
       const json = { prompt, chosen, rejected, ...(aggregation === undefined ? {} : { aggregation }) };

@@ -7,6 +7,14 @@ import { join } from "node:path";
 import { CapacityError } from "../shared/errors.ts";
 import { isLean } from "../shared/manifest.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
+import {
+  describeResource,
+  makeBuckets,
+  makeKey,
+  neededResources,
+  takeDown,
+  writeBatchConfig,
+} from "./deploy-resources.ts";
 import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
 import { pageFolders, prepareEdgePages, preparePlayground } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
@@ -18,6 +26,8 @@ import { runWrangler } from "./run-wrangler.ts";
 
 const MIB = 2 ** 20;
 const MAX_SCRIPT_BYTES = 64 * MIB;
+/** The settings of a deployment with batches. */
+const BATCH_CONFIG = join(PROJECT_ROOT, "outputs/edge_build/wrangler.json");
 const LOG_IN = "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID.";
 /** Weights beyond this leave too little of an isolate's 128 MB for the runtime and its activations. */
 const MAX_WEIGHT_BYTES = 45 * MIB;
@@ -32,6 +42,8 @@ export interface DeployOptions {
   dtype: Dtype;
   /** Bundle and check everything, upload nothing; no account is needed. */
   dryRun: boolean;
+  /** With batches: what they need is made where it is missing. */
+  batch?: boolean | undefined;
   /** Where the models are laid out; the directory that wrangler.toml names by default. */
   assetsDir?: string | undefined;
   /** wrangler.toml by default. */
@@ -42,8 +54,7 @@ export interface DeployOptions {
 /** Throws ArtifactError for models that are not exported, CapacityError over a limit or when wrangler fails. */
 export async function deployWorker(options: DeployOptions): Promise<void> {
   const { policyDir, rewardDir, dtype, dryRun, say } = options;
-  const configPath = options.configPath ?? WRANGLER_CONFIG;
-  const { bucket, addressLimit } = await readPlatformConfig(configPath);
+  const { configPath, bucket, addressLimit, resources } = await readDeployment(options);
   const assetsDir = options.assetsDir ?? join(PROJECT_ROOT, "outputs/edge_models");
   // with a bucket the models are no assets
   const modelsDir = bucket === undefined ? assetsDir : `${assetsDir}_r2`;
@@ -81,11 +92,30 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
   say("plan          Workers Paid: a request computes for longer than the 10 ms of CPU time of the free plan");
   // a dry run asks nobody
   if (dryRun || !(await hasKey(configPath))) say(openToAll({ addressLimit }));
+  for (const resource of resources) say(describeResource(resource));
+  if (options.batch !== true) say("batches       off (--batch switches them on)");
   if (dryRun) return;
+  await makeBuckets(resources, { say, fix: LOG_IN });
   if (bucket !== undefined) {
     await fillBucket(bucket, { at: "cloudflare", fix: LOG_IN }, { modelsDir, files: models.files }, say);
   }
   await runWrangler(["deploy", ...flags], { show: true, fix: LOG_IN });
+  if (options.batch === true) await makeKey(configPath, { say, fix: LOG_IN });
+}
+
+/** Takes a deployment down, or tells what that would take. */
+export async function destroyWorker(options: Pick<DeployOptions, "configPath" | "dryRun" | "say">): Promise<void> {
+  const { dryRun, say } = options;
+  const { configPath, worker, resources } = await readDeployment({ ...options, batch: true });
+  await takeDown({ config: configPath, worker, resources, dryRun }, { say, fix: LOG_IN });
+}
+
+/** The settings that are deployed, and what they need. */
+async function readDeployment({ configPath: asked, batch = false }: Pick<DeployOptions, "configPath" | "batch">) {
+  const base = asked ?? WRANGLER_CONFIG;
+  const configPath = batch ? await writeBatchConfig(base, BATCH_CONFIG) : base;
+  const platform = await readPlatformConfig(configPath);
+  return { configPath, ...platform, resources: neededResources({ models: platform.bucket, batch }) };
 }
 
 /** Every file that holds weights counts, whatever it is called. */

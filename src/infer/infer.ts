@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { InputError } from "../shared/errors.ts";
 import { createClient } from "./client.ts";
 import { chooseModels } from "./default-models.ts";
+import { createFleet } from "./fleet.ts";
 import { createProgressBar } from "./progress-bar.ts";
 import { type BatchSettings, type BatchSummary, runBatch } from "./run-batch.ts";
 
@@ -18,8 +19,8 @@ export interface InferOptions extends BatchSettings {
   model?: string | undefined;
   /** The model that scores; by default the one that the model was trained with, else the shipped one. */
   rewardModel?: string | undefined;
-  /** Root URL of a running worker, in place of `model`. */
-  endpoint?: string | undefined;
+  /** Root URLs of running workers that serve the same models, in place of `model`. */
+  endpoint?: string | readonly string[] | undefined;
   apiKey?: string | undefined;
 }
 
@@ -38,7 +39,7 @@ export async function infer(
         fix: "Give one or the other.",
       });
     }
-    return run(options.endpoint);
+    return run([options.endpoint].flat());
   }
   if (!existsSync(options.input)) {
     // said before a worker is started for nothing
@@ -53,13 +54,13 @@ export async function infer(
   say(`starting the worker: model ${policy}, reward model ${reward}`);
   const worker = await startWorker({ policyDir: policy, rewardDir: reward });
   try {
-    return await run(worker.url);
+    return await run([worker.url]);
   } finally {
     await worker.stop();
   }
 
-  async function run(url: string): Promise<BatchSummary> {
-    const client = createClient({ url, apiKey: options.apiKey, signal });
+  async function run(urls: readonly string[]): Promise<BatchSummary> {
+    const client = createFleet(urls.map((url) => createClient({ url, apiKey: options.apiKey, signal })));
     const bar = createProgressBar();
     try {
       return await runBatch({

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import getPort from "get-port";
+import getPort, { clearLockedPorts } from "get-port";
 import { z } from "zod";
 import { ArtifactError, type CapacityError, InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
@@ -140,6 +140,8 @@ export async function startOnAssets(
 
 async function choosePort(asked: number | undefined): Promise<number> {
   if (asked === undefined) return getPort();
+  // one that this process had before is free when its worker has ended
+  clearLockedPorts();
   const free = await getPort({ port: asked, host: "127.0.0.1" });
   if (free === asked) return asked;
   throw new InputError({

@@ -7,19 +7,20 @@ import { CapacityError } from "../shared/errors.ts";
 import { PROJECT_ROOT } from "./local-worker.ts";
 
 /**
- * Runs wrangler in the project's folder, and resolves with what it printed to stdout unless `show` lets it have the terminal. Throws
- * CapacityError with the last that it said.
+ * Runs wrangler in the project's folder, and resolves with what it printed to stdout unless `show` lets it have the terminal. `input` is
+ * what it reads. Throws CapacityError with the last that it said.
  */
 export async function runWrangler(
   args: readonly string[],
-  options: { show?: boolean; fix?: string } = {},
+  options: { show?: boolean; fix?: string; input?: string } = {},
 ): Promise<string> {
   const bin = join(dirname(createRequire(import.meta.url).resolve("wrangler")), "../bin/wrangler.js");
   const child = spawn(process.execPath, [bin, ...args], {
     cwd: PROJECT_ROOT,
-    stdio: options.show === true ? "inherit" : ["ignore", "pipe", "pipe"],
+    stdio: options.show === true ? "inherit" : [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" },
   });
+  child.stdin?.end(options.input);
   let said = "";
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) {

@@ -3,6 +3,7 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import getPort from "get-port";
 import OpenAI, { toFile } from "openai";
 import { z } from "zod";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
@@ -28,10 +29,13 @@ export async function startBatchWorker(env: Record<string, string> = {}): Promis
   const folder = await mkdtemp(join(tmpdir(), "stepwise-batch-"));
   const log: string[] = [];
   const models = await exportedModels({ policy: MODEL, reward: MODEL }, () => undefined);
+  // the same after a restart: clients come back to it
+  const port = await getPort();
   const start = (): Promise<LocalWorker> =>
     startLocalWorker({
       ...models,
       env: { BATCH_STEP_MS: "500", BATCH_STALE_MS: "2000", ...env },
+      port,
       batchDir: join(folder, "state"),
       onLog: (line) => log.push(line),
     });

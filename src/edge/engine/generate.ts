@@ -8,7 +8,7 @@ import type { EarlyStopping } from "../../shared/search/beam-search.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import { rowBytes } from "./memory-budget.ts";
 import type { Model } from "./model.ts";
-import { type FinishReason, type GeneratedToken, hasEnded, newRow, type Row, textOf } from "./row.ts";
+import { type FinishReason, type GeneratedToken, hasEnded, newRow, type Row, type Seed, textOf } from "./row.ts";
 import { createRowsAlone, type RowsAlone } from "./rows-alone.ts";
 import { paddedSourceLength, type RowsTogether, sharesSteps } from "./rows-together.ts";
 import type { Job } from "./scheduler.ts";
@@ -27,6 +27,8 @@ export interface GenerateOptions extends LogitSettings {
   maxTimeMs?: number | undefined;
   sampling: SamplingOptions;
   seed: number;
+  /** Stream, and sample of the first candidate: draws what a rollout draws by the same seed. */
+  stream?: readonly [stream: number, sample: number] | undefined;
   stop: readonly string[];
   /** Ids that end a text as EOS does. */
   stopIds?: readonly number[] | undefined;
@@ -131,7 +133,7 @@ export function generateJob(
     fix: "Ask for fewer tokens or candidates.",
   });
   const rows = Array.from({ length: options.candidates }, (_, candidate) =>
-    newRow(model, { candidate, seed: options.seed + candidate, forced, settings: settingsOf(options, maxNewTokens) }),
+    newRow(model, { candidate, seed: seedOf(options, candidate), forced, settings: settingsOf(options, maxNewTokens) }),
   );
 
   let isEncoded = false;
@@ -196,6 +198,10 @@ function mostFitting(limit: number, fits: (count: number) => boolean): number {
     else high = middle - 1;
   }
   return low;
+}
+
+function seedOf({ seed, stream }: GenerateOptions, candidate: number): Seed {
+  return stream === undefined ? seed + candidate : [seed, stream[0], stream[1] + candidate];
 }
 
 function settingsOf(options: GenerateOptions, maxNewTokens: number): Row["settings"] {

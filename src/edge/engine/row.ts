@@ -1,5 +1,6 @@
 // One text being written: what it was given, what it has, and what a row of logits adds to it. Nothing here knows of other rows.
 
+import { rowRng } from "../../shared/row-rng.ts";
 import { adjustLogits, type LogitSettings, type SamplingOptions } from "../../shared/sampling.ts";
 import type { Model } from "./model.ts";
 import { createRandom, nextToken, tokenLogp } from "./next-token.ts";
@@ -60,14 +61,17 @@ export interface Row {
   toldLength: number;
 }
 
-/** A row at its start. `seed` begins its own random sequence. */
+/** A number, or seed, stream and sample of a rollout (row-rng.ts). */
+export type Seed = number | readonly [seed: number, stream: number, sample: number];
+
+/** A row at its start. `seed` begins its own random sequence; with a stream it is that of a rollout's sample. */
 export function newRow(
   model: Model,
-  options: { candidate: number; seed: number; forced: readonly number[]; settings: RowSettings },
+  options: { candidate: number; seed: Seed; forced: readonly number[]; settings: RowSettings },
 ): Row {
   const { candidate, seed, forced, settings } = options;
   const toldLength = forced.length === 0 ? 0 : model.tokenizer.decode(forced).length;
-  const random = createRandom(seed);
+  const random = typeof seed === "number" ? createRandom(seed) : rowRng(...seed).next;
   return { candidate, settings, random, forced, length: 0, ids: [], tokenLogps: [], untold: [], toldLength };
 }
 

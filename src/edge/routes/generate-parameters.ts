@@ -26,6 +26,20 @@ export const parametersSchema = z.strictObject({
   top_p: z.number().positive().max(1).nullish(),
   do_sample: z.boolean().nullish(),
   seed: z.int().nonnegative().nullish(),
+  random_stream: z
+    .tuple([
+      z
+        .int()
+        .nonnegative()
+        .max(SEEDS - 1),
+      z
+        .int()
+        .nonnegative()
+        .max(SEEDS - 1),
+    ])
+    .nullish()
+    .describe("Problem and first sample of a rollout: with its seed, draws what the rollout draws."),
+  prefix: z.string().min(1).nullish().describe("Text that the answer begins with; not counted as new tokens."),
   stop: z.array(z.string().min(1).max(64)).max(4).nullish(),
   typical_p: z.number().positive().max(1).nullish(),
   min_p: z.number().min(0).max(1).nullish().describe("Least probability, as a share of the likeliest token's."),
@@ -83,6 +97,8 @@ export function generateOptionsOf(prompt: string, parameters: Parameters): Gener
     maxNewTokens: parameters.max_new_tokens ?? undefined,
     sampling: samplingOf(parameters),
     seed: (parameters.seed ?? randomSeed()) % SEEDS,
+    stream: parameters.random_stream ?? undefined,
+    ...(typeof parameters.prefix === "string" && { prefix: parameters.prefix }),
     stop: parameters.stop ?? [],
     repetitionPenalty: parameters.repetition_penalty ?? 1,
     candidates: parameters.best_of ?? 1,

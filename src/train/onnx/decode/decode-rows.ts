@@ -1,9 +1,9 @@
 // Decodes a batch of rows until each has ended. Finished rows leave the batch, so that nothing is computed for them.
 
+import { rowRng } from "../../../shared/row-rng.ts";
 import { type SamplingOptions, sampleToken } from "../../../shared/sampling.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
 import type { DecoderSessions } from "./decoder-sessions.ts";
-import { rowRng } from "./row-rng.ts";
 
 /** One completion to be written. */
 export interface DecodeRow {

@@ -12,6 +12,7 @@ import { hashModel } from "../../store/hash.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 import { branchRollouts } from "./branches.ts";
 import { checkerReward } from "./checker-reward.ts";
+import { type Fleet, fleetGenerator, fleetScorer } from "./fleet.ts";
 import { openRolloutJournal, type RolloutJournal, type RunIdentity } from "./journal.ts";
 import { monteCarloLabels } from "./monte-carlo.ts";
 import type { PairKind } from "./pair-kinds.ts";
@@ -63,6 +64,8 @@ export interface RolloutOptions {
   /** Problems between two writes to disk: what a kill loses at most. Default: as many as make about 512 texts. */
   problemsABatch?: number | undefined;
   processes?: number | undefined;
+  /** Workers that sample, and score where the scorer asks a reward model; `modelDir` is then only read for its tokenizer. */
+  fleet?: Fleet | undefined;
   resume: boolean;
   overwrite: boolean;
   signal?: AbortSignal | undefined;
@@ -85,13 +88,17 @@ export async function runRollout(options: RolloutOptions): Promise<RolloutReport
   const loaded = await loadProblems(options.data, options.problems, options.seed);
   checkScorerName(options.scorer, loaded.problems);
   checkMonteCarlo(options, loaded.problems);
-  const tokenizer = await loadTokenizer(options.modelDir, await loadConfig(options.modelDir));
+  const config = await loadConfig(options.modelDir);
+  const tokenizer = await loadTokenizer(options.modelDir, config);
   const journal = await openRolloutJournal(join(options.outputDir, PARTIAL_FILE), await identity(options), options);
   const started = performance.now();
   const before = journal.finished.size;
   if (before < loaded.problems.length) {
-    const { modelDir, processes } = options;
-    const generator = await openOnnxGenerator(modelDir, { ...(processes !== undefined && { processes }) });
+    const { modelDir, processes, fleet } = options;
+    const generator =
+      fleet === undefined
+        ? await openOnnxGenerator(modelDir, { ...(processes !== undefined && { processes }) })
+        : fleetGenerator(fleet, tokenizer, config);
     try {
       await rollAll({ generator, tokenizer }, loaded, journal, options);
     } finally {
@@ -117,10 +124,12 @@ async function rollAll(
   const perBatch =
     options.problemsABatch ?? Math.max(1, Math.floor(ROWS_A_BATCH / (samples * (1 + STEPS * monteCarlo))));
   const asks = scorer === "judge" || scorer === "both";
-  const rewardModel =
+  const here =
     asks && rewardModelDir !== undefined
       ? await loadScorer(rewardModelDir, scoringProcesses(open.length * samples), { aggregation: options.aggregation })
       : undefined;
+  const rewardModel: RewardScorer | undefined =
+    here ?? (options.fleet === undefined ? undefined : fleetScorer(options.fleet, options.aggregation));
   try {
     onProgress?.(journal.finished.size, problems.length);
     for (let start = 0; start < open.length; start += perBatch) {
@@ -135,7 +144,7 @@ async function rollAll(
       onProgress?.(journal.finished.size, problems.length);
     }
   } finally {
-    rewardModel?.dispose();
+    here?.dispose();
   }
 }
 
@@ -166,7 +175,7 @@ async function rollBatch(
 }
 
 function checkOptions(options: RolloutOptions): void {
-  const { samples, problems, scorer, rewardModelDir, labels, monteCarlo } = options;
+  const { samples, problems, scorer, rewardModelDir, fleet, labels, monteCarlo } = options;
   const refuse = (where: string, what: string, fix: string): never => {
     throw new InputError({ code: "bad_rollout_options", what, where, fix });
   };
@@ -176,7 +185,7 @@ function checkOptions(options: RolloutOptions): void {
     const fix = "Ask for at least 2 samples a problem, better 8.";
     refuse("--samples", `${samples} samples a problem cannot make a pair`, fix);
   }
-  if ((scorer === "judge" || scorer === "both") && rewardModelDir === undefined)
+  if ((scorer === "judge" || scorer === "both") && rewardModelDir === undefined && fleet === undefined)
     refuse("--scorer", `scorer "${scorer}" needs a reward model`, "Name one with --reward-model.");
   if (options.search === "step-beam" && scorer === "outcome")
     refuse("--search", "outcomes alone say nothing of a solution that is only begun", "Use --scorer checker or judge.");
@@ -198,11 +207,12 @@ function checkMonteCarlo({ monteCarlo }: RolloutOptions, problems: readonly Roll
 
 /** Everything that decides what is sampled and how it is scored; not what is made of it afterwards. */
 async function identity(options: RolloutOptions): Promise<RunIdentity> {
-  const { data, problems, samples, seed, maxNewTokens, scorer, aggregation, monteCarlo, rewardModelDir } = options;
+  const { data, problems, samples, seed, maxNewTokens, scorer, aggregation, monteCarlo, rewardModelDir, fleet } =
+    options;
   const asks = (scorer === "judge" || scorer === "both") && rewardModelDir !== undefined;
   return {
-    model_sha256: await hashModel(options.modelDir),
-    reward_model: asks ? await rewardModelKey(rewardModelDir) : null,
+    model_sha256: fleet?.policy ?? (await hashModel(options.modelDir)),
+    reward_model: asks ? await rewardModelKey(rewardModelDir) : (fleet?.rewardModel ?? null),
     data,
     problems,
     samples,

@@ -1,0 +1,32 @@
+// npm run bench -- batch: what is promised of batches, measured in real workerd with Workflows, R2 and Durable Objects.
+
+import { benchBeside, benchOverhead } from "./beside.ts";
+import { killsOnStage } from "./kills.ts";
+import { benchUpload } from "./upload.ts";
+
+export interface BatchBenchOptions {
+  modelDir: string;
+  records: number;
+  kills: number;
+  clients: number;
+  rounds: number;
+  seconds: number;
+  overheadRecords: number;
+  uploadMb: number;
+  tokens: number;
+  say: (line: string) => void;
+}
+
+/** Those of the four that are asked for; 0 leaves one out. */
+export async function benchBatch(options: BatchBenchOptions) {
+  const { modelDir, records, kills, clients, rounds, seconds, overheadRecords, uploadMb, say } = options;
+  const maxNewTokens = options.tokens;
+  return {
+    ...(uploadMb > 0 && { upload: await benchUpload(modelDir, uploadMb) }),
+    ...(overheadRecords > 0 && {
+      overhead: await benchOverhead(modelDir, { records: overheadRecords, rounds, maxNewTokens, say }),
+    }),
+    ...(clients > 0 && { beside: await benchBeside(modelDir, { clients, rounds, seconds, maxNewTokens, say }) }),
+    ...(records > 0 && { kills: await killsOnStage(modelDir, { records, kills, maxNewTokens, say }) }),
+  };
+}

@@ -1,0 +1,111 @@
+// A worker with batches whose state outlives it, the requests it is given, and what came of them.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import getPort from "get-port";
+import { startLocalWorker } from "../../infer/local-worker.ts";
+import { type BatchClient, createBatchClient, type RemoteBatch } from "../../infer/remote/batch-client.ts";
+import { requestOf } from "../load/client.ts";
+
+export interface Stage {
+  readonly url: string;
+  readonly client: BatchClient;
+  /** Where the state lies. */
+  readonly stateDir: string;
+  killAndStart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StageOptions {
+  modelDir: string;
+  env?: Record<string, string>;
+  /** Holds the state; a new folder by default. */
+  folder?: string;
+}
+
+/** Starts it; after a kill it listens where it did. */
+export async function openStage({ modelDir, env = {}, folder: given }: StageOptions): Promise<Stage> {
+  const folder = given ?? (await mkdtemp(join(tmpdir(), "stepwise-batch-bench-")));
+  const stateDir = join(folder, "state");
+  const port = await getPort();
+  const start = () =>
+    startLocalWorker({
+      policyDir: modelDir,
+      rewardDir: modelDir,
+      port,
+      batchDir: stateDir,
+      env: { BATCH_STALE_MS: "3000", ...env },
+    });
+  let worker = await start();
+  return {
+    get url() {
+      return worker.url;
+    },
+    get client() {
+      return createBatchClient({ url: worker.url });
+    },
+    stateDir,
+    async killAndStart() {
+      await worker.kill();
+      worker = await start();
+    },
+    async close() {
+      await worker.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Lines of an input file: word problems for POST /generate. */
+export function inputLines(records: number, maxNewTokens: number): string {
+  const lines = Array.from({ length: records }, (_, index) =>
+    JSON.stringify({
+      custom_id: `request-${index}`,
+      method: "POST",
+      url: "/generate",
+      body: requestOf(index, { maxNewTokens }).body,
+    }),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+/** Makes a batch of them. */
+export async function submitBatch(client: BatchClient, lines: string, more: object = {}): Promise<RemoteBatch> {
+  const file = await client.upload(lines, "input.jsonl");
+  return client.create({ input_file_id: file, endpoint: "/generate", completion_window: "24h", ...more });
+}
+
+/** Asks until the batch is so. */
+export async function untilBatch(
+  client: () => BatchClient,
+  id: string,
+  isSo: (batch: RemoteBatch) => boolean,
+): Promise<RemoteBatch> {
+  for (;;) {
+    const batch = await client().retrieve(id);
+    if (batch === undefined) throw new Error(`the batch ${id} is gone`);
+    if (isSo(batch)) return batch;
+    await sleep(200);
+  }
+}
+
+export function hasEnded({ status }: RemoteBatch): boolean {
+  return ["completed", "failed", "expired", "cancelled"].includes(status);
+}
+
+/** The texts of a batch's output by its ids, in the order of the file. */
+export async function textsOf(
+  client: BatchClient,
+  { output_file_id: file }: RemoteBatch,
+): Promise<[string, unknown][]> {
+  const lines = file === null ? [] : await client.lines(file);
+  return lines.map(({ custom_id: id, response }) => {
+    const body = response?.body;
+    return [
+      id,
+      typeof body === "object" && body !== null && "generated_text" in body ? body.generated_text : undefined,
+    ];
+  });
+}

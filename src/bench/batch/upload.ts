@@ -1,0 +1,107 @@
+// Memory of workerd while a large input streams in: what it holds after the first tenth, and at most after that.
+
+import { readdir, readFile } from "node:fs/promises";
+import { request } from "node:http";
+import { requestOf } from "../load/client.ts";
+import { openStage } from "./stage.ts";
+
+const MIB = 2 ** 20;
+
+export interface UploadResult {
+  megabytes: number;
+  seconds: number;
+  /** Resident memory of workerd, MB: before, after a tenth of the file, the most after that. */
+  before_mb: number;
+  tenth_mb: number;
+  most_mb: number;
+}
+
+/** Uploads so many megabytes of requests. */
+export async function benchUpload(modelDir: string, megabytes: number): Promise<UploadResult> {
+  const stage = await openStage({ modelDir });
+  try {
+    const pid = await ownWorkerd();
+    const before = await residentMb(pid);
+    const start = performance.now();
+    let tenth = 0;
+    let most = 0;
+    await send(stage.url, megabytes * MIB, async (sent) => {
+      const now = await residentMb(pid);
+      if (sent < megabytes * 0.1 * MIB) tenth = Math.max(tenth, now);
+      else most = Math.max(most, now);
+    });
+    const seconds = (performance.now() - start) / 1000;
+    return { megabytes, seconds, before_mb: before, tenth_mb: tenth, most_mb: most };
+  } finally {
+    await stage.close();
+  }
+}
+
+/** Streams a form; `onSent` is told every eight megabytes. */
+async function send(url: string, bytes: number, onSent: (sent: number) => Promise<void>): Promise<void> {
+  const head =
+    '--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="large.jsonl"\r\n\r\n';
+  const answer = new Promise<number>((resolve, reject) => {
+    const call = request(`${url}/v1/files`, {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=x" },
+    });
+    call.on("response", (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    call.on("error", reject);
+    const write = (text: string) =>
+      new Promise<void>((done) => (call.write(text) ? done() : call.once("drain", () => done())));
+    const run = async () => {
+      await write(head);
+      let index = 0;
+      let sent = 0;
+      for (let told = 0; sent < bytes; ) {
+        let block = "";
+        while (block.length < MIB) {
+          const { body } = requestOf(index, { maxNewTokens: 32, promptTokens: 200 });
+          block += `${JSON.stringify({ custom_id: `request-${index++}`, method: "POST", url: "/generate", body })}\n`;
+        }
+        await write(block);
+        sent += block.length;
+        if (sent - told < 8 * MIB) continue;
+        told = sent;
+        await onSent(sent);
+      }
+      await write("\r\n--x--\r\n");
+      call.end();
+    };
+    run().catch(reject);
+  });
+  const status = await answer;
+  if (status !== 200) throw new Error(`the upload was answered with ${status}`);
+}
+
+/** The workerd that this process has started last. */
+async function ownWorkerd(): Promise<number> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found: number[] = [];
+  for (const pid of pids) {
+    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    if (command.split("\0")[0]?.endsWith("workerd") === true && (await isOurs(pid))) found.push(pid);
+  }
+  const [pid] = found.sort((a, b) => b - a);
+  if (pid === undefined) throw new Error("this process has started no workerd");
+  return pid;
+}
+
+/** Whether a process descends from this one. */
+async function isOurs(pid: number): Promise<boolean> {
+  for (let at = pid; at > 1; ) {
+    if (at === process.pid) return true;
+    const stat = await readFile(`/proc/${at}/stat`, "utf8").catch(() => "");
+    at = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
+  }
+  return false;
+}
+
+async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) / 1024;
+}

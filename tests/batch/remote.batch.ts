@@ -1,0 +1,59 @@
+// npm run infer -- --remote writes what a local run writes, whatever happens to the connection.
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { infer } from "../../src/infer/infer.ts";
+import { inferRemote, REMOTE_FILE } from "../../src/infer/remote/infer-remote.ts";
+import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../../src/infer/write-results.ts";
+import { type BatchWorker, startBatchWorker } from "./local-batch.ts";
+
+let worker: BatchWorker;
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "stepwise-remote-"));
+  worker = await startBatchWorker();
+});
+afterAll(async () => {
+  await worker?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const startWorker = () => Promise.reject(new Error("no worker is to be started"));
+
+test("a remote run writes the bytes of a local run, through a kill", async () => {
+  const pairs = (await readFile("data/dpo/eval.jsonl", "utf8")).split("\n").slice(0, 24);
+  // a line that is no pair, one that the worker refuses, a text that a spreadsheet would run
+  pairs[3] = "{nonsense";
+  pairs[5] = JSON.stringify({ prompt: "word ".repeat(3_000), chosen: "a", rejected: "b" });
+  pairs[9] = JSON.stringify({ prompt: '=1+1, "quoted"', chosen: "1 + 1 = 2\nA: 2", rejected: "1 + 1 = 3\nA: 3" });
+  const input = join(folder, "pairs.jsonl");
+  await writeFile(input, `${pairs.join("\n")}\n`);
+  const settings = { input, maxNewTokens: 24, concurrency: 4 };
+  const local = join(folder, "local");
+  const remote = join(folder, "remote");
+  await infer({ ...settings, outputDir: local, endpoint: [worker.url] }, { startWorker });
+
+  const asked = { ...settings, outputDir: remote, endpoint: worker.url, pollMs: 200 };
+  const submitted = await inferRemote({ ...asked, wait: false });
+  expect(submitted).toMatchObject({ isDone: false, progress: { total: 24 } });
+  const remembered = await readFile(join(remote, REMOTE_FILE), "utf8");
+  let isKilled: Promise<void> | undefined;
+  const summary = await inferRemote({
+    ...asked,
+    wait: true,
+    onProgress: ({ done }) => {
+      if (done > 4) isKilled ??= worker.killAndStart();
+    },
+  });
+  expect(isKilled).toBeDefined();
+  await isKilled;
+  expect(summary).toMatchObject({ isDone: true, total: 24, succeeded: 22 });
+  expect(JSON.parse(remembered)).toHaveProperty("batch");
+  await expect(readFile(join(remote, REMOTE_FILE))).rejects.toThrow("ENOENT");
+  for (const name of [JSONL_FILE, CSV_FILE, ERRORS_FILE]) {
+    expect(await readFile(join(remote, name), "utf8")).toBe(await readFile(join(local, name), "utf8"));
+  }
+  expect((await worker.openai.batches.list()).data).toHaveLength(1);
+});
