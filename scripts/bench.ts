@@ -36,6 +36,8 @@ type LoadFlags = Pick<LoadOptions, "rounds" | "seconds" | "promptTokens" | "over
   tokens: number;
 };
 
+type BatchFlags = Omit<BatchBenchOptions, "modelDir" | "rewardDir" | "say"> & { model: string; reward?: string };
+
 const say = (line: string): void => console.error(line);
 
 async function exported(model: string): Promise<string> {
@@ -103,11 +105,16 @@ program
   .option("--seconds <n>", "of each", wholeNumber(1), 10)
   .option("--overhead-records <n>", "records sent both ways; 0: none", wholeNumber(0), 600)
   .option("--upload-mb <n>", "size of the upload; 0: none", wholeNumber(0), 1024)
+  .option("--full-disk-records <n>", "records of a batch whose disk is full for a while; 0: none", wholeNumber(0), 300)
+  .option("--cpu-records <n>", "pairs whose CPU time is measured; 0: none", wholeNumber(0), 100)
+  .option("--reward <dir>", "the reward model of those pairs (default: the policy)")
+  .option("--data <file>", "where they come from", "data/dpo/eval.jsonl")
   .option("--tokens <n>", "longest answer", wholeNumber(1), 32)
   .allowExcessArguments(false)
-  .action(async ({ model, ...flags }: Omit<BatchBenchOptions, "modelDir" | "say"> & { model: string }) => {
+  .action(async ({ model, reward = model, ...flags }: BatchFlags) => {
     const { benchBatch } = await import("../src/bench/batch/batch.ts");
-    console.log(JSON.stringify(await benchBatch({ ...flags, modelDir: await exported(model), say })));
+    const [modelDir, rewardDir] = [await exported(model), await exported(reward)];
+    console.log(JSON.stringify(await benchBatch({ ...flags, modelDir, rewardDir, say })));
   });
 
 program

@@ -1,6 +1,8 @@
 // npm run bench -- batch: what is promised of batches, measured in real workerd with Workflows, R2 and Durable Objects.
 
 import { benchBeside, benchOverhead } from "./beside.ts";
+import { benchCpu } from "./cpu.ts";
+import { benchFullDisk } from "./full-disk.ts";
 import { killsOnStage } from "./kills.ts";
 import { benchUpload } from "./upload.ts";
 
@@ -13,20 +15,45 @@ export interface BatchBenchOptions {
   seconds: number;
   overheadRecords: number;
   uploadMb: number;
+  fullDiskRecords: number;
+  /** Pairs whose CPU time is measured; with this reward model. */
+  cpuRecords: number;
+  rewardDir: string;
+  data: string;
   tokens: number;
   say: (line: string) => void;
 }
 
 /** Those of the four that are asked for; 0 leaves one out. */
 export async function benchBatch(options: BatchBenchOptions) {
-  const { modelDir, records, kills, clients, rounds, seconds, overheadRecords, uploadMb, say } = options;
+  const {
+    modelDir,
+    records,
+    kills,
+    clients,
+    rounds,
+    seconds,
+    overheadRecords,
+    uploadMb,
+    fullDiskRecords,
+    cpuRecords,
+    rewardDir,
+    data,
+    say,
+  } = options;
   const maxNewTokens = options.tokens;
   return {
     ...(uploadMb > 0 && { upload: await benchUpload(modelDir, uploadMb) }),
+    ...(cpuRecords > 0 && {
+      cpu: await benchCpu({ modelDir, rewardDir }, { data, records: cpuRecords, maxNewTokens }),
+    }),
     ...(overheadRecords > 0 && {
       overhead: await benchOverhead(modelDir, { records: overheadRecords, rounds, maxNewTokens, say }),
     }),
     ...(clients > 0 && { beside: await benchBeside(modelDir, { clients, rounds, seconds, maxNewTokens, say }) }),
+    ...(fullDiskRecords > 0 && {
+      full_disk: await benchFullDisk(modelDir, { records: fullDiskRecords, fullSeconds: 20, maxNewTokens, say }),
+    }),
     ...(records > 0 && { kills: await killsOnStage(modelDir, { records, kills, maxNewTokens, say }) }),
   };
 }

@@ -20,20 +20,27 @@ export interface Stage {
 
 export interface StageOptions {
   modelDir: string;
+  /** The policy by default. */
+  rewardDir?: string;
   env?: Record<string, string>;
   /** Holds the state; a new folder by default. */
   folder?: string;
 }
 
 /** Starts it; after a kill it listens where it did. */
-export async function openStage({ modelDir, env = {}, folder: given }: StageOptions): Promise<Stage> {
+export async function openStage({
+  modelDir,
+  rewardDir = modelDir,
+  env = {},
+  folder: given,
+}: StageOptions): Promise<Stage> {
   const folder = given ?? (await mkdtemp(join(tmpdir(), "stepwise-batch-bench-")));
   const stateDir = join(folder, "state");
   const port = await getPort();
   const start = () =>
     startLocalWorker({
       policyDir: modelDir,
-      rewardDir: modelDir,
+      rewardDir,
       port,
       batchDir: stateDir,
       env: { BATCH_STALE_MS: "3000", ...env },

@@ -1,8 +1,8 @@
 // Memory of workerd while a large input streams in: what it holds after the first tenth, and at most after that.
 
-import { readdir, readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { requestOf } from "../load/client.ts";
+import { ownWorkerd, residentMb } from "./own-workerd.ts";
 import { openStage } from "./stage.ts";
 
 const MIB = 2 ** 20;
@@ -76,32 +76,4 @@ async function send(url: string, bytes: number, onSent: (sent: number) => Promis
   });
   const status = await answer;
   if (status !== 200) throw new Error(`the upload was answered with ${status}`);
-}
-
-/** The workerd that this process has started last. */
-async function ownWorkerd(): Promise<number> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found: number[] = [];
-  for (const pid of pids) {
-    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (command.split("\0")[0]?.endsWith("workerd") === true && (await isOurs(pid))) found.push(pid);
-  }
-  const [pid] = found.sort((a, b) => b - a);
-  if (pid === undefined) throw new Error("this process has started no workerd");
-  return pid;
-}
-
-/** Whether a process descends from this one. */
-async function isOurs(pid: number): Promise<boolean> {
-  for (let at = pid; at > 1; ) {
-    if (at === process.pid) return true;
-    const stat = await readFile(`/proc/${at}/stat`, "utf8").catch(() => "");
-    at = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
-  }
-  return false;
-}
-
-async function residentMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) / 1024;
 }

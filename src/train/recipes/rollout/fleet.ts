@@ -40,7 +40,8 @@ export function fleetGenerator(fleet: Fleet, tokenizer: TextTokenizer, config: T
       let done = 0;
       const all = inputIds.map(async (ids, p) => {
         const prompt = textOf(tokenizer, ids);
-        const prefix = tokenizer.decode(prefixes?.[p] ?? []);
+        const forced = prefixes?.[p] ?? [];
+        const prefix = forced.length === 0 ? "" : tokenizer.decode(forced);
         const stream = (streams?.[p] ?? p) >>> 0;
         const rows = Array.from({ length: samples }, (_, sample) =>
           limit(() => {
