@@ -1,0 +1,188 @@
+// A step of a shard: run twice, cut off, beside itself, with a bucket that does not answer, with a request that ends the worker.
+
+import { expect, test } from "vitest";
+import { runChunk } from "../../../src/edge/batch/chunk.ts";
+import type { Chunk, Control, Ledger } from "../../../src/edge/batch/ledger-api.ts";
+import { createYieldingEngine } from "../../../src/edge/batch/yielding-engine.ts";
+import { parseSettings } from "../../../src/edge/env.ts";
+import { createAccounts } from "../../../src/edge/http/accounts.ts";
+import { createMetrics } from "../../../src/edge/http/metrics.ts";
+import { CapacityError } from "../../../src/shared/errors.ts";
+import { fakeEngine } from "../fake-engine.ts";
+import { memoryBucket } from "./memory-bucket.ts";
+
+const OWNER = "everyone";
+const BATCH = "batch_1";
+
+/** A shard of so many records, and what its steps need. */
+async function stage(count: number, options: { tries?: number; control?: Control; beforePut?: () => void } = {}) {
+  const input = Array.from({ length: count }, (_, index) =>
+    JSON.stringify({ custom_id: `r${index}`, method: "POST", url: "/generate", body: { prompt: `p${index}` } }),
+  ).join("\n");
+  let isReady = false;
+  const bucket = memoryBucket(() => {
+    if (isReady) options.beforePut?.();
+  });
+  await bucket.put("input", input);
+  isReady = true;
+  const done: Chunk[] = [];
+  const parameters = { concurrency: 1, maxTotalTokens: null, maxNewTokens: null, aggregation: null };
+  const batch = { id: BATCH, inputKey: "input", parameters };
+  const ledger = {
+    begin: async () => ({ control: options.control ?? "run", tries: options.tries ?? 1, batch }),
+    done: async (_batch: string, _shard: number, chunk: Chunk) => void done.push(chunk),
+  };
+  const engine = fakeEngine();
+  const settings = parseSettings({});
+  const deps = {
+    engine,
+    settings,
+    accounts: createAccounts(settings),
+    metrics: createMetrics(),
+    log: () => undefined,
+  };
+  const bindings = {
+    BATCH_FILES: bucket,
+    // the two functions that a step calls
+    BATCH_LEDGER: { idFromName: () => ({}), get: () => ledger as unknown as Ledger },
+    BATCH_JOBS: { createBatch: async () => [], get: () => Promise.reject(new Error("no workflows here")) },
+    BATCH_SHARDS: { createBatch: async () => [], get: () => Promise.reject(new Error("no workflows here")) },
+  };
+  const shard = { owner: OWNER, batch: BATCH, shard: 0, first: 0, last: count, from: 0, to: input.length };
+  return {
+    bucket,
+    engine,
+    done,
+    async step(record = 0, byte = 0) {
+      return runChunk({ deps, bindings, stepMs: 10_000 }, shard, { record, byte });
+    },
+    /** Ids, and errors' codes, of the object of a first record. */
+    async lines(first = 0) {
+      const object = await bucket.get(`chunks/${BATCH}/${String(first).padStart(12, "0")}`);
+      const text = (await object?.text()) ?? "";
+      return text
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line))
+        .map((line) => [line.custom_id, line.error?.code ?? line.response.status_code]);
+    },
+  };
+}
+
+const ids = (count: number) => Array.from({ length: count }, (_, index) => [`r${index}`, 200]);
+
+test("a step that runs again does nothing again", async () => {
+  const { step, engine, lines, done } = await stage(5);
+  const first = await step();
+  const asked = engine.generated.length;
+  expect(await step()).toEqual(first);
+  expect(engine.generated).toHaveLength(asked);
+  expect(await lines()).toEqual(ids(5));
+  expect(done[0]).toEqual(done[1]);
+});
+
+test("two runs of a step at once leave one object, and go on at the same record", async () => {
+  const { step, lines, bucket } = await stage(20);
+  const [one, other] = await Promise.all([step(), step()]);
+  expect(one).toEqual(other);
+  expect(one.record).toBe(20);
+  expect(await lines()).toEqual(ids(20));
+  expect(bucket.keys()).toHaveLength(2);
+});
+
+test("a step that fails twice, as a full bucket makes it, has every record once at the third", async () => {
+  let failures = 0;
+  const { step, lines, done } = await stage(6, {
+    beforePut() {
+      failures += 1;
+      if (failures <= 2) throw new Error("no space left");
+    },
+  });
+  await expect(step()).rejects.toThrow("no space left");
+  await expect(step()).rejects.toThrow("no space left");
+  expect((await step()).record).toBe(6);
+  expect(await lines()).toEqual(ids(6));
+  expect(done).toHaveLength(1);
+});
+
+test("a request that ends the worker again and again is worked on alone, then given up", async () => {
+  const alone = await stage(5, { tries: 5 });
+  expect((await alone.step()).record).toBe(1);
+  expect(await alone.lines()).toEqual(ids(1));
+  const hopeless = await stage(5, { tries: 9 });
+  const next = await hopeless.step();
+  expect(next.record).toBe(1);
+  expect(hopeless.engine.generated).toEqual([]);
+  expect(await hopeless.lines()).toEqual([["r0", "request_never_ended"]]);
+  expect(hopeless.done[0]).toMatchObject({ completed: 0, failed: 1 });
+});
+
+test("a request that is wrong has its own answer; the others go on", async () => {
+  const { step, engine, lines, done } = await stage(4);
+  const { generate } = engine;
+  engine.generate = async (options) => {
+    if (options.prompt === "p1") throw new TypeError("a fault of this one");
+    return generate(options);
+  };
+  await step();
+  expect(await lines()).toEqual([
+    ["r0", 200],
+    ["r2", 200],
+    ["r3", 200],
+    ["r1", 500],
+  ]);
+  expect(done[0]).toMatchObject({ first: 0, last: 4, completed: 3, failed: 1 });
+});
+
+test("a busy engine is asked again", async () => {
+  const { step, engine, lines } = await stage(3);
+  const { generate } = engine;
+  let refusals = 0;
+  engine.generate = async (options) => {
+    if (refusals++ < 2) throw new CapacityError({ code: "busy", what: "16 requests are waiting" });
+    return generate(options);
+  };
+  await step();
+  expect(await lines()).toEqual(ids(3));
+});
+
+test.each(["pause", "cancel"] as const)("a batch told to %s stays where it is", async (control) => {
+  const { step, bucket, engine } = await stage(3, { control });
+  expect(await step(1, 5)).toEqual({ record: 1, byte: 5, control });
+  expect(engine.generated).toEqual([]);
+  expect(bucket.keys()).toEqual(["input"]);
+});
+
+test("beside interactive requests a batch has one request in the engine, else sixteen", async () => {
+  let interactive = 3;
+  let inside = 0;
+  let most = 0;
+  const now = { ms: 0 };
+  const fake = fakeEngine();
+  const engine = createYieldingEngine(
+    {
+      ...fake,
+      queueLength: 0,
+      memoryBytes: 0,
+      status: () => ({ running: interactive + inside, waiting: 0, tokensPerSecond: 0, memoryBytes: 0 }),
+      async score(options) {
+        inside += 1;
+        most = Math.max(most, inside);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        inside -= 1;
+        return fake.score(options);
+      },
+    },
+    () => now.ms,
+  );
+  const score = () => engine.score({ prompt: "p", completions: [], aggregation: "mean", context: "prefix" });
+  await Promise.all(Array.from({ length: 4 }, score));
+  expect(most).toBe(1);
+  interactive = 0;
+  // those who ask again and again are still there in between
+  await Promise.all(Array.from({ length: 4 }, score));
+  expect(most).toBe(1);
+  now.ms = 2_000;
+  await Promise.all(Array.from({ length: 40 }, score));
+  expect(most).toBe(16);
+});
