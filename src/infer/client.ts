@@ -35,7 +35,7 @@ export type PairScores = z.infer<typeof scoreAnswer>;
 const servedModel = z.object({ id: z.string(), dtype: z.string(), files: z.array(z.object({ sha256: z.string() })) });
 const infoAnswer = z.object({
   policy: servedModel,
-  reward: servedModel,
+  reward: servedModel.extend({ type: z.string().optional() }),
   template_version: z.string(),
   judge_context: z.string(),
 });
@@ -45,6 +45,8 @@ const limitsAnswer = z.object({ max_waiting_requests: z.int().nonnegative() });
 export interface ServedModels {
   model: string;
   rewardModel: string;
+  /** Whether that is a process reward model, and no judge. */
+  isProcess: boolean;
 }
 
 export interface ClientOptions {
@@ -200,9 +202,13 @@ export function createClient(options: ClientOptions): WorkerClient {
     },
     async models() {
       const told = infoAnswer.safeParse(await info());
-      if (!told.success) return { model: url, rewardModel: url };
+      if (!told.success) return { model: url, rewardModel: url, isProcess: false };
       const { policy, reward, template_version, judge_context } = told.data;
-      return { model: nameOf(policy), rewardModel: `${nameOf(reward)} ${template_version} ${judge_context}` };
+      return {
+        model: nameOf(policy),
+        rewardModel: `${nameOf(reward)} ${template_version} ${judge_context}`,
+        isProcess: reward.type !== undefined && reward.type !== "judge",
+      };
     },
     async concurrencyLimit() {
       const told = limitsAnswer.safeParse(await info());

@@ -81,7 +81,7 @@ export async function openFleet(
 ) {
   const client = createFleet(urls.map((url) => createClient({ url, ...options })));
   await client.health();
-  const { model: policy, rewardModel } = await client.models();
+  const { model: policy, rewardModel, isProcess } = await client.models();
   const places = (await client.concurrencyLimit()) ?? urls.length;
-  return { policy, rewardModel, places, sample: client.sample, stepScores: client.stepScores };
+  return { policy, rewardModel, isProcess, places, sample: client.sample, stepScores: client.stepScores };
 }

@@ -14,6 +14,8 @@ export interface Fleet {
   /** Names the models and their weights. */
   policy: string;
   rewardModel: string;
+  /** Whether that is a process reward model, and no judge. */
+  isProcess: boolean;
   /** Requests at a time. */
   places: number;
   /** Ids of one sample, the end token included where it was drawn. */
@@ -79,7 +81,7 @@ export function fleetScorer(fleet: Fleet, aggregation: Aggregation): Scorer {
   const limit = pLimit(fleet.places);
   return {
     processes: fleet.places,
-    isProcess: true,
+    isProcess: fleet.isProcess,
     dispose() {},
     score: (completions) =>
       Promise.all(

@@ -128,8 +128,9 @@ async function rollAll(
     asks && rewardModelDir !== undefined
       ? await loadScorer(rewardModelDir, scoringProcesses(open.length * samples), { aggregation: options.aggregation })
       : undefined;
-  const rewardModel: RewardScorer | undefined =
-    here ?? (options.fleet === undefined ? undefined : fleetScorer(options.fleet, options.aggregation));
+  const { fleet, aggregation } = options;
+  const there = asks && here === undefined && fleet !== undefined ? fleetScorer(fleet, aggregation) : undefined;
+  const rewardModel: RewardScorer | undefined = here ?? there;
   try {
     onProgress?.(journal.finished.size, problems.length);
     for (let start = 0; start < open.length; start += perBatch) {
