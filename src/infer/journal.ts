@@ -5,6 +5,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/prom
 import { dirname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../shared/errors.ts";
+import { parseJournal } from "../shared/journal.ts";
 import { resultSchema } from "../shared/records.ts";
 import { printable } from "./printable.ts";
 
@@ -99,9 +100,8 @@ async function writeWhole(handle: FileHandle, text: string, position: number): P
 }
 
 function readEntries(bytes: Buffer, file: string, run: RunIdentity, finished: Map<number, JournalEntry>): void {
-  const [first = "", ...rest] = bytes.toString("utf8").trimEnd().split("\n");
-  const earlier = runSchema.safeParse(parseJson(first));
-  if (!earlier.success) {
+  const { head: earlier, entries } = parseJournal(bytes.toString("utf8"), runSchema, entrySchema);
+  if (earlier === undefined) {
     throw new InputError({
       code: "bad_partial",
       what: "the first line does not say what run this was",
@@ -110,19 +110,15 @@ function readEntries(bytes: Buffer, file: string, run: RunIdentity, finished: Ma
     });
   }
   for (const field of Object.keys(FIELD_NAMES)) {
-    if (!isField(field) || earlier.data[field] === run[field]) continue;
+    if (!isField(field) || earlier[field] === run[field]) continue;
     throw new InputError({
       code: "different_run",
-      what: `the stopped run had a different ${FIELD_NAMES[field]}${shown(earlier.data[field], run[field])}`,
+      what: `the stopped run had a different ${FIELD_NAMES[field]}${shown(earlier[field], run[field])}`,
       where: file,
       fix: "Resume with the same input and settings, or start without --resume.",
     });
   }
-  for (const line of rest) {
-    const entry = entrySchema.safeParse(parseJson(line));
-    // a damaged line only costs its own record, which is done again
-    if (entry.success) finished.set(entry.data.index, entry.data);
-  }
+  for (const entry of entries) finished.set(entry.index, entry);
 }
 
 function isField(name: string): name is keyof RunIdentity {
@@ -133,12 +129,4 @@ function shown(earlier: string | number, now: string | number): string {
   if (String(earlier).length > 120 || /^[0-9a-f]{64}$/.test(String(earlier))) return "";
   // a server names its models as it likes
   return `: "${printable(String(earlier))}", now "${printable(String(now))}"`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -80,7 +80,7 @@ async function evaluate(options: EvaluateOptions): Promise<Omit<EvaluationResult
   }
   for (const [reason, count] of Object.entries(runs[0]?.droppedPairs ?? {}))
     left.push({ part: "preference", why: `${count} pairs: ${reason}` });
-  const scores = rewardDir === undefined ? NO_SCORES : await scoreTexts(rewardDir, items, runs, plan, settings);
+  const scores = rewardDir === undefined ? NO_SCORES : await scoreTexts(rewardDir, { items, runs, plan }, settings);
 
   const resampler = createResampler(items.length, { resamples: settings.resamples });
   const policy = policyPart(runs, items, scores, { resampler, bySeed });

@@ -12,9 +12,7 @@ import { type StepScores, scoreSteps } from "./step-scores.ts";
 /** Scores all texts that any part needs: solutions, both sides of pairs, labelled solutions, gold. */
 export async function scoreTexts(
   dir: string,
-  items: readonly EvaluationItem[],
-  runs: readonly ModelRun[],
-  plan: Plan,
+  { items, runs, plan }: { items: readonly EvaluationItem[]; runs: readonly ModelRun[]; plan: Plan },
   { signal, aggregation }: { signal: AbortSignal | undefined; aggregation: Aggregation },
 ): Promise<StepScores> {
   const solutions = runs.flatMap(({ checked, sampled }) => [

@@ -5,6 +5,7 @@ import { appendFile, mkdir, readFile, rm, truncate, writeFile } from "node:fs/pr
 import { dirname } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
+import { parseJournal } from "../../../shared/journal.ts";
 import { type Rollout, rolloutSchema } from "./rollout.ts";
 
 /** What a rollout depends on; rollouts of two runs mix only when all of it is equal. */
@@ -20,14 +21,6 @@ export interface RolloutJournal {
   append(finished: readonly (readonly [index: number, rollout: Rollout])[]): Promise<void>;
   /** Deletes the file: everything is in the results. */
   remove(): Promise<void>;
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 /**
@@ -48,29 +41,24 @@ export async function openRolloutJournal(
     throw new InputError({ code: "unfinished_run", what, where: path, fix });
   }
   const whole = earlier.subarray(0, earlier.lastIndexOf(0x0a) + 1);
-  const [first, ...lines] = whole.toString("utf8").trimEnd().split("\n");
   if (whole.length === 0) await writeFile(path, `${JSON.stringify({ format: 1, run })}\n`);
   else {
-    const head = headSchema.safeParse(parseLine(first ?? ""));
-    if (!head.success) {
+    const { head, entries } = parseJournal(whole.toString("utf8"), headSchema, lineSchema);
+    if (head === undefined) {
       const what = "the first line does not say what run this was";
       throw new InputError({ code: "bad_partial", what, where: path, fix: "Start without --resume." });
     }
     for (const [name, value] of Object.entries(run)) {
-      if (head.data.run[name] === value) continue;
+      if (head.run[name] === value) continue;
       throw new InputError({
         code: "different_run",
-        what: `the stopped run had ${name} ${JSON.stringify(head.data.run[name] ?? null)}, not ${JSON.stringify(value)}`,
+        what: `the stopped run had ${name} ${JSON.stringify(head.run[name] ?? null)}, not ${JSON.stringify(value)}`,
         where: path,
         fix: "Resume with the same settings, or start without --resume.",
       });
     }
     await truncate(path, whole.length);
-    // a damaged line costs its own problem alone
-    for (const line of lines) {
-      const entry = lineSchema.safeParse(parseLine(line));
-      if (entry.success) finished.set(entry.data.index, entry.data.rollout);
-    }
+    for (const { index, rollout } of entries) finished.set(index, rollout);
   }
   return {
     finished,
