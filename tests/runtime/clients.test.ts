@@ -126,6 +126,10 @@ test("npm run serve, on Node, gives the same answers", async () => {
     const page = await fetch(`${server.url}/docs/swagger-ui-bundle.js`, { headers: { connection: "close" } });
     expect([page.status, (await page.arrayBuffer()).byteLength > 100_000]).toEqual([200, true]);
     expect(log.length).toBeGreaterThan(asked.length);
+    const measures = await (await fetch(`${server.url}/metrics`, { headers: { connection: "close" } })).text();
+    // three were generated and one was scored before
+    expect(Number(/^stepwise_queue_wait_seconds_count (\d+)$/m.exec(measures)?.[1])).toBeGreaterThanOrEqual(4);
+    expect(measures).toMatch(/^stepwise_first_token_seconds_count [1-9]\d*$/m);
     // a stream that has begun is not cut off by a stop
     const init = { method: "POST", body: JSON.stringify({ inputs: PROMPT }), headers: { connection: "close" } };
     const reader = (await fetch(`${server.url}/generate_stream`, init)).body?.getReader();
