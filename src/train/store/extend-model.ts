@@ -10,9 +10,10 @@ import { editJson } from "../io/edit-json.ts";
 import { EMBEDDING, HEAD, parameterSpecs } from "../model/parameters.ts";
 import { modelFile } from "./model-files.ts";
 import { loadConfig, loadTokenizer } from "./model-folder.ts";
+import { readTokenizerConfig } from "./read-tokenizer-config.ts";
 import { writeSafetensors } from "./safetensors.ts";
 import { openT5Tensors } from "./t5-tensors.ts";
-import { readTokenizerConfig, tokenizerConfigText } from "./tokenizer-config.ts";
+import { tokenizerConfigText } from "./tokenizer-config.ts";
 
 /** Rows are added in multiples of so many. */
 const ROW_STEP = 8;

@@ -12,9 +12,10 @@ import { type Tensor, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "./adapter-config.ts";
 import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.ts";
 import { modelFile } from "./model-files.ts";
+import { readTokenizerConfig } from "./read-tokenizer-config.ts";
 import { type WeightType, writeSafetensors } from "./safetensors.ts";
 import { openT5Tensors } from "./t5-tensors.ts";
-import { readTokenizerConfig, tokenizerConfigText } from "./tokenizer-config.ts";
+import { tokenizerConfigText } from "./tokenizer-config.ts";
 
 export type { FolderTokenizer };
 

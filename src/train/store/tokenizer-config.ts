@@ -4,7 +4,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { editJson } from "../io/edit-json.ts";
-import { modelFile } from "./model-files.ts";
 
 /** Text of tokenizer_config.json for a tokenizer.json with a newline token. */
 export function tokenizerConfigText(text: string): string {
@@ -24,13 +23,11 @@ const MADE = {
 };
 
 /**
- * Text of a model folder's tokenizer_config.json; where it has none, and its tokenizer.json ends each text in an end token by itself, one
- * that names T5's special tokens. Throws the file's own error otherwise.
+ * Text of the tokenizer_config.json at `path`; where there is none, and the tokenizer.json at `tokenizer` ends each text in an end token by
+ * itself, one that names T5's special tokens. Throws the file's own error otherwise.
  */
-export async function readTokenizerConfig(dir: string): Promise<string> {
-  const path = await modelFile(dir, "tokenizer_config.json");
+export async function readTokenizerConfigAt(path: string, tokenizer: string): Promise<string> {
   if (existsSync(path)) return readFile(path, "utf8");
-  const tokenizer = await modelFile(dir, "tokenizer.json");
   const json: unknown = existsSync(tokenizer) ? JSON.parse(await readFile(tokenizer, "utf8")) : undefined;
   if (saysEnough(json)) return `${JSON.stringify(MADE, null, 2)}\n`;
   return readFile(path, "utf8");

@@ -10,7 +10,8 @@ import { parseT5Config, type T5Config } from "../../../shared/t5-config.ts";
 import { createTokenizer, type TextTokenizer } from "../../../shared/tokenizer.ts";
 import { editJson } from "../../io/edit-json.ts";
 import { modelFile } from "../../store/model-files.ts";
-import { readTokenizerConfig, tokenizerConfigText } from "../../store/tokenizer-config.ts";
+import { readTokenizerConfig } from "../../store/read-tokenizer-config.ts";
+import { tokenizerConfigText } from "../../store/tokenizer-config.ts";
 
 /** A file of the export and its line in the manifest. */
 export interface SideFile {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseT5Config } from "../../../shared/t5-config.ts";
 import { readJson } from "../../io/read-json.ts";
 import { createFolderTokenizer } from "../folder-tokenizer.ts";
-import { readTokenizerConfig } from "../tokenizer-config.ts";
+import { readTokenizerConfigAt } from "../tokenizer-config.ts";
 
 /** Throws ArtifactError for a config that is not a supported T5's, or a tokenizer with more ids than its embedding has rows. */
 export async function checkSmallFiles(folder: string, id: string): Promise<void> {
@@ -12,7 +12,7 @@ export async function checkSmallFiles(folder: string, id: string): Promise<void>
   const config = parseT5Config(await read("config.json"), `${id}, config.json`);
   createFolderTokenizer(
     await read("tokenizer.json"),
-    JSON.parse(await readTokenizerConfig(folder)),
+    JSON.parse(await readTokenizerConfigAt(join(folder, "tokenizer_config.json"), join(folder, "tokenizer.json"))),
     config,
     `${id}, tokenizer.json`,
   );
