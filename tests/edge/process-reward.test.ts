@@ -75,7 +75,8 @@ test("the low-memory form scores near the full one, in one pass and in pieces", 
     const exact = await loadModel(store, "reward", "fp32", nodeRuntime);
     expect(lean.lean).toBeDefined();
     const whole = await scoresOf(scoreProcess(lean, asked(SOLUTIONS)));
-    expectClose(whole, await scoresOf(scoreProcess(exact, asked(SOLUTIONS))), 0.1);
+    // a small one is not rounded there
+    expectClose(whole, await scoresOf(scoreProcess(exact, asked(SOLUTIONS))), 1e-4);
     expectClose(await scoresOf(scoreProcess(lean, asked(SOLUTIONS), 5 * lean.config.vocabSize)), whole, 1e-3);
     await closeModel(lean);
     await closeModel(exact);

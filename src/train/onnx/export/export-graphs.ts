@@ -17,7 +17,7 @@ import { buildDecoderGraph } from "../t5/t5-decoder-graph.ts";
 import { buildEncoderGraph } from "../t5/t5-encoder-graph.ts";
 import { createFloatLayers } from "../weights/float-layers.ts";
 import { createInt8Layers } from "../weights/int8-layers.ts";
-import { floatMatrices } from "../weights/int8-plan.ts";
+import { exactMatrices, floatMatrices } from "../weights/int8-plan.ts";
 import type { Layers, WeightSource } from "../weights/layers.ts";
 import { openAdapterSource } from "../weights/lean-adapter.ts";
 import { createQ4Layers } from "../weights/q4-layers.ts";
@@ -33,6 +33,8 @@ export interface ExportGraphsOptions {
    * The worker's own form beside the int8 graphs: less memory, and requests that share the steps of its decoder. By default wherever there
    * are int8 graphs. */
   lean?: boolean | undefined;
+  /** Whether that form scores steps, and so stays float32 where the model is small. */
+  scoresSteps?: boolean | undefined;
   /** Bytes of weights written so far, of all that will be written. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
   /** Lines for the user. */
@@ -63,7 +65,10 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
     const source = await openAdapterSource(modelDir, config);
     try {
       const weights = weightSource(source?.base ?? reader);
-      const lean = { config, weights, adapter: source?.adapter, ...int8Plan(config, reader) };
+      const plan = int8Plan(config, reader);
+      const exact = options.scoresSteps === true ? exactMatrices(plan.shapes) : [];
+      const floats = new Set([...plan.floats, ...exact]);
+      const lean = { config, weights, adapter: source?.adapter, head: plan.head, floats };
       return files.concat(await exportLean(lean, outputDir));
     } finally {
       await source?.close();
@@ -92,10 +97,10 @@ function planGraphs(config: T5Config, reader: T5Tensors, dtype: Dtype): Plan[] {
   return [plan("encoder"), plan("decoder")];
 }
 
-/** Name of the output projection, and the matrices that int8 and q4 leave float32. */
-function int8Plan(config: T5Config, { head }: T5Tensors): { head: string; floats: Set<string> } {
-  const specs = parameterSpecs(config, head === HEAD);
-  return { head, floats: floatMatrices(head, new Map(specs.map(({ name, shape }) => [name, shape]))) };
+/** Name of the output projection, all shapes, and the matrices that int8 and q4 leave float32. */
+function int8Plan(config: T5Config, { head }: T5Tensors) {
+  const shapes = new Map(parameterSpecs(config, head === HEAD).map(({ name, shape }) => [name, shape]));
+  return { head, shapes, floats: floatMatrices(head, shapes) };
 }
 
 /** Reads through to the file; the last tensor is kept, since an int8 weight and its scales ask for it in turn. */

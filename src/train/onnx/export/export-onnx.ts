@@ -42,7 +42,8 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
   const { modelDir, outputDir = modelDir, dtypes = DEFAULT_DTYPES, onProgress, log } = options;
   const { tokenizer, files } = await readSideFiles(modelDir);
   const reward = await readRewardModelFile(modelDir);
-  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean: options.lean, onProgress, log });
+  const scoresSteps = reward !== undefined;
+  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean: options.lean, scoresSteps, onProgress, log });
   await mkdir(outputDir, { recursive: true });
   for (const file of files) await writeSideFile(outputDir, file);
   const manifest: Manifest = {

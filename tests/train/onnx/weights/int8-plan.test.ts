@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { parseT5Config, type T5Config } from "../../../../src/shared/t5-config.ts";
 import { EMBEDDING, HEAD, parameterSpecs } from "../../../../src/train/model/parameters.ts";
-import { floatMatrices } from "../../../../src/train/onnx/weights/int8-plan.ts";
+import { exactMatrices, floatMatrices } from "../../../../src/train/onnx/weights/int8-plan.ts";
 
 const shapesOf = (config: T5Config, ownHead: boolean): Map<string, number[]> =>
   new Map(parameterSpecs(config, ownHead).map(({ name, shape }) => [name, shape]));
@@ -45,4 +45,17 @@ test("a head that is the embedding is counted once", () => {
     EMBEDDING,
     ...["q", "k", "v", "o"].map((part) => `encoder.block.0.layer.0.SelfAttention.${part}.weight`),
   ]);
+});
+
+test("a step scorer of up to 2^22 parameters stays float32 whole, a larger one is rounded", () => {
+  // 2^11 * 2^11 = 2^22
+  expect(exactMatrices(new Map([["a", [2048, 2048]]]))).toEqual(new Set(["a"]));
+  expect(
+    exactMatrices(
+      new Map([
+        ["a", [2048, 2048]],
+        ["b", [1]],
+      ]),
+    ),
+  ).toEqual(new Set());
 });
