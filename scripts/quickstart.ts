@@ -48,11 +48,22 @@ const command = new Command("npm run quickstart --")
   .parse();
 const flags = command.opts<{ maxSteps?: number; problems: number; backend: BackendChoice }>();
 const started = performance.now();
-let part = 0;
+/** Parts of the road, and when each began, in seconds. */
+const parts: { title: string; began: number }[] = [];
+
+const elapsed = (): number => (performance.now() - started) / 1000;
 
 function heading(title: string): void {
-  const seconds = Math.round((performance.now() - started) / 1000);
-  console.log(`\n[${++part}/6] ${title}  (${seconds} s)`);
+  parts.push({ title, began: elapsed() });
+  console.log(`\n[${parts.length}/6] ${title}  (${Math.round(elapsed())} s)`);
+}
+
+/** Seconds of each part. */
+function whereTimeWent(): { part: string; seconds: number }[] {
+  return parts.map(({ title, began }, i) => {
+    const seconds = (parts[i + 1]?.began ?? elapsed()) - began;
+    return { part: title, seconds: Math.round(10 * seconds) / 10 };
+  });
 }
 
 /** Before, after, and the difference with its 95 % interval, of a figure that both models have. */
@@ -167,9 +178,14 @@ try {
   console.log(`${"".padEnd(36)}${"before".padStart(9)}${"after".padStart(9)}   difference, 95 %`);
   for (const row of rows) if (row !== undefined) console.log(row);
   showSolvedNow(result);
-  const seconds = Math.round((performance.now() - started) / 1000);
+  const seconds = Math.round(elapsed());
+  const times = whereTimeWent()
+    .slice(0, -1)
+    .map((one) => `${one.part} ${Math.round(one.seconds)}`)
+    .join(", ");
   const figures = {
     seconds,
+    parts: whereTimeWent(),
     problems: HELDOUT_PROBLEMS,
     comparison: result.comparison,
     training: { before: trained.before, after: trained.after },
@@ -181,7 +197,7 @@ model            ${trained.outputDir} (weights, tokenizer, model card, onnx/, me
 evaluation       ${written.report} (open it in a browser), ${written.json}
 batch results    ${join("outputs", JSONL_FILE)}, ${join("outputs", CSV_FILE)} (${summary.succeeded} of ${summary.total} records)
 figures          outputs/quickstart_report.json
-time             ${seconds} s
+time             ${seconds} s: ${times}
 
 next: npm run dev (serve it), npm run train -- --help (your own model and data)`);
   if (summary.succeeded < summary.total) process.exitCode = 1;

@@ -61,6 +61,14 @@ interface DecoderBlockInput {
   index: { self: HeadIndex; query: HeadIndex; memory: HeadIndex };
 }
 
+/** The layouts of `DecoderBlockInput.index` one after the other. */
+type Layouts = [...HeadIndex, ...HeadIndex, ...HeadIndex];
+
+function layoutsByName(layouts: Layouts): DecoderBlockInput["index"] {
+  const [self, query, memory] = [0, 3, 6].map((start) => layouts.slice(start, start + 3));
+  return { self: self as HeadIndex, query: query as HeadIndex, memory: memory as HeadIndex }; // as they were put there
+}
+
 /** The block whose layers are `block`.0 to .2. */
 function decoderBlock(p: Parameters, config: T5Config, block: string, input: DecoderBlockInput): Tensor2D {
   const { x, hidden, bias, maskBias, index } = input;
@@ -92,18 +100,32 @@ export interface ForwardOptions {
   onDecoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;
 }
 
+/** Tensors of a block: those whose gradients go on to other blocks, and constants. */
+interface BlockInput<Flowing extends Tensor[], Constant extends Tensor[]> {
+  flowing: Flowing;
+  constant: Constant;
+}
+
 /**
- * Runs the block `name` on its tensors, of which the first are differentiated by. What it makes on the way ends with it, but for what
- * the tape keeps.
+ * Runs the block `name`, which must use no other tensor that was made on the way to it. What it makes ends with it, but for what the tape
+ * keeps: with gradient checkpointing these are its inputs, from which the backward pass runs it again.
  */
-function runBlock<Tensors extends Tensor[]>(
-  block: (...tensors: Tensors) => Tensor2D,
-  tensors: Tensors,
-  by: { p: Parameters; name: string; differentiated: number; options: ForwardOptions },
+function runBlock<Flowing extends Tensor[], Constant extends Tensor[]>(
+  block: (input: BlockInput<Flowing, Constant>) => Tensor2D,
+  { flowing, constant }: BlockInput<Flowing, Constant>,
+  { p, name, options }: { p: Parameters; name: string; options: ForwardOptions },
 ): Tensor2D {
-  if (by.options.gradientCheckpointing !== true) return tf.tidy(() => block(...tensors));
-  const parameters = trainedWithin(by.p, by.name);
-  return recomputed(block, { tensors, differentiated: by.differentiated, parameters });
+  if (options.gradientCheckpointing !== true) return tf.tidy(() => block({ flowing, constant }));
+  return recomputed(
+    // the same tensors again, in their order
+    (...all: [...Flowing, ...Constant]) =>
+      block({ flowing: all.slice(0, flowing.length) as Flowing, constant: all.slice(flowing.length) as Constant }),
+    {
+      tensors: [...flowing, ...constant],
+      differentiated: isAdapted(p) ? flowing.length - 1 : flowing.length, // beside an adapter the bias, the last, is a constant
+      parameters: trainedWithin(p, name),
+    },
+  );
 }
 
 function inGraph({ blockGraphs = true }: ForwardOptions): boolean {
@@ -117,16 +139,15 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, opt
   const table = matrix(p, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
   const positions = positionBias(table, config, { queryLength: length, keyLength: length, bidirectional: true });
   const bias = tf.add(positions, maskBias) as Tensor4D; // [B, H, S, S]
-  const differentiated = isAdapted(p) ? 1 : 2; // beside an adapter the bias is a constant
   const rows = tokenRows(prompts);
   const index = headIndex(rows, length, config.numHeads);
   let x = embed(p, prompts, rows);
   for (let i = 0; i < config.numLayers; i++) {
     const name = `encoder.block.${i}`;
-    const block = (x: Tensor2D, bias: Tensor4D, ...index: HeadIndex): Tensor2D =>
+    const block = ({ flowing: [x, bias], constant: index }: BlockInput<[Tensor2D, Tensor4D], HeadIndex>): Tensor2D =>
       (inGraph(options) ? encoderBlockGraph(p, config, name, { x, bias, index }) : undefined) ??
       encoderBlock(p, config, `${name}.layer`, { x, bias, index });
-    x = runBlock(block, [x, bias, ...index], { p, name, differentiated, options });
+    x = runBlock(block, { flowing: [x, bias], constant: index }, { p, name, options });
     options.onEncoderBlock?.(padded(x, rows, length), i);
   }
   const hidden = normed(p, "encoder.final_layer_norm", x, config);
@@ -161,30 +182,26 @@ export function decodeReal(
   const one = tf.add(positions, causalBias(length)) as Tensor4D;
   const bias = tf.tile(one, [batch, 1, 1, 1]); // once, so that each layer's gradient is a plain sum
   const { maskBias } = encoded;
-  const differentiated = isAdapted(p) ? 2 : 3;
   const source = encoded.packed ?? { hidden: encoded.hidden, rows: tokenRows(encoded) };
   const rows = tokenRows(targets);
   const asked = rowsByPrompt(rows, encoded.batch, targets.promptRows);
   const longest = asked.reduce((most, row) => Math.max(most, row.length), 1);
-  const self = headIndex(rows, length, config.numHeads);
-  const query = headIndex(asked, longest, config.numHeads);
-  const memory = headIndex(source.rows, encoded.length, config.numHeads);
+  const layouts: Layouts = [
+    ...headIndex(rows, length, config.numHeads),
+    ...headIndex(asked, longest, config.numHeads),
+    ...headIndex(source.rows, encoded.length, config.numHeads),
+  ];
   let x = embed(p, targets, rows);
   for (let i = 0; i < config.numDecoderLayers; i++) {
     const name = `decoder.block.${i}`;
-    type Tensors = [Tensor2D, Tensor2D, Tensor4D, Tensor4D, ...HeadIndex, ...HeadIndex, ...HeadIndex];
-    const tensors: Tensors = [x, source.hidden, bias, maskBias, ...self, ...query, ...memory];
-    const block = (...[x, hidden, bias, maskBias, s0, s1, s2, q0, q1, q2, m0, m1, m2]: Tensors): Tensor2D => {
-      const index = {
-        self: [s0, s1, s2],
-        query: [q0, q1, q2],
-        memory: [m0, m1, m2],
-      } satisfies DecoderBlockInput["index"];
-      const input = { x, hidden, bias, maskBias, index };
+    type Input = BlockInput<[Tensor2D, Tensor2D, Tensor4D], [Tensor4D, ...Layouts]>;
+    const block = ({ flowing: [x, hidden, bias], constant: [maskBias, ...layouts] }: Input): Tensor2D => {
+      const input = { x, hidden, bias, maskBias, index: layoutsByName(layouts) };
       const result = inGraph(options) ? decoderBlockGraph(p, config, name, input) : undefined;
       return result ?? decoderBlock(p, config, `${name}.layer`, input);
     };
-    x = runBlock(block, tensors, { p, name, differentiated, options });
+    const flowing: Input["flowing"] = [x, source.hidden, bias];
+    x = runBlock(block, { flowing, constant: [maskBias, ...layouts] }, { p, name, options });
     options.onDecoderBlock?.(padded(x, rows, length), i);
   }
   return headInput(normed(p, "decoder.final_layer_norm", x, config), config);
