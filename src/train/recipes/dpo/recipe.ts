@@ -146,7 +146,7 @@ interface Models {
   tokenizer: Awaited<ReturnType<typeof loadTokenizer>>;
 }
 
-async function loadModels(config: TrainConfig, { log = () => {}, signal }: RunOptions): Promise<Models> {
+async function loadModels(config: TrainConfig, { log = () => {}, signal, pairs }: TrainRun): Promise<Models> {
   const modelDir = await resolveModelWithProgress(config.model, { signal });
   const judges = needsScores(config);
   const scoring = judges ? "" : "; it needs no scores, so no reward model is asked";
@@ -154,7 +154,8 @@ async function loadModels(config: TrainConfig, { log = () => {}, signal }: RunOp
   const rewardModel = config.rewardModel ?? config.model;
   const ownJudge = judges && config.rewardModel !== null;
   const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : modelDir;
-  const baseDir = await prepareVocabulary(config, modelDir, log);
+  // pairs of the policy's own making need no words that it lacks
+  const baseDir = pairs === undefined ? await prepareVocabulary(config, modelDir, log) : modelDir;
   const base = await loadModel(baseDir, log);
   checkAdapterRun(config, base);
   const tokenizer = await loadTokenizer(baseDir, base.config);

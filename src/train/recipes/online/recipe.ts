@@ -64,6 +64,10 @@ export async function trainOnline(
       fix,
     });
   }
+  if (config.addTokens !== null) {
+    const fix = "Train with --add-tokens on data first, and go on online from that model.";
+    throw new InputError({ code: "online_tokens", what: "online training adds no tokens", where: "--add-tokens", fix });
+  }
   log(`backend: ${describeBackend(await startTensorflow(config.backend, config.precision))}`);
   const startDir = await resolveModelWithProgress(config.model, { signal });
   const rewardModelDir =
