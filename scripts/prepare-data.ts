@@ -6,6 +6,7 @@ import { prepareSummary } from "../src/train/data/pairs/prepare-summary.ts";
 import { reportFailure } from "./cli.ts";
 import { addDataFlags, type DataFlags, dataOptions } from "./data-flags.ts";
 import { fraction, wholeNumber } from "./flags.ts";
+import { hubDataFiles } from "./hub-data.ts";
 
 const program = addDataFlags(
   new Command("npm run prepare-data --")
@@ -20,7 +21,11 @@ const program = addDataFlags(
         "docs/data.md has all of them with an example each.\n\n" +
         "Steps are the lines of a completion. A bad record is reported with its place and dropped; a bad file is an error.",
     )
-    .option("--input <file>", "data to convert", "data/raw/synthetic_prm.json")
+    .option(
+      "--input <file|hub-id>",
+      "data to convert: a file, or OWNER/NAME[@REVISION][:CONFIG][/SPLIT] on the Hub",
+      "data/raw/synthetic_prm.json",
+    )
     .option("--output <dir>", "folder to write to", "data/dpo")
     .option("--eval-fraction <x>", "part of the prompts kept for evaluation", fraction(0, 1), 0.1)
     .option("--seed <n>", "seed of the split", wholeNumber(0, 2 ** 32 - 1), 42)
@@ -39,7 +44,8 @@ interface Flags extends DataFlags {
 
 try {
   const { input, output, evalFraction, seed, maxPairs, ...data } = program.opts<Flags>();
-  const report = await prepareData({ input, output, evalFraction, seed, maxPairs, ...dataOptions(data) });
+  const files = await hubDataFiles(input, maxPairs);
+  const report = await prepareData({ input, files, output, evalFraction, seed, maxPairs, ...dataOptions(data) });
   console.log(prepareSummary(report, output));
 } catch (error) {
   reportFailure(error);

@@ -1,8 +1,12 @@
 // npm run train: stepwise DPO from a config file and flags; with --online, rounds of sampling and updates. Ctrl-C saves a checkpoint
 // first; a second one stops at once.
 
+import { join } from "node:path";
 import { Command } from "commander";
 import { InputError } from "../src/shared/errors.ts";
+import { readOptions } from "../src/train/data/formats/read-record.ts";
+import { prepareData } from "../src/train/data/pairs/prepare.ts";
+import { prepareSummary } from "../src/train/data/pairs/prepare-summary.ts";
 import { readJson } from "../src/train/io/read-json.ts";
 import { resolveTrainConfig, type TrainConfig } from "../src/train/recipes/dpo/config.ts";
 import { type TrainRun, trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
@@ -10,6 +14,7 @@ import { trainOnline } from "../src/train/recipes/online/recipe.ts";
 import { resolveOnlineSettings } from "../src/train/recipes/online/settings.ts";
 import { flagOf } from "../src/train/recipes/run/settings.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
+import { hubDataFiles } from "./hub-data.ts";
 import { addOnlineFlags, onlineFlags } from "./online-flags.ts";
 import { addTrainFlags, trainFlags } from "./train-flags.ts";
 
@@ -45,6 +50,17 @@ async function offline(config: TrainConfig, run: Run): Promise<void> {
   console.log(`model: ${result.outputDir} (${result.steps} steps)`);
 }
 
+/** The config with data of the Hub converted into the run's folder, which the run then has as its data; any other as it is. */
+async function withHubData(config: TrainConfig): Promise<TrainConfig> {
+  const files = await hubDataFiles(config.data);
+  if (files === undefined) return config;
+  const output = join(config.outputDir, "data");
+  const reading = { ...readOptions(config), ...(config.split !== null && { split: config.split }) };
+  const report = await prepareData({ input: config.data, files, output, evalFraction: 0.1, seed: 42, ...reading });
+  console.log(prepareSummary(report, output));
+  return { ...config, data: output, format: null, columns: null, split: null };
+}
+
 async function online(config: TrainConfig, run: Run): Promise<void> {
   const training = { lossType: config.lossType, hasRewardModel: config.rewardModel !== null };
   const result = await trainOnline(config, resolveOnlineSettings(onlineFlags(command), training), run);
@@ -56,7 +72,7 @@ try {
     flags.config === undefined
       ? undefined
       : await readJson(flags.config, { error: InputError, fix: "Check --config." });
-  const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
+  const config = await withHubData(resolveTrainConfig(fileJson, trainFlags(command), flags.config));
   const run = {
     resume: flags.resume,
     overwrite: flags.overwrite,

@@ -1,7 +1,7 @@
 // Parquet: what every data set on the Hub is converted to. Read row group by row group, a large one in parts, so that no more than a part
 // of the rows stands in memory.
 
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { InputError } from "../../../shared/errors.ts";
@@ -17,15 +17,7 @@ const MAX_ROWS = 1000;
 export async function* readParquet(path: string): AsyncGenerator<RawItem> {
   const file = await open(path);
   try {
-    const { size } = await file.stat();
-    const buffer: AsyncBuffer = {
-      byteLength: size,
-      async slice(start, end = size) {
-        const bytes = new Uint8Array(end - start);
-        await file.read(bytes, 0, bytes.length, start);
-        return bytes.buffer;
-      },
-    };
+    const buffer = await bufferOf(file);
     const metadata = await metadataOf(buffer, path);
     let first = 0;
     for (const [group, { num_rows }] of metadata.row_groups.entries()) {
@@ -40,6 +32,28 @@ export async function* readParquet(path: string): AsyncGenerator<RawItem> {
   } finally {
     await file.close();
   }
+}
+
+/** Rows of a file. Throws as `readParquet`. */
+export async function countRows(path: string): Promise<number> {
+  const file = await open(path);
+  try {
+    return Number((await metadataOf(await bufferOf(file), path)).num_rows);
+  } finally {
+    await file.close();
+  }
+}
+
+async function bufferOf(file: FileHandle): Promise<AsyncBuffer> {
+  const { size } = await file.stat();
+  return {
+    byteLength: size,
+    async slice(start, end = size) {
+      const bytes = new Uint8Array(end - start);
+      await file.read(bytes, 0, bytes.length, start);
+      return bytes.buffer;
+    },
+  };
 }
 
 async function metadataOf(file: AsyncBuffer, path: string): Promise<FileMetaData> {

@@ -16,6 +16,8 @@ import { type PairOptions, sortCounts, streamPairs } from "./read-pairs.ts";
 
 export interface PrepareOptions extends PairOptions {
   input: string;
+  /** The files that `input` names, where it is no file itself. */
+  files?: readonly string[] | undefined;
   /** Folder to write to. */
   output: string;
   /** Part of the prompts that is kept for evaluation, in [0, 1). */
@@ -58,7 +60,7 @@ export async function prepareData(options: PrepareOptions): Promise<PrepareRepor
     const dropped: Record<string, number> = {};
     const droppedRecords: Dropped[] = [];
     const { recordsRead, formats } = await streamPairs(
-      input,
+      options.files ?? input,
       {
         keep(pair) {
           promptOf.push(prompts.add(normalisePrompt(pair.prompt)).number);

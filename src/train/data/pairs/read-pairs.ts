@@ -4,7 +4,7 @@
 import { InputError } from "../../../shared/errors.ts";
 import { badRecord } from "../bad-record.ts";
 import { type FileOptions, openRecords } from "../files/open-records.ts";
-import { type Dropped, isBroken } from "../files/raw-record.ts";
+import { type Dropped, isBroken, type RawItem } from "../files/raw-record.ts";
 import { type ReadOptions, readRecord } from "../formats/read-record.ts";
 import type { LabelledPair } from "../labelled-pair.ts";
 import { KeyTable } from "./key-table.ts";
@@ -32,7 +32,11 @@ export interface PairSink {
 }
 
 /** Reads all pairs into `sink`, each once. Throws InputError when the file cannot be read or holds no usable pair. */
-export async function streamPairs(path: string, sink: PairSink, options: PairOptions = {}): Promise<PairsRead> {
+export async function streamPairs(
+  paths: string | readonly string[],
+  sink: PairSink,
+  options: PairOptions = {},
+): Promise<PairsRead> {
   const rows: (SolutionRow & { where: string })[] = [];
   const formats: Record<string, number> = {};
   const seen = new KeyTable();
@@ -61,7 +65,7 @@ export async function streamPairs(path: string, sink: PairSink, options: PairOpt
     });
     if (pair !== undefined) await sink.keep(pair);
   };
-  for await (const item of openRecords(path, options)) {
+  for await (const item of recordsOf([paths].flat(), options)) {
     recordsRead++;
     if (isBroken(item)) {
       drop(item);
@@ -80,8 +84,12 @@ export async function streamPairs(path: string, sink: PairSink, options: PairOpt
   const made = pairRows(rows);
   for (const { pair, row } of made.pairs) await keep(row.where, pair);
   for (const { row, error } of made.unpaired) drop({ where: row.where, reason: error.code, what: error.what });
-  if (seen.size === 0) throw nothingUsable(path, recordsRead, first);
+  if (seen.size === 0) throw nothingUsable([paths].flat().join(", "), recordsRead, first);
   return { recordsRead, formats };
+}
+
+async function* recordsOf(paths: readonly string[], options: FileOptions): AsyncGenerator<RawItem> {
+  for (const path of paths) yield* openRecords(path, options);
 }
 
 /** Reads all pairs into memory. Throws as `streamPairs`. */

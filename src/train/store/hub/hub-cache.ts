@@ -15,9 +15,14 @@ export interface CachedModel {
 
 const COMMIT = /^[0-9a-f]{40}$/;
 
-/** The cache folder of a model: `cacheDir`, else HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
-export function cachedModel(id: string, revision: string, cacheDir: string | undefined): CachedModel {
-  return { folder: join(cacheDir ?? getHFHubCachePath(), getRepoFolderName({ type: "model", name: id })), revision };
+/** The cache folder of a model or data set: `cacheDir`, else HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
+export function cachedModel(
+  id: string,
+  revision: string,
+  cacheDir: string | undefined,
+  type: "model" | "dataset" = "model",
+): CachedModel {
+  return { folder: join(cacheDir ?? getHFHubCachePath(), getRepoFolderName({ type, name: id })), revision };
 }
 
 /** Path of a blob; it exists only when it is whole and its hash was checked. */

@@ -23,8 +23,11 @@ export interface HubAccess {
 
 /** What is asked for, for messages. */
 export interface Asked {
+  /** As its page on the Hub has it: of a data set with "datasets/" before it. */
   id: string;
   revision: string;
+  /** "model" by default. */
+  kind?: "model" | "data set";
 }
 
 /** The network failed: nothing answered, or the connection was cut. */
@@ -105,7 +108,11 @@ export function networkError(cause: unknown, access: HubAccess): NetworkError {
 }
 
 /** Passes a good answer through; turns the others into errors. */
-export async function answered(response: Response, access: HubAccess, { id, revision }: Asked): Promise<Response> {
+export async function answered(
+  response: Response,
+  access: HubAccess,
+  { id, revision, kind = "model" }: Asked,
+): Promise<Response> {
   const { status } = response;
   if (response.ok || status === 416) return response;
   const host = new URL(access.endpoint).host;
@@ -121,13 +128,13 @@ export async function answered(response: Response, access: HubAccess, { id, revi
   }
   const code = response.headers.get("x-error-code");
   if (code === "RevisionNotFound") {
-    throw new InputError({ code: "no_revision", what: `the model has no revision "${revision}"`, where: id });
+    throw new InputError({ code: "no_revision", what: `the ${kind} has no revision "${revision}"`, where: id });
   }
   // the Hub says 401 for repositories that do not exist when no valid token is given
   if (code === "GatedRepo" || status === 403 || (status === 401 && access.token !== undefined)) {
     throw new InputError({
       code: "no_access",
-      what: code === "GatedRepo" ? "the model is gated" : `${host} refuses access (${status})`,
+      what: code === "GatedRepo" ? `the ${kind} is gated` : `${host} refuses access (${status})`,
       where: id,
       fix: `Accept its terms on ${access.endpoint}/${id} and set HF_TOKEN to a token that may read it.`,
     });
@@ -136,12 +143,12 @@ export async function answered(response: Response, access: HubAccess, { id, revi
     code: status === 401 ? "no_access" : "no_such_model",
     what:
       status === 401
-        ? "no such model, or it is private or gated"
-        : `neither a folder here nor a model on ${host} (${status})`,
+        ? `no such ${kind}, or it is private or gated`
+        : `neither a folder here nor a ${kind} on ${host} (${status})`,
     where: id,
     fix:
       status === 401
-        ? "Check the name; for a private or gated model set HF_TOKEN."
+        ? `Check the name; for a private or gated ${kind} set HF_TOKEN.`
         : "Check the name: OWNER/NAME on the Hub, or a folder.",
   });
 }
