@@ -39,7 +39,6 @@ export const parametersSchema = z.strictObject({
     ])
     .nullish()
     .describe("Problem and first sample of a rollout: with its seed, draws what the rollout draws."),
-  prefix: z.string().min(1).nullish().describe("Text that the answer begins with; not counted as new tokens."),
   stop: z.array(z.string().min(1).max(64)).max(4).nullish(),
   typical_p: z.number().positive().max(1).nullish(),
   min_p: z.number().min(0).max(1).nullish().describe("Least probability, as a share of the likeliest token's."),
@@ -98,7 +97,6 @@ export function generateOptionsOf(prompt: string, parameters: Parameters): Gener
     sampling: samplingOf(parameters),
     seed: (parameters.seed ?? randomSeed()) % SEEDS,
     stream: parameters.random_stream ?? undefined,
-    ...(typeof parameters.prefix === "string" && { prefix: parameters.prefix }),
     stop: parameters.stop ?? [],
     repetitionPenalty: parameters.repetition_penalty ?? 1,
     candidates: parameters.best_of ?? 1,
