@@ -58,7 +58,10 @@ async function bufferOf(file: FileHandle): Promise<AsyncBuffer> {
 
 async function metadataOf(file: AsyncBuffer, path: string): Promise<FileMetaData> {
   try {
-    return await parquetMetadataAsync(file);
+    const metadata = await parquetMetadataAsync(file);
+    // least and largest values of each column of each row group: nobody asks for them, and in a large file they are a hundred megabytes
+    for (const { columns } of metadata.row_groups) for (const { meta_data } of columns) delete meta_data?.statistics;
+    return metadata;
   } catch (cause) {
     throw broken("the Parquet file is cut off or damaged: its end, which describes it, cannot be read", path, cause);
   }
