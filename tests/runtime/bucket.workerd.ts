@@ -58,7 +58,8 @@ test("a model that was put into the bucket is served from it, and its manifest w
       headers: { connection: "close" },
       body: JSON.stringify({ prompt: "the", parameters: { max_new_tokens: 2 } }),
     };
-    expect((await fetch(`${origin}/generate`, init)).status).toBe(200);
+    const generated = await fetch(`${origin}/generate`, init);
+    expect([generated.status, await generated.text()]).toEqual([200, expect.stringContaining("generated_text")]);
   } finally {
     await worker.dispose();
   }
