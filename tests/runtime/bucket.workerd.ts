@@ -58,8 +58,14 @@ test("a model that was put into the bucket is served from it, and its manifest w
       headers: { connection: "close" },
       body: JSON.stringify({ prompt: "the", parameters: { max_new_tokens: 2 } }),
     };
-    const generated = await fetch(`${origin}/generate`, init);
-    expect([generated.status, await generated.text()]).toEqual([200, expect.stringContaining("generated_text")]);
+    const generate = async () => {
+      const response = await fetch(`${origin}/generate`, init);
+      return [response.status, await response.text()] as const;
+    };
+    let answer = await generate();
+    // wrangler's answer, not the worker's: it may build the worker twice when it starts
+    if (answer[1].includes("Your worker restarted mid-request")) answer = await generate();
+    expect(answer).toEqual([200, expect.stringContaining("generated_text")]);
   } finally {
     await worker.dispose();
   }
