@@ -73,7 +73,7 @@ async function answer(deps: AppDeps, job: RecordJob): Promise<unknown> {
 /** What `npm run infer` asks of a pair, in two requests. */
 async function inferPair(deps: AppDeps, { line, parameters }: RecordJob, call: ReturnType<typeof newCall>) {
   const { prompt, chosen, rejected } = pairOf(line.body);
-  const generation = { prompt, parameters: { max_new_tokens: parameters.maxNewTokens ?? undefined } };
+  const generation = { inputs: prompt, parameters: { max_new_tokens: parameters.maxNewTokens ?? undefined } };
   const generated = await generateResult(deps, checked(generateSchema, generation), call);
   const pair = { prompt, chosen, rejected, aggregation: parameters.aggregation ?? undefined };
   const scored = await scoreResult(deps, checked(scoreSchema, pair), call);
