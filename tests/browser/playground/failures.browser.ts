@@ -3,6 +3,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalWorker } from "../../../src/infer/local-worker.ts";
+import { cutAfterSteps } from "./cut-stream.ts";
 import { noBrowser, openPage, startBrowser, startPlayground } from "./stage.ts";
 
 const KEY = "open-sesame-1";
@@ -88,12 +89,11 @@ describe.skipIf(noBrowser)("failures", () => {
 
   test("a worker that is lost in the middle of a stream: the steps stay, and the way on is offered", async () => {
     const own = await startPlayground();
-    const { page: other } = await openPage(browser, own.url);
+    const broken = await cutAfterSteps(own.url, 3);
+    const { page: other } = await openPage(browser, broken.url);
     await other.getByLabel("Most tokens").fill("500");
     await other.getByLabel("Temperature").fill("2.5");
     await other.getByRole("button", { name: "Generate", exact: true }).click();
-    await other.locator(".steps > li").nth(2).waitFor();
-    await own.stop();
     const lost = other.locator(".problem[data-kind=lost]");
     await lost.waitFor();
     expect(await lost.textContent()).toContain("What was written stays");
@@ -105,5 +105,7 @@ describe.skipIf(noBrowser)("failures", () => {
     await other.getByText("the worker does not answer").waitFor();
     expect(await other.locator(".steps > li").count()).toBe(kept - 1);
     await other.context().close();
+    broken.close();
+    await own.stop();
   });
 });
