@@ -54,10 +54,22 @@ describe.skipIf(noBrowser)("failures", () => {
     const many = page.getByLabel("Most tokens");
     await many.fill("400");
     await page.getByLabel("Temperature").fill("2.5");
+    // a slow connection, so that there is time to stop it on a fast machine
+    const connection = await page.context().newCDPSession(page);
+    const setSpeed = (downloadThroughput: number) =>
+      connection.send("Network.emulateNetworkConditions", {
+        offline: false,
+        latency: 0,
+        downloadThroughput,
+        uploadThroughput: -1,
+      });
+    await setSpeed(4_000);
     await generate();
     await page.locator(".steps > li").nth(1).waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await problem("stopped").waitFor();
+    await setSpeed(-1);
+    await connection.detach();
     const kept = await steps();
     expect(kept).toBeGreaterThan(0);
     await page.getByLabel("Temperature").fill("0");
