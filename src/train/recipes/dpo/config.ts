@@ -2,7 +2,7 @@
 // Flags beat the file, the file beats the defaults. Defaults are those of the published recipe (3 epochs, batch 2, lr 5e-5,
 // linear decay, no warm-up, clipping at 1) and, where it is silent, of transformers' TrainingArguments and TRL's DPOConfig.
 
-import { closest } from "fastest-levenshtein";
+import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { AGGREGATIONS } from "../../../shared/aggregate.ts";
 import { InputError } from "../../../shared/errors.ts";
@@ -211,12 +211,13 @@ function fileSettings(json: unknown, where: string): Record<string, unknown> {
     Object.entries(json).map(([name, value]) => {
       const key = KEY_BY_NAME.get(name);
       if (key !== undefined) return [key, value];
-      const nearest = closest(name, [...KEY_BY_NAME.keys()]);
+      const nearest = likelyKey(name);
+      const question = nearest === undefined ? "" : `Did you mean "${nearest}"? `;
       throw new InputError({
         code: "unknown_setting",
         what: `unknown key "${name}"`,
         where,
-        fix: `Did you mean "${nearest}"? Valid keys: ${[...KEY_BY_NAME.keys()].join(", ")}.`,
+        fix: `${question}Valid keys: ${[...KEY_BY_NAME.keys()].join(", ")}.`,
       });
     }),
   );
@@ -227,4 +228,12 @@ function check(settings: Record<string, unknown>, shown: (key: string) => string
   const parsed = configSchema.partial().safeParse(settings);
   if (parsed.success) return;
   throw badSetting(parsed.error, { settings, shown, where, defaults: TRAIN_DEFAULTS });
+}
+
+/** The key that was likely meant: one that ends with the name (a flag's, as "epochs"), or one spelt much alike. */
+function likelyKey(name: string): string | undefined {
+  const keys = [...KEY_BY_NAME.keys()];
+  const longer = keys.find((key) => name.length > 3 && key.endsWith(`_${name}`));
+  const nearest = closest(name, keys);
+  return longer ?? (distance(name, nearest) <= name.length / 2 ? nearest : undefined);
 }

@@ -122,4 +122,6 @@ test.each([[[]], ["text"], [3]])("a config that is not an object is an error: %j
 test("the nearest name is the one with the fewest edits", () => {
   expect(() => resolveTrainConfig({ bta: 1 })).toThrow(/Did you mean "beta"\?/);
   expect(() => resolveTrainConfig({ eva_step: 1 })).toThrow(/Did you mean "eval_steps"\?/);
+  expect(() => resolveTrainConfig({ epochs: 1 })).toThrow(/Did you mean "num_train_epochs"\?/);
+  expect(() => resolveTrainConfig({ xyzzy: 1 })).toThrow(/unknown key "xyzzy" \(config file\)\. Valid keys:/);
 });
