@@ -49,7 +49,12 @@ export interface ScoringOptions {
   signal?: AbortSignal | undefined;
   /** Pairs to train on in place of those of `config.data`, which then only says where scores are kept. */
   pairs?: readonly Pair[] | undefined;
+  /** The first records of a file that could not be read, each with its place and what is wrong. */
+  onBadRecord?: ((line: string) => void) | undefined;
 }
+
+/** So many bad records of a file are told one by one. */
+const MAX_TOLD = 5;
 
 /** How the run's data are read. */
 export function pairOptions(config: TrainConfig): PairOptions {
@@ -74,6 +79,8 @@ export async function loadTrainingData(
         ? await loadPairs(config.data, split, pairOptions(config))
         : { pairs: split === "train" ? options.pairs : [], dropped: [] };
     for (const { reason } of loaded.dropped) dropped[reason] = (dropped[reason] ?? 0) + 1;
+    for (const { where, what } of loaded.dropped.slice(0, MAX_TOLD))
+      options.onBadRecord?.(`left out: ${where}: ${what}`);
     const prepared = preparePairs(loaded.pairs, tokenizer, limits);
     for (const [reason, count] of Object.entries(prepared.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count;
     return prepared.pairs;

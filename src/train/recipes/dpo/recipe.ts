@@ -173,7 +173,12 @@ async function loadData(config: TrainConfig, models: Models, run: TrainRun) {
   const { log = () => {}, signal } = run;
   const { base, judge, tokenizer } = models;
   const scored = await withBar("score steps", (options) =>
-    loadTrainingData(config, tokenizer, judge?.dir ?? base.dir, { ...options, signal, pairs: run.pairs }),
+    loadTrainingData(config, tokenizer, judge?.dir ?? base.dir, {
+      ...options,
+      signal,
+      pairs: run.pairs,
+      onBadRecord: log,
+    }),
   );
   const { referenceDir = base.dir } = run;
   const data = config.referenceFree

@@ -98,6 +98,18 @@ describe("training data", () => {
     expect(data.eval).toEqual([]);
   });
 
+  test("a record that cannot be read is told with its line", async () => {
+    const data = join(dir, "broken.jsonl");
+    await writeFile(data, `${JSON.stringify(scored(0.9, 0.4))}\n{broken\n`);
+    const told: string[] = [];
+    const config = resolveTrainConfig(undefined, { data });
+    const loaded = await loadTrainingData(config, tokenizer, join(dir, "model"), {
+      onBadRecord: (line) => told.push(line),
+    });
+    expect(loaded.train).toHaveLength(1);
+    expect(told).toEqual([expect.stringMatching(/^left out: .*broken\.jsonl:2: the line is not JSON/)]);
+  });
+
   test("in mode skip leaves out zero and reversed margins, counted, but reports all margins", async () => {
     const data = await load([scored(0.9, 0.4), scored(0.3, 0.5, "Tom?")], { marginMode: "skip" });
     expect(data.train).toHaveLength(1);
