@@ -46,6 +46,8 @@ afterAll(async () => {
 });
 
 const MODEL = "stepwise-t5-nano";
+/** T5's `</s>`. */
+const END_OF_TEXT = 1;
 
 /** A request whose body never comes whole; `answer` is the status line that it gets in the end. */
 function halfSent(): { socket: Socket; answer: Promise<string> } {
@@ -448,12 +450,13 @@ describe("TGI's own stream", () => {
     };
     const before = await settled();
     const leave = new AbortController();
-    // seconds of work
+    // seconds of work, in which no text is finished: the end of a text is never drawn
     const body = {
       prompt: [PROMPT, OTHER, PROMPT, OTHER],
       n: 8,
       max_tokens: 512,
       temperature: 2,
+      logit_bias: { [END_OF_TEXT]: -100 },
       stream: true,
       seed: 1,
     };
