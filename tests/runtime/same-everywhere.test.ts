@@ -7,7 +7,8 @@ import { BASE_MODEL } from "../../src/infer/default-models.ts";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
 import type { Dtype } from "../../src/shared/onnx-names.ts";
 import { type Pair, pairSchema } from "../../src/shared/records.ts";
-import { generate } from "../../src/train/model/decode/generate.ts";
+import { likeliestTokens } from "../../src/train/checks/parity/likeliest-tokens.ts";
+import { completeGreedily } from "../../src/train/onnx/decode/onnx-generate.ts";
 import { openOnnxT5 } from "../../src/train/onnx/decode/onnx-t5.ts";
 import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { LLMRewardModel } from "../../src/train/reward/judge/llm-reward-model.ts";
@@ -20,6 +21,8 @@ const MAX_NEW_TOKENS = 96;
 let model: Model;
 let tokenizer: FolderTokenizer;
 let pairs: Pair[];
+let prompts: number[][];
+let completions: number[][];
 let texts: string[];
 let scores: { chosen: number[]; rejected: number[] }[];
 
@@ -29,8 +32,9 @@ beforeAll(async () => {
   tokenizer = await loadTokenizer(BASE_MODEL, model.config);
   const lines = (await readFile("data/dpo/eval.jsonl", "utf8")).split("\n").slice(0, 6);
   pairs = lines.map((line) => pairSchema.parse(JSON.parse(line)));
-  const ids = pairs.map(({ prompt }) => tokenizer.encode(prompt));
-  texts = generate(model.parameters, model.config, ids, { maxNewTokens: MAX_NEW_TOKENS }).map(tokenizer.decode);
+  prompts = pairs.map(({ prompt }) => tokenizer.encode(prompt));
+  completions = await completeGreedily(BASE_MODEL, prompts, { maxNewTokens: MAX_NEW_TOKENS });
+  texts = completions.map(tokenizer.decode);
   const judge = new LLMRewardModel(model, tokenizer);
   const scored = judge.score(
     pairs.flatMap(({ prompt, chosen, rejected }) => [
@@ -47,6 +51,11 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await rm(EXPORT_DIR, { recursive: true, force: true });
+});
+
+test("each token of the trainer's text is the likeliest on TensorFlow.js", () => {
+  expect(completions.map(({ length }) => length)).not.toContain(0);
+  expect(likeliestTokens(model, prompts, completions)).toEqual(completions);
 });
 
 test("onnxruntime decodes greedily to the trainer's text", async () => {

@@ -8,7 +8,8 @@ import { z } from "zod";
 import { prepareEdgeModels } from "../../src/infer/edge-models.ts";
 import { type LocalWorker, startLocalWorker, startOnAssets } from "../../src/infer/local-worker.ts";
 import { ArtifactError, InputError } from "../../src/shared/errors.ts";
-import { generate } from "../../src/train/model/decode/generate.ts";
+import { likeliestTokens } from "../../src/train/checks/parity/likeliest-tokens.ts";
+import { completeGreedily } from "../../src/train/onnx/decode/onnx-generate.ts";
 import { LLMRewardModel } from "../../src/train/reward/judge/llm-reward-model.ts";
 import { loadModel, loadTokenizer } from "../../src/train/store/model-folder.ts";
 import { startTensorflow } from "../../src/train/tensorflow/tensorflow.ts";
@@ -99,7 +100,9 @@ describe("fp32, two models", () => {
     await startTensorflow();
     const trained = await loadModel(policy.dir);
     const tokenizer = await loadTokenizer(policy.dir, trained.config);
-    const [ids = []] = generate(trained.parameters, trained.config, [tokenizer.encode(PROMPT)], { maxNewTokens: 40 });
+    const prompts = [tokenizer.encode(PROMPT)];
+    const [ids = []] = await completeGreedily(policy.dir, prompts, { maxNewTokens: 40 });
+    expect(likeliestTokens(trained, prompts, [ids])).toEqual([ids]);
     const parameters = { max_new_tokens: 40, details: true };
     const generated = await post(worker, "/generate", { inputs: PROMPT, parameters });
     expect(generated.json).toMatchObject({

@@ -5,6 +5,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { T5Config } from "../../../shared/t5-config.ts";
+import { loadConfig } from "../../store/model-folder.ts";
+import { openT5Tensors } from "../../store/t5-tensors.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
 import { writeModel } from "../graph/model-file.ts";
 import { createOps } from "../graph/ops.ts";
@@ -12,8 +14,8 @@ import { buildCrossGraph, buildStepGraph } from "../t5/decoder-graphs.ts";
 import type { T5Context } from "../t5/t5-blocks.ts";
 import { buildEncoderGraph } from "../t5/t5-encoder-graph.ts";
 import { createFloatLayers } from "../weights/float-layers.ts";
+import { weightSource } from "../weights/weight-source.ts";
 import { DECODER_FILES } from "./decoder-sessions.ts";
-import { type GeneratorSource, openWeights } from "./weight-source.ts";
 
 export interface DecoderFiles {
   dir: string;
@@ -22,9 +24,11 @@ export interface DecoderFiles {
   remove(): Promise<void>;
 }
 
-/** Writes the graphs of a source in float32. Throws ArtifactError or ShapeError for a folder that is not a T5. */
-export async function writeDecoderFiles(source: GeneratorSource): Promise<DecoderFiles> {
-  const { config, head, weights, close } = await openWeights(source);
+/** Writes the graphs of a model or adapter folder in float32. Throws ArtifactError or ShapeError for a folder that is not a T5. */
+export async function writeDecoderFiles(modelDir: string): Promise<DecoderFiles> {
+  const config = await loadConfig(modelDir);
+  const reader = await openT5Tensors(modelDir, config);
+  const weights = weightSource(reader);
   const dir = await mkdtemp(join(tmpdir(), "stepwise-decoder-"));
   // a command that ends early must not leave a model in the temporary folder
   const atExit = (): void => rmSync(dir, { recursive: true, force: true });
@@ -44,12 +48,12 @@ export async function writeDecoderFiles(source: GeneratorSource): Promise<Decode
   try {
     await write(DECODER_FILES.encoder, buildEncoderGraph);
     await write(DECODER_FILES.cross, buildCrossGraph);
-    await write(DECODER_FILES.step, (t5) => buildStepGraph(t5, head));
+    await write(DECODER_FILES.step, (t5) => buildStepGraph(t5, reader.head));
     return { dir, config, remove };
   } catch (error) {
     await remove();
     throw error;
   } finally {
-    await close();
+    await reader.close();
   }
 }

@@ -1,5 +1,5 @@
-// Fast batched decoding on onnxruntime, greedy or sampled, of a model folder or of parameters in memory. onnxruntime comes with npm on
-// every platform, so decoding is equally fast whichever backend trains. Greedy ids are those of generate.ts.
+// Fast batched decoding of a model folder on onnxruntime, greedy or sampled: the trainer's one decoder. onnxruntime comes with npm on every
+// platform, so decoding is equally fast whichever backend trains.
 
 import { availableParallelism } from "node:os";
 import { CapacityError, InputError } from "../../../shared/errors.ts";
@@ -8,7 +8,6 @@ import type { T5Config } from "../../../shared/t5-config.ts";
 import type { DecodeRow } from "./decode-rows.ts";
 import { type Decoder, openDecoder, startDecoderProcess } from "./decoder.ts";
 import { type DecoderFiles, writeDecoderFiles } from "./decoder-files.ts";
-import type { GeneratorSource } from "./weight-source.ts";
 
 export interface OnnxGenerateOptions {
   /** Most new tokens, the prefix not counted. */
@@ -55,14 +54,11 @@ export const GREEDY: SamplingOptions = { doSample: false, temperature: 1, topK: 
 /** With fewer batches than this for each process, starting one takes longer than it saves. */
 const BATCHES_A_PROCESS = 2;
 
-/** Opens a generator. Throws ArtifactError or ShapeError for a folder that is not a T5. The caller disposes. */
-export async function openOnnxGenerator(
-  source: GeneratorSource,
-  options: OnnxGeneratorOptions = {},
-): Promise<OnnxGenerator> {
+/** Opens a generator of a model or adapter folder. Throws ArtifactError or ShapeError for one that is not a T5. The caller disposes. */
+export async function openOnnxGenerator(modelDir: string, options: OnnxGeneratorOptions = {}): Promise<OnnxGenerator> {
   const { threads = 1 } = options;
   const { processes = Math.max(1, Math.floor(Math.min(4, availableParallelism()) / threads)) } = options;
-  const files: DecoderFiles = await writeDecoderFiles(source);
+  const files: DecoderFiles = await writeDecoderFiles(modelDir);
   const { dir, config } = files;
   const decoders: Decoder[] = [];
   try {
@@ -111,6 +107,20 @@ export async function openOnnxGenerator(
       await files.remove();
     },
   };
+}
+
+/** Greedy completions of a model folder, a row of ids a prompt: a generator for them alone. */
+export async function completeGreedily(
+  modelDir: string,
+  inputIds: readonly (readonly number[])[],
+  options: Pick<OnnxGenerateOptions, "maxNewTokens" | "signal">,
+): Promise<number[][]> {
+  const generator = await openOnnxGenerator(modelDir);
+  try {
+    return (await generator.generate(inputIds, options)).flat();
+  } finally {
+    await generator.dispose();
+  }
 }
 
 function checkSamples(samples: number): void {

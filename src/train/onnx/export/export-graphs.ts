@@ -2,13 +2,11 @@
 
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ArtifactError } from "../../../shared/errors.ts";
 import { MANIFEST_FILE, type ManifestFile } from "../../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../../shared/onnx-names.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { HEAD, parameterSpecs } from "../../model/parameters.ts";
 import { loadConfig } from "../../store/model-folder.ts";
-import type { TensorReader } from "../../store/safetensors.ts";
 import { openT5Tensors, type T5Tensors } from "../../store/t5-tensors.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
 import { rawBytes, writeModel } from "../graph/model-file.ts";
@@ -18,9 +16,10 @@ import { buildEncoderGraph } from "../t5/t5-encoder-graph.ts";
 import { createFloatLayers } from "../weights/float-layers.ts";
 import { createInt8Layers } from "../weights/int8-layers.ts";
 import { exactMatrices, floatMatrices } from "../weights/int8-plan.ts";
-import type { Layers, WeightSource } from "../weights/layers.ts";
+import type { Layers } from "../weights/layers.ts";
 import { openAdapterSource } from "../weights/lean-adapter.ts";
 import { createQ4Layers } from "../weights/q4-layers.ts";
+import { weightSource } from "../weights/weight-source.ts";
 import { exportLean, removeLean } from "./export-lean.ts";
 
 export interface ExportGraphsOptions {
@@ -101,37 +100,6 @@ function planGraphs(config: T5Config, reader: T5Tensors, dtype: Dtype): Plan[] {
 function int8Plan(config: T5Config, { head }: T5Tensors) {
   const shapes = new Map(parameterSpecs(config, head === HEAD).map(({ name, shape }) => [name, shape]));
   return { head, shapes, floats: floatMatrices(head, shapes) };
-}
-
-/** Reads through to the file; the last tensor is kept, since an int8 weight and its scales ask for it in turn. */
-function weightSource(reader: TensorReader): WeightSource {
-  let last: { name: string; values: Float32Array<ArrayBuffer> } | undefined;
-  return {
-    shape(name) {
-      const [rows, columns] = reader.info(name).shape;
-      if (rows === undefined || columns === undefined) throw new RangeError(`${name} is not a matrix`);
-      return [rows, columns];
-    },
-    async read(name) {
-      if (last?.name !== name) last = { name, values: await readFinite(reader, name) };
-      return last.values;
-    },
-  };
-}
-
-async function readFinite(reader: TensorReader, name: string): Promise<Float32Array<ArrayBuffer>> {
-  const values = await reader.readFloat32(name);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    const fix = "The training diverged or the file is damaged; export an earlier checkpoint.";
-    throw new ArtifactError({
-      code: "not_finite",
-      what: `value ${bad} is ${values[bad]}`,
-      where: `tensor "${name}"`,
-      fix,
-    });
-  }
-  return values;
 }
 
 async function writeAll(

@@ -1,4 +1,4 @@
-// What a finished DPO run leaves beside what every run does: model, samples, card.
+// What a finished DPO run leaves beside its model and what every run does: samples, card.
 
 import { join } from "node:path";
 import { writeJson } from "../../io/write-text.ts";
@@ -9,8 +9,6 @@ import type { Sample } from "./samples.ts";
 
 export interface FinishedRun {
   config: TrainConfig;
-  /** Writes the trained model, or adapter. */
-  save: (dir: string) => Promise<void>;
   /** For the card: names of base and reward model (undefined: none was asked), and what computed. */
   baseModel: string;
   rewardModel: string | undefined;
@@ -22,10 +20,9 @@ export interface FinishedRun {
   samples: { before: Sample[]; after: Sample[] };
 }
 
-/** Writes all of it into `outputDir`. */
+/** Writes both into `outputDir`. */
 export async function writeFinishedRun(outputDir: string, run: FinishedRun): Promise<void> {
   const { config, data, before, after } = run;
-  await run.save(outputDir);
   await writeJson(join(outputDir, "samples.json"), run.samples);
   await writeModelCard(outputDir, {
     config,

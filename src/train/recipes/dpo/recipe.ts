@@ -75,16 +75,14 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   const policy = (): Parameters => ({ ...frozen, ...optimizer.parameters() });
   const evaluated = (): Promise<Record<string, number>> =>
     evaluate(policy(), base.config, data.eval, { loss: config, signal });
-  const sampled = (): Sample[] => {
-    const prompts = [...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt))];
-    const some = prompts.slice(0, config.samplePrompts);
-    return some.length === 0 ? [] : completeSamples({ parameters: policy(), config: base.config }, tokenizer, some);
-  };
+  const prompts = [...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt))];
+  const sampled = (dir: string): Promise<Sample[]> =>
+    completeSamples(dir, tokenizer, prompts.slice(0, config.samplePrompts));
   const save = (dir: string): Promise<void> => trainable.save(dir, optimizer.parameters());
   try {
     if (resumed === undefined) {
       state.before = await evaluated();
-      state.samples = sampled();
+      state.samples = await sampled(base.dir);
     }
     const samples: TrainResult["samples"] = { before: state.samples, after: [] };
     // until here nothing was written: a mistake in settings or data costs an earlier run nothing
@@ -109,7 +107,8 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
       evaluate: evaluated,
       save,
       finish: async (after, events) => {
-        samples.after = sampled();
+        await save(outputDir);
+        samples.after = await sampled(outputDir);
         samples.after.forEach(({ prompt, completion }, i) => {
           const before = samples.before[i]?.completion ?? "";
           const text = `**${prompt}**\n\nbefore:\n\n${before}\n\nafter:\n\n${completion}`;
@@ -117,7 +116,6 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
         });
         await writeFinishedRun(outputDir, {
           config,
-          save,
           baseModel: models.name,
           rewardModel: judge?.name,
           backend,

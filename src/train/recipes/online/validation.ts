@@ -3,7 +3,7 @@
 import { policyPrompt } from "../../../shared/prompts.ts";
 import type { EvaluationItem } from "../../data/problems/items.ts";
 import { checkText } from "../../evaluate/check-text.ts";
-import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
+import { completeGreedily } from "../../onnx/decode/onnx-generate.ts";
 import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
 
 const MAX_NEW_TOKENS = 192;
@@ -15,18 +15,11 @@ export async function solvedGreedily(
   signal?: AbortSignal,
 ): Promise<number> {
   const tokenizer = await loadTokenizer(modelDir, await loadConfig(modelDir));
-  const generator = await openOnnxGenerator(modelDir);
-  try {
-    const rows = await generator.generate(
-      items.map(({ prompt }) => tokenizer.encode(policyPrompt(prompt))),
-      { maxNewTokens: MAX_NEW_TOKENS, ...(signal && { signal }) },
-    );
-    const solved = items.filter((item, i) => {
-      const { exact, answerCorrect } = checkText(item, tokenizer.decode(rows[i]?.[0] ?? []));
-      return exact ?? answerCorrect ?? false;
-    });
-    return solved.length / Math.max(1, items.length);
-  } finally {
-    await generator.dispose();
-  }
+  const ids = items.map(({ prompt }) => tokenizer.encode(policyPrompt(prompt)));
+  const rows = await completeGreedily(modelDir, ids, { maxNewTokens: MAX_NEW_TOKENS, ...(signal && { signal }) });
+  const solved = items.filter((item, i) => {
+    const { exact, answerCorrect } = checkText(item, tokenizer.decode(rows[i] ?? []));
+    return exact ?? answerCorrect ?? false;
+  });
+  return solved.length / Math.max(1, items.length);
 }

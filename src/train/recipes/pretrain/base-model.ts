@@ -32,7 +32,7 @@ export async function makeBaseModel(
   await pretrain({ ...settings, outputDir, seed, modelDir }, run);
   const model = await loadModel(outputDir);
   const tokenizer = await loadTokenizer(outputDir, model.config);
-  const report = evaluateBaseModel(model, tokenizer, { problems: evaluationProblems, seed });
+  const report = await evaluateBaseModel(model, tokenizer, { problems: evaluationProblems, seed });
   const parameters = Object.values(model.parameters).reduce((sum, { size }) => sum + size, 0);
   tf.dispose(model.parameters);
   await writeBaseModelCard(outputDir, { report, parameters, seed, steps: config.steps, backend: currentBackend() });

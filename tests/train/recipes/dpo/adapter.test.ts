@@ -5,9 +5,12 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { policyPrompt } from "../../../../src/shared/prompts.ts";
+import { likeliestTokens } from "../../../../src/train/checks/parity/likeliest-tokens.ts";
+import { completeGreedily } from "../../../../src/train/onnx/decode/onnx-generate.ts";
 import type { TrainConfig } from "../../../../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../../../../src/train/recipes/dpo/recipe.ts";
-import { loadModel } from "../../../../src/train/store/model-folder.ts";
+import { loadModel, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 import { openModelTensors, openSafetensors } from "../../../../src/train/store/safetensors.ts";
 import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { createTinyRun, readMetrics, stopAfter, type TinyRun } from "./tiny-run.ts";
@@ -18,7 +21,7 @@ let run: TinyRun;
 let straight: TrainConfig;
 beforeAll(async () => {
   run = await createTinyRun(await mkdtemp(join(tmpdir(), "adapter-run-")));
-  straight = run.config("straight", LORA);
+  straight = run.config("straight", { ...LORA, samplePrompts: 1 });
   await trainStepwiseDpo(straight);
 });
 afterAll(() => rm(run.dir, { recursive: true, force: true }));
@@ -56,6 +59,18 @@ describe("a run that trains an adapter", () => {
     }
     await before.close();
     await after.close();
+  });
+
+  test("samples are those of base and adapter together", async () => {
+    const { before, after } = JSON.parse(await readFile(join(straight.outputDir, "samples.json"), "utf8"));
+    const model = await loadModel(straight.outputDir);
+    const tokenizer = await loadTokenizer(straight.outputDir, model.config);
+    const prompts = [tokenizer.encode(policyPrompt(after[0].prompt))];
+    const rows = await completeGreedily(straight.outputDir, prompts, { maxNewTokens: 128 });
+    expect(after).toEqual([{ prompt: before[0].prompt, completion: tokenizer.decode(rows[0] ?? []) }]);
+    expect(rows[0]?.length).toBeGreaterThan(0);
+    expect(likeliestTokens(model, prompts, rows)).toEqual(rows);
+    tf.dispose(model.parameters);
   });
 
   test("lowers the loss on the pairs that it trains on", async () => {
