@@ -1,4 +1,4 @@
-// The worker's own low-memory form of a model, int8: three graphs with sharded weights, and the embedding (t5-lean-graphs.ts).
+// The worker's own low-memory form of a model, int8: three graphs with sharded weights, and the embedding (t5/lean-blocks.ts).
 
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -10,7 +10,9 @@ import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
 import { createOps } from "../graph/ops.ts";
 import { createRuntimeOps } from "../graph/runtime-ops.ts";
 import { writeShardedModel } from "../graph/sharded-model.ts";
-import { buildLeanDecoder, buildLeanEncoder, buildLeanHead } from "../t5/t5-lean-graphs.ts";
+import { buildLeanDecoder } from "../t5/lean-decoder-graph.ts";
+import { buildLeanEncoder } from "../t5/lean-encoder-graph.ts";
+import { buildLeanHead } from "../t5/lean-head-graph.ts";
 import type { WeightSource } from "../weights/layers.ts";
 import type { LeanAdapter } from "../weights/lean-adapter.ts";
 import { writeFloatEmbedding, writeLeanEmbedding } from "../weights/lean-embedding.ts";

@@ -1,5 +1,5 @@
 // int8 linear maps of the worker's own graphs, in few nodes: activations are rows `[rows, n]`, each rounded to 8 bits with a scale of its
-// own, so that no row moves another. Where rounding costs most (t5-lean-graphs.ts says where) a row is two such digits, about 15 bits,
+// own, so that no row moves another. Where rounding costs most (export-lean.ts says where) a row is two such digits, about 15 bits,
 // which pass through one product, so that the weights are read once. An adapter adds its low-rank product in float32, times a scale that is
 // an input of the graph. Digits are unsigned, for which WebAssembly has a SIMD kernel.
 
