@@ -7,6 +7,7 @@ import { infer, type StartWorker } from "../src/infer/infer.ts";
 import { createProgressBar } from "../src/infer/progress-bar.ts";
 import { inferRemote } from "../src/infer/remote/infer-remote.ts";
 import type { BatchSummary } from "../src/infer/run-batch.ts";
+import { unknownLine } from "../src/infer/unknown-tally.ts";
 import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
 import { reportFailure } from "./cli.ts";
@@ -106,7 +107,7 @@ async function runRemote(): Promise<BatchSummary | undefined> {
 }
 
 function report(summary: BatchSummary): void {
-  const { total, succeeded, resumed, failures } = summary;
+  const { total, succeeded, resumed, failures, unknown } = summary;
   console.log(`${succeeded} of ${total} records done${resumed > 0 ? ` (${resumed} by the earlier run)` : ""}`);
   console.log(`results: ${join(flags.outputDir, JSONL_FILE)}, ${join(flags.outputDir, CSV_FILE)}`);
   const [first] = failures;
@@ -116,5 +117,6 @@ function report(summary: BatchSummary): void {
     );
     console.error(`  ${flags.input}, line ${first.line}: ${first.error}`);
   }
+  if (unknown.records > 0) console.error(`warning: ${unknownLine(unknown)}`);
   process.exitCode = succeeded === 0 ? 1 : 0;
 }

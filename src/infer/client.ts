@@ -8,15 +8,17 @@ import { createWorkerClient } from "../edge/client.ts";
 import type { Aggregation } from "../shared/aggregate.ts";
 import { InputError } from "../shared/errors.ts";
 import type { Pair } from "../shared/records.ts";
+import type { UnknownText } from "../shared/unknown-characters.ts";
 import { readAnswer } from "./bounded-text.ts";
 import { failureOfAnswer, failureOfFetch, RequestFailure } from "./request-failure.ts";
+import { unknownFields, unknownOf } from "./unknown-tally.ts";
 
 const MAX_RETRY_AFTER_MS = 60_000;
 
 /** Sends one request by the typed client. */
 type Send = (init: RequestInit) => Promise<Response>;
 
-const generateAnswer = z.object({ generated_text: z.string() });
+const generateAnswer = z.object({ generated_text: z.string(), ...unknownFields });
 const sampleAnswer = z.object({ details: z.object({ tokens: z.array(z.object({ id: z.int() })) }) });
 const stepsAnswer = z.object({ data: z.array(z.object({ steps: z.array(z.object({ score: z.number() })) })) });
 const scoreAnswer = z
@@ -24,13 +26,19 @@ const scoreAnswer = z
     chosen_score: z.number(),
     rejected_score: z.number(),
     preferred: z.enum(["chosen", "rejected"]),
+    ...unknownFields,
   })
   .refine(
     ({ chosen_score: chosen, rejected_score: rejected, preferred }) =>
       chosen === rejected || preferred === (chosen > rejected ? "chosen" : "rejected"),
     { path: ["preferred"], message: "contradicts the scores" },
   );
-export type PairScores = z.infer<typeof scoreAnswer>;
+
+/** What the vocabulary lacks of the texts that an answer is for; absent where it lacks nothing, or the server does not tell. */
+export interface Told {
+  unknown?: UnknownText | undefined;
+}
+export type PairScores = Pick<z.infer<typeof scoreAnswer>, "chosen_score" | "rejected_score" | "preferred">;
 
 const servedModel = z.object({ id: z.string(), dtype: z.string(), files: z.array(z.object({ sha256: z.string() })) });
 const infoAnswer = z.object({
@@ -83,8 +91,8 @@ export interface WorkerClient {
   sample(ask: SampleAsk): Promise<number[]>;
   /** Scores of every step of completions of one prompt. */
   stepScores(prompt: string, completions: readonly string[]): Promise<number[][]>;
-  generate(prompt: string, maxNewTokens: number): Promise<string>;
-  score(pair: Pair, aggregation: Aggregation | undefined): Promise<PairScores>;
+  generate(prompt: string, maxNewTokens: number): Promise<{ text: string } & Told>;
+  score(pair: Pair, aggregation: Aggregation | undefined): Promise<{ scores: PairScores } & Told>;
   /** Resolves when the worker answers at all and is not busy starting; rejects with RequestFailure else. */
   health(): Promise<void>;
   /** What is served, by GET /info; the URL where the server does not tell. */
@@ -160,7 +168,8 @@ export function createClient(options: ClientOptions): WorkerClient {
     async generate(prompt, maxNewTokens) {
       const json = { inputs: prompt, parameters: { max_new_tokens: maxNewTokens, do_sample: false } };
       const send: Send = (init) => worker.generate.$post({ json }, { init });
-      return (await askAgain(send, parseAnswer("/generate", generateAnswer))).generated_text;
+      const answer = await askAgain(send, parseAnswer("/generate", generateAnswer));
+      return { text: answer.generated_text, unknown: unknownOf(answer) };
     },
     async sample({ prompt, prefix, maxNewTokens, sampling, seed, stream, sample, stopTokenIds }) {
       const parameters = {
@@ -184,9 +193,11 @@ export function createClient(options: ClientOptions): WorkerClient {
       const { data } = await askAgain(send, parseAnswer("/score", stepsAnswer));
       return data.map(({ steps }) => steps.map(({ score }) => score));
     },
-    score({ prompt, chosen, rejected }, aggregation) {
+    async score({ prompt, chosen, rejected }, aggregation) {
       const json = { prompt, chosen, rejected, ...(aggregation === undefined ? {} : { aggregation }) };
-      return askAgain((init) => worker.score.$post({ json }, { init }), parseAnswer("/score", scoreAnswer));
+      const send: Send = (init) => worker.score.$post({ json }, { init });
+      const { usage, warnings, ...scores } = await askAgain(send, parseAnswer("/score", scoreAnswer));
+      return { scores, unknown: unknownOf({ usage, warnings }) };
     },
     async health() {
       try {

@@ -20,7 +20,13 @@ const runSchema = z.object({
 /** What a result depends on; results of two runs mix only when all of it is equal. */
 export type RunIdentity = z.infer<typeof runSchema>;
 
-const entrySchema = z.object({ index: z.number().int().nonnegative(), hash: z.string(), result: resultSchema });
+const entrySchema = z.object({
+  index: z.number().int().nonnegative(),
+  hash: z.string(),
+  result: resultSchema,
+  /** What the vocabulary lacks of the record. */
+  unknown: z.object({ tokens: z.number(), characters: z.array(z.string()) }).optional(),
+});
 export type JournalEntry = z.infer<typeof entrySchema>;
 
 export interface Journal {

@@ -6,10 +6,12 @@ import pLimit from "p-limit";
 import type { Aggregation } from "../shared/aggregate.ts";
 import { CapacityError, InputError, StepwiseError } from "../shared/errors.ts";
 import type { ResultRecord } from "../shared/records.ts";
+import { joinUnknown, type UnknownText } from "../shared/unknown-characters.ts";
 import type { ServedModels, WorkerClient } from "./client.ts";
 import { dropPrevious, type Journal, openJournal } from "./journal.ts";
 import { type InputRecord, type RecordFailure, readPairs } from "./read-pairs.ts";
 import { RequestFailure } from "./request-failure.ts";
+import { summarizeUnknown, type UnknownSummary } from "./unknown-tally.ts";
 import { PARTIAL_FILE, writeResults } from "./write-results.ts";
 
 /** What a batch does, whichever worker does it. */
@@ -47,12 +49,16 @@ export interface BatchSummary {
   /** Of those that succeeded, how many an earlier run had finished. */
   resumed: number;
   failures: RecordFailure[];
+  /** What the models' vocabularies lack of the records. */
+  unknown: UnknownSummary;
 }
 
 /** What a running batch has so far. */
 interface BatchState {
   total: number;
   results: Map<number, ResultRecord>;
+  /** By the index of a record that has some. */
+  unknown: Map<number, UnknownText>;
   failures: RecordFailure[];
   /** Why no further record is begun. */
   stopped: unknown;
@@ -80,12 +86,15 @@ export async function runBatch(options: BatchOptions): Promise<BatchSummary> {
   const state: BatchState = {
     total: records.length + unusable.length,
     results: new Map(),
+    unknown: new Map(),
     failures: [...unusable],
     stopped: undefined,
   };
   for (const { index, hash } of records) {
     const entry = journal.finished.get(index);
-    if (entry?.hash === hash) state.results.set(index, entry.result);
+    if (entry?.hash !== hash) continue;
+    state.results.set(index, entry.result);
+    if (entry.unknown !== undefined) state.unknown.set(index, entry.unknown);
   }
   const resumed = state.results.size;
   try {
@@ -101,7 +110,7 @@ export async function runBatch(options: BatchOptions): Promise<BatchSummary> {
   failures.sort((a, b) => a.line - b.line);
   await writeResults(outputDir, ordered, failures).catch(explainWriting(outputDir));
   if (failures.length === 0) await dropPrevious(partial);
-  return { total, succeeded: results.size, resumed, failures };
+  return { total, succeeded: results.size, resumed, failures, unknown: summarizeUnknown(state.unknown.values()) };
 }
 
 /** Runs every record that has no result yet; ends early, with `state.stopped` set, when going on has no sense. */
@@ -117,9 +126,10 @@ async function runRecords(
   const runRecord = async (record: InputRecord): Promise<void> => {
     if (state.stopped !== undefined || signal?.aborted) return;
     try {
-      const result = await inferRecord(client, record, options);
+      const { result, unknown } = await inferRecord(client, record, options);
       const { index, hash } = record;
-      await journal.append({ index, hash, result }).catch(explainWriting(options.outputDir));
+      if (unknown !== undefined) state.unknown.set(index, unknown);
+      await journal.append({ index, hash, result, unknown }).catch(explainWriting(options.outputDir));
       results.set(index, result);
     } catch (error) {
       if (state.stopped !== undefined || signal?.aborted) return;
@@ -156,10 +166,17 @@ function explainWriting(where: string): (cause: unknown) => never {
   };
 }
 
-async function inferRecord(client: WorkerClient, { pair }: InputRecord, options: BatchOptions): Promise<ResultRecord> {
-  const modelOutput = await client.generate(pair.prompt, options.maxNewTokens);
-  const scores = await client.score(pair, options.aggregation);
-  return { prompt: pair.prompt, model_output: modelOutput, ...scores };
+async function inferRecord(
+  client: WorkerClient,
+  { pair }: InputRecord,
+  options: BatchOptions,
+): Promise<{ result: ResultRecord; unknown: UnknownText | undefined }> {
+  const written = await client.generate(pair.prompt, options.maxNewTokens);
+  const { scores, ...told } = await client.score(pair, options.aggregation);
+  return {
+    result: { prompt: pair.prompt, model_output: written.text, ...scores },
+    unknown: joinUnknown([written.unknown, told.unknown]),
+  };
 }
 
 async function reach(client: WorkerClient, signal: AbortSignal | undefined): Promise<ServedModels> {

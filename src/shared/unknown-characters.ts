@@ -52,3 +52,64 @@ export function createUnknownCounter(tokenizer: TextTokenizer): UnknownCounter {
 export function commonestFirst(characters: ReadonlyMap<string, number>): [character: string, count: number][] {
   return [...characters].sort(([a, n], [b, m]) => m - n || (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
 }
+
+/** What of one request the vocabulary lacks. */
+export interface UnknownText {
+  /** Unknown tokens among those that the model reads. */
+  tokens: number;
+  /** Characters behind them, each once, in the order of the texts: the first 20. */
+  characters: string[];
+}
+
+/** Characters that are named at most. */
+export const MAX_NAMED = 20;
+/** Characters of one request that are looked up, some 30 µs each; those that are known from before cost nothing. */
+const MAX_LOOKUPS = 512;
+const MAX_REMEMBERED = 4096;
+const remembered = new WeakMap<TextTokenizer, Map<string, boolean>>();
+
+/** Takes texts that are encoded already; `found` is undefined while every token is known. The cost is linear in the texts. */
+export function createUnknownText(tokenizer: TextTokenizer) {
+  const { unknownTokenId: unknownId } = tokenizer;
+  const known = remembered.get(tokenizer) ?? new Map<string, boolean>();
+  remembered.set(tokenizer, known);
+  const seen = new Set<string>();
+  const named = new Set<string>();
+  let tokens = 0;
+  let lookups = 0;
+  const isMissing = (character: string): boolean => {
+    const before = known.get(character);
+    if (before !== undefined) return before;
+    lookups += 1;
+    const missing = unknownId !== undefined && tokenizer.encode(character).includes(unknownId);
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(character, missing);
+    return missing;
+  };
+  const name = (text: string): void => {
+    for (const character of text) {
+      if (seen.has(character)) continue;
+      for (const part of character.normalize("NFKC")) {
+        if (named.size >= MAX_NAMED || lookups >= MAX_LOOKUPS) return;
+        if (isMissing(part)) named.add(part);
+      }
+      seen.add(character);
+    }
+  };
+  return {
+    add(text: string, ids: readonly number[]): void {
+      const unknown = ids.reduce((sum, id) => sum + Number(id === unknownId), 0);
+      tokens += unknown;
+      if (unknown > 0) name(text);
+    },
+    found: (): UnknownText | undefined => (tokens === 0 ? undefined : { tokens, characters: [...named] }),
+  };
+}
+
+/** What several texts of one request or record lack. */
+export function joinUnknown(texts: readonly (UnknownText | undefined)[]): UnknownText | undefined {
+  const found = texts.filter((text) => text !== undefined);
+  if (found.length === 0) return undefined;
+  const tokens = found.reduce((sum, text) => sum + text.tokens, 0);
+  return { tokens, characters: [...new Set(found.flatMap(({ characters }) => characters))].slice(0, MAX_NAMED) };
+}

@@ -10,7 +10,7 @@ describe("POST /generate", () => {
       generated_text: "one\ntwo",
       finish_reason: "eos_token",
       model: "policy-model",
-      usage: { prompt_tokens: 4, completion_tokens: 3, total_tokens: 7 },
+      usage: { prompt_tokens: 4, completion_tokens: 3, total_tokens: 7, unknown_tokens: 0 },
     });
     expect(engine.generated[0]).toMatchObject({
       prompt: "Hello?",

@@ -21,7 +21,7 @@ describe("POST /score", () => {
           ],
         },
       ],
-      usage: { prompt_tokens: 20, total_tokens: 20 },
+      usage: { prompt_tokens: 20, total_tokens: 20, unknown_tokens: 0 },
     });
     expect(engine.scored[0]).toMatchObject({ prompt: "Q", context: "prefix", aggregation: "mean" });
   });

@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createClient } from "../../src/infer/client.ts";
 import { type BatchOptions, runBatch } from "../../src/infer/run-batch.ts";
+import { unknownLine } from "../../src/infer/unknown-tally.ts";
 import { send, startWorkerServer, type WorkerServer } from "./worker-server.ts";
+
+const ALL_KNOWN = { records: 0, tokens: 0, characters: [] };
 
 let worker: WorkerServer;
 let folder: string;
@@ -53,7 +56,13 @@ test("rows carry the model's answer, both scores and the preference, in input or
     return true;
   };
   const summary = await runBatch(options(writeInput(12)));
-  expect(summary).toEqual({ total: 12, succeeded: 12, resumed: 0, failures: [] });
+  expect(summary).toEqual({
+    total: 12,
+    succeeded: 12,
+    resumed: 0,
+    failures: [],
+    unknown: ALL_KNOWN,
+  });
   const rows = lines("inference_results.jsonl");
   expect(rows.map((row) => row.prompt)).toEqual(Array.from({ length: 12 }, (_, number) => `prompt ${number}`));
   expect(rows[0].model_output).toBe("late");
@@ -186,7 +195,7 @@ test("an endpoint that goes away in the middle stops the run, and --resume finis
   worker.health = 200;
   worker.calls.length = 0;
   const summary = await runBatch(options(input, { resume: true }));
-  expect(summary).toEqual({ total: 8, succeeded: 8, resumed: 4, failures: [] });
+  expect(summary).toEqual({ total: 8, succeeded: 8, resumed: 4, failures: [], unknown: ALL_KNOWN });
   expect(worker.calls.every(({ prompt }) => prompt >= "prompt 4")).toBe(true);
   expect(lines("inference_results.jsonl")).toHaveLength(8);
 });
@@ -206,7 +215,7 @@ test("an interrupted run keeps whole lines, says how to go on, and resumes to th
   appendFileSync(join(folder, "inference_results.partial.jsonl"), '{"index":19,"hash":"ab'); // a line cut by a crash
   worker.calls.length = 0;
   const summary = await runBatch(options(input, { resume: true }));
-  expect(summary).toEqual({ total: 20, succeeded: 20, resumed: kept, failures: [] });
+  expect(summary).toEqual({ total: 20, succeeded: 20, resumed: kept, failures: [], unknown: ALL_KNOWN });
   expect(worker.calls).toHaveLength(2 * (20 - kept));
   expect(readFileSync(join(folder, "inference_results.csv"), "utf8")).toBe(straight);
   worker.calls.length = 0;
@@ -224,6 +233,7 @@ test("--resume tries failed records again", async () => {
     succeeded: 3,
     resumed: 2,
     failures: [],
+    unknown: ALL_KNOWN,
   });
   expect(existsSync(join(folder, "inference_errors.jsonl"))).toBe(false);
 });
@@ -279,4 +289,34 @@ test("an interrupt before the first record and an output folder that cannot be w
   await expect(runBatch(options(input, { outputDir: input }))).rejects.toThrow(
     /cannot be written: EEXIST.*--output-dir/,
   );
+});
+
+test("characters that the vocabulary lacks are counted over the records, those of a stopped run as well", async () => {
+  const lacking: Record<string, string[]> = { "prompt 0": ["<"], "prompt 1": ["<", "{"], "prompt 3": ["{", "\u001b"] };
+  let broken = true;
+  worker.fault = ({ path, prompt, body }, request, response) => {
+    if (broken && prompt === "prompt 3") request.socket.destroy();
+    if (broken && prompt === "prompt 3") return true;
+    const characters = lacking[prompt];
+    if (characters === undefined) return false;
+    const told = { usage: { unknown_tokens: 2 }, warnings: [{ code: "unknown_characters", message: "", characters }] };
+    const answer = path === "/generate" ? { generated_text: "a" } : { chosen_score: 1, rejected_score: 0 };
+    return send(response, 200, { ...answer, ...(body.chosen !== undefined && { preferred: "chosen" }), ...told });
+  };
+  const input = writeInput(4);
+  const first = await runBatch(options(input));
+  expect(first).toMatchObject({ succeeded: 3, unknown: { records: 2, tokens: 8 } });
+  broken = false;
+  const { unknown, resumed } = await runBatch(options(input, { resume: true }));
+  expect(resumed).toBe(3);
+  const characters = [
+    ["<", 2],
+    ["{", 2],
+    ["\u001b", 1],
+  ];
+  expect(unknown).toEqual({ records: 3, tokens: 12, characters });
+  expect(unknownLine(unknown)).toBe(
+    '3 records have characters that the vocabulary lacks, 12 unknown tokens; by records, the commonest: "<" (2), "{" (2), "\\u001b" (1)',
+  );
+  expect(Object.keys(lines("inference_results.jsonl")[0])).toHaveLength(5);
 });

@@ -11,6 +11,7 @@ import { chatResult, chatSchema } from "../routes/openai/chat.ts";
 import { completionsResult, completionsSchema } from "../routes/openai/completions.ts";
 import { scoreResult, scoreSchema } from "../routes/score.ts";
 import { scoreOrPairResult, scoreOrPairSchema } from "../routes/score-forms.ts";
+import { joinWarnings } from "../routes/unknown-warning.ts";
 import { hashOf } from "./id-filter.ts";
 import { type BatchUrl, type InputLine, pairOf } from "./input-line.ts";
 import type { BatchParameters } from "./ledger-api.ts";
@@ -84,7 +85,11 @@ async function inferPair(deps: AppDeps, { line, parameters }: RecordJob, call: R
     chosen_score,
     rejected_score,
     preferred,
-    usage: { total_tokens: generated.usage.total_tokens + scored.usage.total_tokens },
+    usage: {
+      total_tokens: generated.usage.total_tokens + scored.usage.total_tokens,
+      unknown_tokens: generated.usage.unknown_tokens + scored.usage.unknown_tokens,
+    },
+    ...joinWarnings(generated, scored),
   };
 }
 

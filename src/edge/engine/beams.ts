@@ -13,6 +13,7 @@ import {
   type GenerateRoom,
   noPolicy,
   targetLimit,
+  unknownOf,
 } from "./generate.ts";
 import type { Model } from "./model.ts";
 import type { FinishReason } from "./row.ts";
@@ -75,7 +76,12 @@ export function beamJob(
       });
     },
     release: () => decoder?.free(),
-    result: () => ({ model: model.manifest.model, promptTokens: source.length, candidates: candidates() }),
+    result: () => ({
+      model: model.manifest.model,
+      promptTokens: source.length,
+      unknown: unknownOf(model, options, { source, forced }),
+      candidates: candidates(),
+    }),
   };
 }
 

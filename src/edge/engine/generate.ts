@@ -5,6 +5,7 @@ import { InputError } from "../../shared/errors.ts";
 import { policyPrompt } from "../../shared/prompts.ts";
 import type { LogitSettings, SamplingOptions } from "../../shared/sampling.ts";
 import type { EarlyStopping } from "../../shared/search/beam-search.ts";
+import { createUnknownText, type UnknownText } from "../../shared/unknown-characters.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import { rowBytes } from "./memory-budget.ts";
 import type { Model } from "./model.ts";
@@ -74,6 +75,8 @@ export interface Generation {
   /** The policy's name. */
   model: string;
   promptTokens: number;
+  /** What the vocabulary lacks of prompt and prefix; absent where it lacks nothing. */
+  unknown?: UnknownText | undefined;
   /** In the order of their rows. */
   candidates: Candidate[];
 }
@@ -169,6 +172,7 @@ export function generateJob(
     result: () => ({
       model: model.manifest.model,
       promptTokens: source.length,
+      unknown: unknownOf(model, options, { source, forced }),
       candidates: rows.map((row) => finish(model, row, options.tokenTexts ?? false)),
     }),
   };
@@ -216,6 +220,18 @@ function settingsOf(options: GenerateOptions, maxNewTokens: number): Row["settin
     listens: onToken !== undefined,
     endsAt: maxTimeMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + maxTimeMs,
   };
+}
+
+/** What the vocabulary lacks of a request. */
+export function unknownOf(
+  { tokenizer }: Model,
+  { prompt, prefix = "" }: Pick<GenerateOptions, "prompt" | "prefix">,
+  { source, forced = [] }: { source: readonly number[]; forced?: readonly number[] },
+): UnknownText | undefined {
+  const unknown = createUnknownText(tokenizer);
+  unknown.add(prompt, source);
+  unknown.add(prefix, forced);
+  return unknown.found();
 }
 
 /** Ids that the completion begins with. Throws InputError when they are too many. */

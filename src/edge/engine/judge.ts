@@ -6,6 +6,7 @@ import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
 import { type JudgeContext, judgePrompt, policyPrompt, yesScore } from "../../shared/prompts.ts";
 import type { Step } from "../../shared/steps.ts";
+import { createUnknownText, type UnknownText } from "../../shared/unknown-characters.ts";
 import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import type { Job } from "./scheduler.ts";
@@ -42,6 +43,8 @@ export interface Scoring {
   completions: CompletionScore[];
   /** Tokens read by the model, each distinct text once. */
   promptTokens: number;
+  /** What the vocabulary lacks of those; absent where it lacks nothing. */
+  unknown?: UnknownText | undefined;
 }
 
 const MAX_BATCH_ROWS = 16;
@@ -96,6 +99,7 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   );
   const answers = new Map<Question, number>();
   const unread = [...questions.values()];
+  const unknown = createUnknownText(model.tokenizer);
   let batches: Question[][] | undefined;
 
   const encodeSome = (): void => {
@@ -103,6 +107,7 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
       const question = unread.pop();
       if (question === undefined) break;
       question.ids = encodeQuestion(model, question);
+      unknown.add(question.text, question.ids);
       read += question.text.length;
     }
     if (unread.length > 0) return;
@@ -139,6 +144,7 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
         return { score: aggregateScores(scores, options.aggregation), steps: scored };
       }),
       promptTokens: [...questions.values()].reduce((sum, { ids }) => sum + ids.length, 0),
+      unknown: unknown.found(),
     }),
   };
 }

@@ -7,6 +7,7 @@ import { aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
 import { layoutSolution } from "../../shared/process-reward.ts";
 import { policyPrompt, yesScore } from "../../shared/prompts.ts";
+import { createUnknownText } from "../../shared/unknown-characters.ts";
 import { encodeWithinLimit, MAX_CHARACTERS_PER_TOKEN } from "./encode.ts";
 import { batchesByLength, checkSteps, type ScoreJob, type ScoreOptions, type Scoring } from "./judge.ts";
 import type { Model } from "./model.ts";
@@ -52,15 +53,20 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
   checkSteps(completions);
   if (context !== "prefix") throw noContext(model, context);
   const questions = new Map<string, Question>();
+  const unknown = createUnknownText(model.tokenizer);
   const asked = completions.map(({ field, steps, prompt: own }) => {
     const prompt = own ?? options.prompt;
-    const question = questions.get(prompt) ?? readQuestion(model, prompt, own === undefined ? "prompt" : field);
+    const read = questions.get(prompt);
+    const question = read ?? readQuestion(model, prompt, own === undefined ? "prompt" : field);
+    if (read === undefined) unknown.add(prompt, question.ids);
     questions.set(prompt, question);
     const row = layOut(model, prompt, field, steps);
     const key = row.ids.join(" ");
-    const known = question.rows.get(key) ?? row;
-    question.rows.set(key, known);
-    return known;
+    const known = question.rows.get(key);
+    if (known !== undefined) return known;
+    unknown.add(steps.map(({ text }) => text).join("\n"), row.ids);
+    question.rows.set(key, row);
+    return row;
   });
   const all = [...questions.values()];
   const rows = all.flatMap((question) => [...question.rows.values()]);
@@ -112,6 +118,7 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
         };
       }),
       promptTokens: sum(all) + sum(rows),
+      unknown: unknown.found(),
     }),
   };
 }

@@ -22,6 +22,7 @@ import {
   usageOf,
 } from "./generate.ts";
 import { createStepScorer, type StepScore } from "./step-scores.ts";
+import { unknownTokens, warningsOf } from "./unknown-warning.ts";
 
 /** Answers with the events of one generation. Throws as the engine does while nothing was sent. */
 export async function streamGenerate(deps: AppDeps, body: GenerateBody, call: Call): Promise<Response> {
@@ -62,7 +63,9 @@ async function sendOne(deps: AppDeps, body: GenerateBody, call: Call, send: Send
       generated_tokens: candidate.ids.length,
       input_length: generation.promptTokens,
       seed: isDrawn(parameters) ? options.seed : null,
+      ...unknownTokens(generation.unknown),
     },
+    ...warningsOf(generation.unknown),
   });
 }
 
@@ -97,6 +100,7 @@ async function sendSearch(deps: AppDeps, body: GenerateBody, call: Call, send: S
       generated_tokens: best.candidate.ids.length,
       input_length: solved.promptTokens,
       seed: isDrawn(parameters) ? options.seed : null,
+      ...unknownTokens(solved.unknown),
     },
     ...rest,
   });
@@ -121,7 +125,7 @@ function createTokenEvents(send: Send) {
     addFrom(tokens: readonly GeneratedToken[]): void {
       for (const token of tokens.slice(sent + (held === undefined ? 0 : 1))) add(token);
     },
-    end(rest: { generated_text: string; details: object }): void {
+    end(rest: { generated_text: string; details: object; warnings?: object[] }): void {
       if (held === undefined) throw new TypeError("the engine generated nothing");
       write(held, rest);
     },

@@ -10,6 +10,7 @@ import { searchConflict, searchShape } from "../search/parameters.ts";
 import { type Solutions, type Solved, solve } from "../search/solve.ts";
 import { generateOptionsOf, parametersSchema, samplingOf } from "./generate-parameters.ts";
 import { text } from "./text.ts";
+import { unknownTokens, warningsOf } from "./unknown-warning.ts";
 
 /** TGI's parameters, and how several solutions are found and ranked. */
 const generateParametersSchema = z.strictObject({
@@ -95,7 +96,7 @@ export async function generateResult(deps: AppDeps, body: GenerateBody, call: Ca
 /** The whole answer of solutions that were found. */
 export function answerOf(body: GenerateBody, solved: Solutions, drawnSeed: number) {
   const parameters = body.parameters ?? {};
-  const { model, promptTokens, completionTokens, solutions, tally, rounds } = solved;
+  const { model, promptTokens, completionTokens, unknown, solutions, tally, rounds } = solved;
   const [best, ...others] = solutions;
   if (best === undefined) throw new TypeError("the engine returned no candidate");
   const start = parameters.return_full_text === true ? promptOf(body) : "";
@@ -113,7 +114,9 @@ export function answerOf(body: GenerateBody, solved: Solutions, drawnSeed: numbe
       prompt_tokens: promptTokens,
       completion_tokens: completionTokens,
       total_tokens: promptTokens + completionTokens,
+      ...unknownTokens(unknown),
     },
+    ...warningsOf(unknown),
     ...((parameters.n ?? 1) > 1 && { sequences: solutions.slice(0, parameters.n ?? 1).map(textOf) }),
     ...(tally.length > 0 && { votes: tally }),
     ...(rounds !== undefined && { search: { rounds, tokens: completionTokens } }),

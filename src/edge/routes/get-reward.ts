@@ -10,6 +10,7 @@ import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
 import { meter } from "../http/meter.ts";
 import { text } from "./text.ts";
+import { warningsOf } from "./unknown-warning.ts";
 
 const MAX_QUERIES = 64;
 export const getRewardSchema = z
@@ -64,7 +65,7 @@ export async function getRewardResult(deps: AppDeps, { query, prompts }: GetRewa
   });
   const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
   meter(deps, call, { promptTokens: scoring.promptTokens, steps });
-  return { rewards: scoring.completions.map(({ score }) => score) };
+  return { rewards: scoring.completions.map(({ score }) => score), ...warningsOf(scoring.unknown) };
 }
 
 function noResponse(field: string): InputError {

@@ -1,6 +1,7 @@
 // GET /openapi.json: the endpoints, their bodies from the same schemas that check them. https://spec.openapis.org/oas/v3.1.1
 
 import { z } from "zod";
+import { MAX_NAMED } from "../../shared/unknown-characters.ts";
 import { generateSchema } from "./generate.ts";
 import { getRewardSchema } from "./get-reward.ts";
 import { chatSchema } from "./openai/chat.ts";
@@ -25,6 +26,42 @@ const failures = Object.fromEntries(
   Object.entries(FAILURES).map(([status, description]) => [status, { description, ...errorBody }]),
 );
 
+const answered = {
+  description: "OK",
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Told" } } },
+};
+
+/** What an answer tells beside its own fields. */
+const told = {
+  description:
+    "What answers tell beside their own fields, where they are objects; the last event of a stream has it, too.",
+  properties: {
+    usage: {
+      type: "object",
+      properties: {
+        unknown_tokens: {
+          type: "integer",
+          description:
+            "Tokens of the texts that the vocabulary lacks; in shapes of other APIs only where there are any.",
+        },
+      },
+    },
+    warnings: {
+      type: "array",
+      description: "Absent where there is nothing to warn of.",
+      items: {
+        type: "object",
+        required: ["code", "message", "characters"],
+        properties: {
+          code: { const: "unknown_characters" },
+          message: { type: "string" },
+          characters: { type: "array", maxItems: MAX_NAMED, uniqueItems: true, items: { type: "string" } },
+        },
+      },
+    },
+  },
+};
+
 function get(summary: string, parameter?: string) {
   const parameters =
     parameter === undefined ? [] : [{ name: parameter, in: "path", required: true, schema: { type: "string" } }];
@@ -36,7 +73,7 @@ function post(summary: string, schema: z.ZodType) {
     required: true,
     content: { "application/json": { schema: z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) } },
   };
-  return { post: { summary, requestBody, responses: { 200: { description: "OK" }, ...failures } } };
+  return { post: { summary, requestBody, responses: { 200: answered, ...failures } } };
 }
 
 /** The document; the same at every call. */
@@ -67,6 +104,7 @@ export function openapiDocument() {
     },
     components: {
       schemas: {
+        Told: told,
         Error: {
           type: "object",
           required: ["error", "error_type"],

@@ -4,6 +4,7 @@
 
 import { z } from "zod";
 import { splitSteps } from "../../shared/steps.ts";
+import { joinUnknown } from "../../shared/unknown-characters.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
 import { firstFailureAborts } from "../http/first-failure.ts";
@@ -11,6 +12,7 @@ import { checkModelName } from "./openai/model-name.ts";
 import { scoreSolutions } from "./rerank.ts";
 import { MAX_COMPLETIONS } from "./score.ts";
 import { text } from "./text.ts";
+import { anyUnknownTokens, warningsOf } from "./unknown-warning.ts";
 
 const texts = z.union([text, z.array(text).min(1).max(MAX_COMPLETIONS)], {
   error: `must be a text, or a list of up to ${MAX_COMPLETIONS} texts`,
@@ -84,7 +86,7 @@ export async function pairScoreResult(deps: AppDeps, body: PairScoreBody, call: 
     groups.set(problem, [...(groups.get(problem) ?? []), { index, steps: splitSteps(solution) }]);
   });
   const scores: number[] = [];
-  const tokens = await firstFailureAborts(
+  const read = await firstFailureAborts(
     call,
     [...groups],
     async ([problem, members]) => {
@@ -97,17 +99,24 @@ export async function pairScoreResult(deps: AppDeps, body: PairScoreBody, call: 
       members.forEach(({ index }, at) => {
         scores[index] = result.scores[at] ?? Number.NaN;
       });
-      return result.promptTokens;
+      return result;
     },
     PROMPTS_AT_ONCE,
   );
-  const promptTokens = tokens.reduce((sum, count) => sum + count, 0);
+  const promptTokens = read.reduce((sum, one) => sum + one.promptTokens, 0);
+  const unknown = joinUnknown(read.map((one) => one.unknown));
   return {
     id: `score-${call.requestId}`,
     object: "list",
     created: Math.floor(Date.now() / 1000),
     model: models.reward.manifest.model,
     data: scores.map((score, index) => ({ index, object: "score", score })),
-    usage: { prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens },
+    usage: {
+      prompt_tokens: promptTokens,
+      completion_tokens: 0,
+      total_tokens: promptTokens,
+      ...anyUnknownTokens(unknown),
+    },
+    ...warningsOf(unknown),
   };
 }

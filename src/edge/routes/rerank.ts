@@ -4,6 +4,7 @@
 
 import { z } from "zod";
 import { type Step, splitSteps } from "../../shared/steps.ts";
+import type { UnknownText } from "../../shared/unknown-characters.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
 import { namingFields } from "../http/field-names.ts";
@@ -11,6 +12,7 @@ import { meter } from "../http/meter.ts";
 import { checkModelName } from "./openai/model-name.ts";
 import { MAX_COMPLETIONS } from "./score.ts";
 import { text } from "./text.ts";
+import { anyUnknownTokens, warningsOf } from "./unknown-warning.ts";
 
 const texts = z.array(text).min(1).max(MAX_COMPLETIONS);
 /** Jina's and Cohere's documents may be objects. */
@@ -62,7 +64,7 @@ export async function rerankResult(deps: AppDeps, body: RerankBody, call: Call) 
     const solution = typeof one === "string" ? one : one.text;
     return { text: solution, steps: splitSteps(solution) };
   });
-  const { scores, model, promptTokens } = await scoreSolutions(deps, call, {
+  const { scores, model, promptTokens, unknown } = await scoreSolutions(deps, call, {
     problem: { text: body.query, field: "query" },
     field,
     solutions,
@@ -80,7 +82,8 @@ export async function rerankResult(deps: AppDeps, body: RerankBody, call: Call) 
   return {
     id: `rerank-${call.requestId}`,
     model,
-    usage: { total_tokens: promptTokens },
+    usage: { total_tokens: promptTokens, ...anyUnknownTokens(unknown) },
+    ...warningsOf(unknown),
     results: ranked.slice(0, body.top_n || ranked.length).map((one) => ({
       index: one.index,
       relevance_score: one.score,
@@ -98,7 +101,7 @@ export async function scoreSolutions(
     field: string;
     solutions: readonly { index?: number; steps: readonly Pick<Step, "text">[] }[];
   },
-): Promise<{ scores: number[]; model: string; promptTokens: number }> {
+): Promise<{ scores: number[]; model: string; promptTokens: number; unknown: UnknownText | undefined }> {
   const { engine, settings } = deps;
   const { problem, field, solutions } = asked;
   const scoring = await namingFields({ prompt: problem.field }, () =>
@@ -118,5 +121,6 @@ export async function scoreSolutions(
     scores: scoring.completions.map(({ score }) => score),
     model: scoring.model,
     promptTokens: scoring.promptTokens,
+    unknown: scoring.unknown,
   };
 }

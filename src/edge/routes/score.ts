@@ -10,6 +10,7 @@ import type { Call } from "../http/call.ts";
 import { firstFailureAborts } from "../http/first-failure.ts";
 import { meter } from "../http/meter.ts";
 import { text } from "./text.ts";
+import { unknownTokens, warningsOf } from "./unknown-warning.ts";
 
 /** Completions that one request may have scored. */
 export const MAX_COMPLETIONS = 64;
@@ -129,7 +130,12 @@ export async function scoreResult(deps: AppDeps, body: ScoreBody, call: Call) {
       steps: steps.map((step, at) => ({ index: at, text: step.text, score: step.score })),
       ...(forced[index] !== undefined && { logprobs: forced[index] }),
     })),
-    usage: { prompt_tokens: scoring.promptTokens, total_tokens: scoring.promptTokens },
+    usage: {
+      prompt_tokens: scoring.promptTokens,
+      total_tokens: scoring.promptTokens,
+      ...unknownTokens(scoring.unknown),
+    },
+    ...warningsOf(scoring.unknown),
     ...(body.chosen !== undefined && preference(scoring.completions)),
   };
 }

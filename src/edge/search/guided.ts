@@ -11,6 +11,7 @@ import {
   stepSearch,
 } from "../../shared/search/step-search.ts";
 import { splitSteps } from "../../shared/steps.ts";
+import type { UnknownText } from "../../shared/unknown-characters.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
@@ -35,6 +36,7 @@ export interface GuidedSolution {
 export interface GuidedResult {
   model: string;
   promptTokens: number;
+  unknown?: UnknownText | undefined;
   /** All that were written, dropped steps included. */
   completionTokens: number;
   rounds: number;
@@ -74,6 +76,7 @@ export async function guidedSearch(
   /** Tokens of every text that was written. */
   const written = new Map<string, Written>([["", { ids: [], tokens: [], reason: "length" }]]);
   let promptTokens = 0;
+  let unknown: UnknownText | undefined;
 
   const writeOne = async (ask: Ask): Promise<Continuation[]> => {
     const { prefix, count } = ask;
@@ -95,6 +98,7 @@ export async function guidedSearch(
       onToken: (token) => events[token.candidate]?.push(token),
     });
     promptTokens = generation.promptTokens;
+    if (prefix === "") unknown = generation.unknown;
     return generation.candidates.map((candidate, row) => {
       const tokens = events[row] ?? [];
       const text = tokens.map((token) => token.text).join("");
@@ -162,6 +166,7 @@ export async function guidedSearch(
   return {
     model: policy.manifest.model,
     promptTokens,
+    unknown,
     completionTokens: result.tokens,
     rounds: result.rounds,
     solutions,

@@ -3,6 +3,7 @@
 import { aggregateScores } from "../../shared/aggregate.ts";
 import { needsScores, rankSolutions, type Tally } from "../../shared/search/rank.ts";
 import { splitSteps } from "../../shared/steps.ts";
+import type { UnknownText } from "../../shared/unknown-characters.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
@@ -25,6 +26,8 @@ export interface Found {
   /** The policy's name. */
   model: string;
   promptTokens: number;
+  /** What the vocabulary lacks of the prompt. */
+  unknown?: UnknownText | undefined;
   completionTokens: number;
   solutions: Solved[];
   /** Rounds of a step search. */
@@ -118,6 +121,7 @@ async function draw(
   return {
     model: generation.model,
     promptTokens: generation.promptTokens,
+    unknown: generation.unknown,
     completionTokens: generation.candidates.reduce((sum, { ids }) => sum + ids.length, 0),
     solutions: generation.candidates.map((candidate, row) => ({ candidate, tokens: log?.of(row) ?? [] })),
   };

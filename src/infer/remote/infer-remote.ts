@@ -8,9 +8,11 @@ import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { InputError, StepwiseError } from "../../shared/errors.ts";
 import { type ResultRecord, resultSchema } from "../../shared/records.ts";
+import type { UnknownText } from "../../shared/unknown-characters.ts";
 import { type InputRecord, type RecordFailure, readPairs } from "../read-pairs.ts";
 import { failureOfAnswer, RequestFailure } from "../request-failure.ts";
 import type { BatchProgress, BatchSettings, BatchSummary } from "../run-batch.ts";
+import { summarizeUnknown, unknownOf, unknownShape } from "../unknown-tally.ts";
 import { writeResults } from "../write-results.ts";
 import { type BatchClient, createBatchClient, type RemoteBatch } from "./batch-client.ts";
 
@@ -82,9 +84,9 @@ export async function inferRemote(options: RemoteOptions): Promise<RemoteSummary
     const summary = await fetchResults(client, batch, input);
     await writeResults(outputDir, summary.results, summary.failures);
     await rm(path, { force: true });
-    const { results, failures } = summary;
+    const { results, failures, unknown } = summary;
     const total = input.records.length + input.unusable.length;
-    return { isDone: true, total, succeeded: results.length, resumed: 0, failures };
+    return { isDone: true, total, succeeded: results.length, resumed: 0, failures, unknown };
   } catch (error) {
     throw explained(error, url, signal);
   }
@@ -135,15 +137,19 @@ async function fetchResults(
   client: BatchClient,
   batch: RemoteBatch,
   { records, unusable }: { records: readonly InputRecord[]; unusable: readonly RecordFailure[] },
-): Promise<{ results: ResultRecord[]; failures: RecordFailure[] }> {
+): Promise<Pick<BatchSummary, "failures" | "unknown"> & { results: ResultRecord[] }> {
   if (batch.status === "failed") throw refused(batch);
   const results = new Map<string, ResultRecord>();
   const errors = new Map<string, string>();
+  const unknown = new Map<string, UnknownText>();
   for (const file of [batch.output_file_id, batch.error_file_id]) {
     for (const { custom_id: id, response, error } of file === null ? [] : await client.lines(file)) {
       if (response === null) errors.set(id, error?.message ?? "no answer");
-      else if (response.status_code === 200) results.set(id, resultSchema.parse(response.body));
-      else errors.set(id, failureOfAnswer(response.status_code, null, JSON.stringify(response.body)).message);
+      else if (response.status_code === 200) {
+        results.set(id, resultSchema.parse(response.body));
+        const told = unknownOf(unknownShape.parse(response.body));
+        if (told !== undefined) unknown.set(id, told);
+      } else errors.set(id, failureOfAnswer(response.status_code, null, JSON.stringify(response.body)).message);
     }
   }
   const failures = records
@@ -156,6 +162,7 @@ async function fetchResults(
   return {
     results: records.flatMap(({ index }) => results.get(idOf(index)) ?? []),
     failures: [...unusable, ...failures].sort((a, b) => a.line - b.line),
+    unknown: summarizeUnknown(unknown.values()),
   };
 }
 

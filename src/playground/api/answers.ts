@@ -48,4 +48,9 @@ export const infoAnswer = z.object({
 });
 export type Info = z.infer<typeof infoAnswer>;
 
+/** What any answer, or the last event of a stream, may tell beside its own. */
+export const warned = z.object({
+  warnings: z.array(z.object({ code: z.literal("unknown_characters"), characters: z.array(z.string()) })),
+});
+
 export const errorAnswer = z.object({ error: z.string(), error_type: z.optional(z.string()) });

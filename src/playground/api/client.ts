@@ -12,6 +12,7 @@ import {
   stepEvent,
   type TokenEvent,
   tokenEvent,
+  warned,
 } from "./answers.ts";
 import { ApiFailure, failureOf, toFailure } from "./failure.ts";
 
@@ -41,8 +42,11 @@ export interface Client {
   events(body: unknown, signal?: AbortSignal): AsyncGenerator<{ event: string; data: unknown }>;
 }
 
+/** Hears of characters of a question, or of what was scored, that the vocabulary lacks; of none, too. */
+export type OnLacking = (prompt: string, characters: readonly string[]) => void;
+
 /** Throws ApiFailure, whatever went wrong. */
-export function createClient(transport: Transport): Client {
+export function createClient(transport: Transport, onLacking: OnLacking = () => undefined): Client {
   const ask = async (path: string, init: RequestInit): Promise<Response> => {
     const response = await transport(path, init).catch((error: unknown) => {
       throw toFailure(error);
@@ -52,13 +56,22 @@ export function createClient(transport: Transport): Client {
   };
   const post = (path: string, body: unknown, signal?: AbortSignal): Promise<Response> =>
     ask(path, { method: "POST", body: JSON.stringify(body), ...(signal && { signal }) });
-  const read = async <T extends z.ZodMiniType>(response: Response, shape: T): Promise<z.output<T>> => {
+  const read = async <T extends z.ZodMiniType>(response: Response, shape: T, body?: unknown): Promise<z.output<T>> => {
     const json: unknown = await response.json().catch((error: unknown) => {
       throw toFailure(error);
     });
+    hear(body, json);
     const parsed = shape.safeParse(json);
     if (parsed.success) return parsed.data;
     throw new ApiFailure("fault", "the server's answer is not what this page knows. Load the page again.");
+  };
+
+  const hear = (body: unknown, answer: unknown): void => {
+    const asked = z.object({ inputs: z.optional(z.string()), prompt: z.optional(z.string()) }).safeParse(body);
+    const prompt = asked.success ? (asked.data.inputs ?? asked.data.prompt) : undefined;
+    const told = warned.safeParse(answer);
+    if (prompt === undefined) return;
+    onLacking(prompt, told.success ? told.data.warnings.flatMap(({ characters }) => characters) : []);
   };
 
   async function* events(body: unknown, signal?: AbortSignal): AsyncGenerator<{ event: string; data: unknown }> {
@@ -74,6 +87,7 @@ export function createClient(transport: Transport): Client {
         const { event = "message", data } = next.value;
         const json: unknown = JSON.parse(data);
         if (event === "error") throw new ApiFailure("fault", errorText(json));
+        if (event === "message") hear(body, json);
         yield { event, data: json };
       }
     } finally {
@@ -84,10 +98,10 @@ export function createClient(transport: Transport): Client {
   return {
     events,
     info: async (signal) => read(await ask("info", signal === undefined ? {} : { signal }), infoAnswer),
-    post: async (path, body, shape, signal) => read(await post(path, body, signal), shape),
+    post: async (path, body, shape, signal) => read(await post(path, body, signal), shape, body),
     async score({ prompt, completions, logprobs = false }, signal) {
       const body = { prompt, completions, ...(logprobs && { return_logprobs: true }) };
-      return (await read(await post("score", body, signal), scoreAnswer)).data;
+      return (await read(await post("score", body, signal), scoreAnswer, body)).data;
     },
     async stream(body, { onToken, onStep, onQueue }, signal) {
       let last: TokenEvent | undefined;

@@ -26,6 +26,8 @@ export const source = signal<Source>(SOURCES[0] ?? "worker");
 export const aggregation = signal<Aggregation>("mean");
 /** What is known of the models behind `source`. */
 export const info = signal<Info | undefined>(undefined);
+/** Characters that the model's vocabulary lacks, of the question that was answered last and of what was scored with it. */
+export const lacking = signal<{ prompt: string; characters: readonly string[] }>({ prompt: "", characters: [] });
 export const infoFailure = signal<ApiFailure | undefined>(undefined);
 
 /** A worker's address: the folder of this page, or one in it. */
@@ -47,7 +49,10 @@ function overHttp(at: Exclude<Source, "browser">, key: string): Transport {
 /** A client of one source, with the key of now. */
 export function clientOf(at: Source): Client {
   const key = apiKey.value;
-  return createClient(at === "browser" ? localTransport(baseOf("worker"), headersOf(key)) : overHttp(at, key));
+  const transport = at === "browser" ? localTransport(baseOf("worker"), headersOf(key)) : overHttp(at, key);
+  return createClient(transport, (prompt, characters) => {
+    lacking.value = { prompt, characters };
+  });
 }
 
 export const client = computed(() => clientOf(source.value));

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { aggregation, info, SOURCE_NAMES, SOURCES, source } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { NumberField } from "../steps/fields.tsx";
+import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
 import { aggregateOf, partsOf } from "../steps/scored-text.ts";
@@ -188,6 +189,7 @@ function Answer() {
         </Problem>
       )}
       {parts.length > 0 && <TokenPanel />}
+      <LackingNote prompt={answered.value} />
       <Speed />
       <SideBySide />
       <p class="hidden" role="status">

@@ -5,6 +5,7 @@ import { finalAnswer } from "../../shared/final-answer.ts";
 import { aggregation } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { Choice, Field, NumberField } from "../steps/fields.tsx";
+import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
 import { SearchTree } from "../steps/search-tree.tsx";
@@ -58,6 +59,7 @@ export function BestOf() {
       </form>
       {failure.value !== undefined && <Problem failure={failure.value} onRetry={() => void find()} />}
       {way === "samples" ? <Samples /> : <Search />}
+      <LackingNote prompt={question.value} />
     </>
   );
 }

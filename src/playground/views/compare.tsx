@@ -6,6 +6,7 @@ import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { alignSteps, firstWrongStep, preferenceOf } from "../steps/compare-parts.ts";
 import { Field, NumberField } from "../steps/fields.tsx";
 import { FilePicker } from "../steps/file-picker.tsx";
+import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
 import { aggregateOf, NOTHING, partsOf, type StepPart } from "../steps/scored-text.ts";
@@ -205,6 +206,7 @@ function Verdict() {
           ))}
         </tbody>
       </table>
+      <LackingNote prompt={question.value} />
     </section>
   );
 }

@@ -52,6 +52,17 @@ describe.skipIf(noBrowser)("Ask", () => {
     expect(await page.locator(".score.large").textContent()).toContain(expected.score.toFixed(2));
   });
 
+  test("characters that the vocabulary lacks are named beside the answer, and gone with the next", async () => {
+    await page.getByLabel("Question").fill(`${PROMPT} \u00e6 \u0416`);
+    await page.getByRole("button", { name: "Generate", exact: true }).click();
+    await page.locator(".lacking").waitFor();
+    expect(await page.locator(".lacking").textContent()).toMatch(/lacks \u00e6 \u0416:/);
+    await page.getByLabel("Question").fill(PROMPT);
+    await page.getByRole("button", { name: "Generate", exact: true }).click();
+    await written();
+    expect(await page.locator(".lacking").count()).toBe(0);
+  });
+
   test("another aggregation is computed here, without asking again", async () => {
     const asked: string[] = [];
     page.on("request", (request) => asked.push(request.url()));

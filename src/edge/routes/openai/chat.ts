@@ -7,6 +7,7 @@ import type { AppDeps } from "../../http/app-env.ts";
 import type { Call } from "../../http/call.ts";
 import { type FieldNames, namingFields } from "../../http/field-names.ts";
 import { generateOptionsOf } from "../generate-parameters.ts";
+import { warningsOf } from "../unknown-warning.ts";
 import { chatPrompt, messagesSchema } from "./chat-prompt.ts";
 import { finishReason } from "./completions.ts";
 import { chatLogprobs } from "./logprobs.ts";
@@ -104,7 +105,7 @@ export async function chatResult(deps: AppDeps, body: ChatBody, call: Call) {
       ...(index === 0 && votesOf(solved)),
     };
   });
-  return { ...head, object: "chat.completion", choices, usage: usageOfAll([solved]) };
+  return { ...head, object: "chat.completion", choices, usage: usageOfAll([solved]), ...warningsOf(solved.unknown) };
 }
 
 /** What the tokens add to the text. */

@@ -2,7 +2,8 @@
 // chunk is also an event of TGI's stream (`token`, `generated_text`), which @huggingface/inference reads from this path. A search streams
 // what it has settled on, beams their best text when they are done.
 
-import type { GeneratedToken, Generation } from "../../engine/generate.ts";
+import type { UnknownText } from "../../../shared/unknown-characters.ts";
+import type { GeneratedToken } from "../../engine/generate.ts";
 import type { AppDeps } from "../../http/app-env.ts";
 import type { Call } from "../../http/call.ts";
 import { namingFields } from "../../http/field-names.ts";
@@ -12,10 +13,11 @@ import { streamEvents } from "../../http/sse.ts";
 import type { Solved } from "../../search/solve.ts";
 import { tgiToken } from "../generate.ts";
 import { scoreTexts } from "../step-scores.ts";
+import { warningsOf } from "../unknown-warning.ts";
 import { type CompletionsBody, finishReason, headOf, jobsOf, type PromptJob, wantsLogprobs } from "./completions.ts";
 import { completionLogprobs } from "./logprobs.ts";
 import { searches, stopsOf } from "./schema.ts";
-import { choicesOf, scoresOf, usageOfAll } from "./solutions.ts";
+import { choicesOf, scoresOf, type Used, usageOfAll, usedBy } from "./solutions.ts";
 import { createStopFilter } from "./stop-text.ts";
 
 /** Answers with the chunks of all prompts and candidates, as they come. */
@@ -47,11 +49,6 @@ interface Writing {
   writers: readonly ChoiceWriter[];
 }
 
-interface Used {
-  promptTokens: number;
-  completionTokens: number;
-}
-
 async function writeDrawn(deps: AppDeps, call: Call, { body, job, writers }: Writing): Promise<Used> {
   const onToken = (token: GeneratedToken) => writers[token.candidate]?.add(token);
   const generation = await deps.engine.generate({ ...job.options, signal: call.signal, onToken });
@@ -61,13 +58,9 @@ async function writeDrawn(deps: AppDeps, call: Call, { body, job, writers }: Wri
   const scores = body.score_steps === true ? await scoreTexts(deps, call, job.prompt, texts) : [];
   generation.candidates.forEach((candidate, row) => {
     const own = scores[row];
-    writers[row]?.end({ candidate, tokens: [], ...(own !== undefined && { scores: own }) });
+    writers[row]?.end({ candidate, tokens: [], ...(own !== undefined && { scores: own }) }, used.unknown);
   });
   return used;
-}
-
-function usedBy({ promptTokens, candidates }: Generation): Used {
-  return { promptTokens, completionTokens: candidates.reduce((sum, { ids }) => sum + ids.length, 0) };
 }
 
 async function writeSearch(deps: AppDeps, call: Call, { body, job, writers }: Writing): Promise<Used> {
@@ -80,7 +73,7 @@ async function writeSearch(deps: AppDeps, call: Call, { body, job, writers }: Wr
   const [best] = solved.solutions;
   if (best === undefined) throw new TypeError("the engine returned no candidate");
   addFrom(best.tokens);
-  writer?.end(best);
+  writer?.end(best, solved.unknown);
   return solved;
 }
 
@@ -90,7 +83,7 @@ interface ChoiceWriter {
   /** Tokens added. */
   readonly count: number;
   add(token: GeneratedToken): void;
-  end(solution: Solved): void;
+  end(solution: Solved, unknown: UnknownText | undefined): void;
 }
 
 /** Writes the chunks of one candidate. */
@@ -117,13 +110,13 @@ function createChoiceWriter(body: CompletionsBody, index: number, alone: boolean
       if (last !== undefined) write(last);
       last = token;
     },
-    end(solution) {
+    end(solution, unknown) {
       const { candidate } = solution;
       written += 1;
       const text = filter.end(candidate.text);
       const logprobs = wantsLogprobs(body) && last !== undefined ? completionLogprobs([last], Infinity, offset) : null;
       const choice = { index, text, logprobs, finish_reason: finishReason(candidate), ...scoresOf(solution) };
-      send([choice], tgi(last, candidate.text));
+      send([choice], { ...tgi(last, candidate.text), ...warningsOf(unknown) });
     },
   };
 }

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
+import { joinUnknown } from "../../../shared/unknown-characters.ts";
 import type { Candidate, GenerateOptions } from "../../engine/generate.ts";
 import type { AppDeps } from "../../http/app-env.ts";
 import type { Call } from "../../http/call.ts";
@@ -10,6 +11,7 @@ import { type FieldNames, namingFields } from "../../http/field-names.ts";
 import { firstFailureAborts } from "../../http/first-failure.ts";
 import { generateOptionsOf, parametersSchema } from "../generate-parameters.ts";
 import { text } from "../text.ts";
+import { warningsOf } from "../unknown-warning.ts";
 import { completionLogprobs } from "./logprobs.ts";
 import { checkModelName } from "./model-name.ts";
 import { checkTogether, commonShape, off, parametersOf, searches, stopsOf } from "./schema.ts";
@@ -129,5 +131,6 @@ export async function completionsResult(deps: AppDeps, body: CompletionsBody, ca
       };
     }),
   );
-  return { ...head, choices, usage: usageOfAll(found) };
+  const unknown = joinUnknown(found.map((solved) => solved.unknown));
+  return { ...head, choices, usage: usageOfAll(found), ...warningsOf(unknown) };
 }

@@ -1,10 +1,12 @@
 // The solutions of one prompt that a request to OpenAI's endpoints is answered with: as many as it asks for, the likeliest of those that
 // were drawn, or the best by the ranking, the vote or the search that it names.
 
-import type { Candidate, GenerateOptions } from "../../engine/generate.ts";
+import { joinUnknown } from "../../../shared/unknown-characters.ts";
+import type { Candidate, GenerateOptions, Generation } from "../../engine/generate.ts";
 import type { AppDeps } from "../../http/app-env.ts";
 import type { Call } from "../../http/call.ts";
 import { findSolutions, type SearchWatch, type Solutions, type Solved, solve } from "../../search/solve.ts";
+import { anyUnknownTokens } from "../unknown-warning.ts";
 import { type CommonBody, chooses, searchParametersOf } from "./schema.ts";
 
 /** Finds and chooses; `details` lists the tokens. Throws what the engine throws. */
@@ -37,11 +39,25 @@ function likeliest(solutions: readonly Solved[], n: number): Solved[] {
   return [...solutions].sort((a, b) => mean(b.candidate) - mean(a.candidate)).slice(0, n);
 }
 
+/** What a prompt took. */
+export type Used = Pick<Solutions, "promptTokens" | "completionTokens" | "unknown">;
+
+/** The same of texts that were drawn. */
+export function usedBy({ promptTokens, unknown, candidates }: Generation): Used {
+  return { promptTokens, unknown, completionTokens: candidates.reduce((sum, { ids }) => sum + ids.length, 0) };
+}
+
 /** Tokens of several prompts together. */
-export function usageOfAll(found: readonly Pick<Solutions, "promptTokens" | "completionTokens">[]) {
+export function usageOfAll(found: readonly Used[]) {
   const prompt_tokens = found.reduce((sum, { promptTokens }) => sum + promptTokens, 0);
   const completion_tokens = found.reduce((sum, { completionTokens }) => sum + completionTokens, 0);
-  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+  const unknown = joinUnknown(found.map((one) => one.unknown));
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    ...anyUnknownTokens(unknown),
+  };
 }
 
 /** The vote of one prompt's solutions, where there was one. */
