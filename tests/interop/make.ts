@@ -83,12 +83,10 @@ async function run(name: string, settings: TrainSettings): Promise<void> {
   const tuned = await loadModel(outputDir);
   const tokenizer = await loadTokenizer(outputDir, tuned.config);
   const [inputIds, labels] = [tokenizer.encode(PAIR.prompt), tokenizer.encode(PAIR.completion)];
-  const { sequenceLogps } = completionLogps(
-    tuned.parameters,
-    tuned.config,
-    padRows([inputIds], tuned.config.padTokenId),
-    [labels],
-  );
+  const { sequenceLogps } = completionLogps(tuned.parameters, tuned.config, {
+    prompts: padRows([inputIds], tuned.config.padTokenId),
+    labels: [labels],
+  });
   expected[name] = {
     texts: TEXTS.map((text) => ({
       text,

@@ -20,14 +20,13 @@ type Deps = Pick<AppDeps, "engine" | "settings" | "metrics" | "accounts">;
 export async function scoreTexts(
   deps: Deps,
   call: Call,
-  prompt: string,
-  texts: readonly string[],
-  aggregation = deps.settings.AGGREGATION,
+  written: { prompt: string; texts: readonly string[]; aggregation?: Aggregation | undefined },
 ): Promise<{ score: number | null; steps: StepScore[] }[]> {
+  const { prompt, texts, aggregation = deps.settings.AGGREGATION } = written;
   const asked = texts.map(splitSteps);
-  const written = asked.filter((steps) => steps.length > 0);
-  if (written.length === 0) return texts.map(() => ({ score: null, steps: [] }));
-  const { completions } = await scoreSteps(deps, call, prompt, { solutions: written, aggregation });
+  const solutions = asked.filter((steps) => steps.length > 0);
+  if (solutions.length === 0) return texts.map(() => ({ score: null, steps: [] }));
+  const { completions } = await scoreSteps(deps, call, prompt, { solutions, aggregation });
   const scores = completions.values();
   return asked.map((steps) => {
     const scored = steps.length === 0 ? undefined : scores.next().value;

@@ -100,7 +100,7 @@ async function addScores(
 ): Promise<void> {
   if (solutions.every(({ scores }) => scores !== undefined)) return;
   const texts = solutions.map(({ candidate }) => candidate.text);
-  const scores = await scoreTexts(deps, call, prompt, texts, aggregation);
+  const scores = await scoreTexts(deps, call, { prompt, texts, aggregation });
   solutions.forEach((solution, at) => {
     const own = scores[at];
     if (own !== undefined) solution.scores = own;

@@ -83,7 +83,7 @@ function sequenceLogps({ parameters, config }: Model, batch: readonly TokenizedP
     const labels = [...batch.map(({ chosenIds }) => chosenIds), ...batch.map(({ rejectedIds }) => rejectedIds)];
     const prefixes = batch.map(({ prefixLength }) => prefixLength);
     const skip = [...prefixes, ...prefixes];
-    return completionLogps(parameters, config, prompts, labels, { skip }).sequenceLogps.dataSync<"float32">();
+    return completionLogps(parameters, config, { prompts, labels }, { skip }).sequenceLogps.dataSync<"float32">();
   });
 }
 

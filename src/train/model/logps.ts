@@ -69,34 +69,32 @@ export interface CompletionLogpsOptions extends ForwardOptions {
 export function completionLogps(
   p: Parameters,
   config: T5Config,
-  prompts: TokenBatch,
-  labels: readonly (readonly number[])[],
+  { prompts, labels }: { prompts: TokenBatch; labels: readonly (readonly number[])[] },
   options: CompletionLogpsOptions = {},
 ): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
   const batches = embedTogether(p, prompts, padRows(decoderRows(labels, config), config.padTokenId));
-  return logpsOf(p, config, encode(p, config, batches.prompts, options), { labels, ...batches }, options);
+  const encoded = encode(p, config, batches.prompts, options);
+  return logpsOf(p, config, { encoded, targets: batches.targets, labels }, options);
 }
 
 /** The same for prompts that are encoded already. */
 export function encodedLogps(
   p: Parameters,
   config: T5Config,
-  encoded: Encoded,
-  labels: readonly (readonly number[])[],
+  { encoded, labels }: { encoded: Encoded; labels: readonly (readonly number[])[] },
   options: CompletionLogpsOptions = {},
 ): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
   const targets = padRows(decoderRows(labels, config), config.padTokenId);
-  return logpsOf(p, config, encoded, { labels, targets }, options);
+  return logpsOf(p, config, { encoded, targets, labels }, options);
 }
 
 function logpsOf(
   p: Parameters,
   config: T5Config,
-  encoded: Encoded,
-  { labels, targets }: { labels: readonly (readonly number[])[]; targets: TokenBatch },
+  { encoded, targets, labels }: { encoded: Encoded; targets: TokenBatch; labels: readonly (readonly number[])[] },
   options: CompletionLogpsOptions,
 ): { tokenLogps: Tensor1D; sequenceLogps: Tensor1D } {
-  const hidden = decodeReal(p, config, encoded, { ...targets, promptRows: options.promptRows }, options);
+  const hidden = decodeReal(p, config, { encoded, targets: { ...targets, promptRows: options.promptRows } }, options);
   const counted = countedTokens(labels, options.skip ?? []);
   const all = counted.positions.length === hidden.shape[0];
   const read: Tensor2D = all ? hidden : gatherRows(hidden, tf.tensor1d(counted.positions, "int32"));

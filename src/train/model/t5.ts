@@ -29,7 +29,11 @@ export function normed(p: Parameters, name: string, x: Tensor2D, config: T5Confi
 }
 
 /** Self-attention over the tokens x [N, D] with bias [B, H, T, T]. */
-function selfAttention(p: Parameters, prefix: string, x: Tensor2D, bias: Tensor4D, index: HeadIndex): Tensor2D {
+function selfAttention(
+  p: Parameters,
+  prefix: string,
+  { x, bias, index }: { x: Tensor2D; bias: Tensor4D; index: HeadIndex },
+): Tensor2D {
   const heads = (name: string): Tensor4D => toHeads(project(p, `${prefix}.${name}`, x), index);
   return project(p, `${prefix}.o`, fromHeads(attend(heads("q"), heads("k"), heads("v"), bias), index));
 }
@@ -41,10 +45,8 @@ function encoderBlock(
   block: string,
   { x, bias, index }: { x: Tensor2D; bias: Tensor4D; index: HeadIndex },
 ): Tensor2D {
-  const attended = residual(
-    x,
-    selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, index),
-  );
+  const own = { x: normed(p, `${block}.0.layer_norm`, x, config), bias, index };
+  const attended = residual(x, selfAttention(p, `${block}.0.SelfAttention`, own));
   return residual(
     attended,
     feedForward(p, `${block}.1.DenseReluDense`, normed(p, `${block}.1.layer_norm`, attended, config), config),
@@ -72,10 +74,8 @@ function layoutsByName(layouts: Layouts): DecoderBlockInput["index"] {
 /** The block whose layers are `block`.0 to .2. */
 function decoderBlock(p: Parameters, config: T5Config, block: string, input: DecoderBlockInput): Tensor2D {
   const { x, hidden, bias, maskBias, index } = input;
-  const attended = residual(
-    x,
-    selfAttention(p, `${block}.0.SelfAttention`, normed(p, `${block}.0.layer_norm`, x, config), bias, index.self),
-  );
+  const own = { x: normed(p, `${block}.0.layer_norm`, x, config), bias, index: index.self };
+  const attended = residual(x, selfAttention(p, `${block}.0.SelfAttention`, own));
   const cross = `${block}.1.EncDecAttention`;
   const queries = project(p, `${cross}.q`, normed(p, `${block}.1.layer_norm`, attended, config));
   const memory = (name: string): Tensor4D => toHeads(project(p, `${cross}.${name}`, hidden), index.memory);
@@ -161,19 +161,17 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, opt
 export function decode(
   p: Parameters,
   config: T5Config,
-  encoded: Encoded,
-  targets: DecoderBatch,
+  { encoded, targets }: { encoded: Encoded; targets: DecoderBatch },
   options: ForwardOptions = {},
 ): Tensor2D {
-  return padded(decodeReal(p, config, encoded, targets, options), tokenRows(targets), targets.length);
+  return padded(decodeReal(p, config, { encoded, targets }, options), tokenRows(targets), targets.length);
 }
 
 /** The same at real tokens alone, [N, D], row by row. */
 export function decodeReal(
   p: Parameters,
   config: T5Config,
-  encoded: Encoded,
-  targets: DecoderBatch,
+  { encoded, targets }: { encoded: Encoded; targets: DecoderBatch },
   options: ForwardOptions = {},
 ): Tensor2D {
   const { batch, length } = targets;

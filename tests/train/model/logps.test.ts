@@ -21,7 +21,10 @@ const longAnswer = Array.from({ length: 25 }, (_, i) => ((i * 11) % 90) + 3);
 function sequenceLogps(prompts: number[][], labels: number[][]): number[] {
   const { parameters, config } = model;
   return tf.tidy(() => [
-    ...completionLogps(parameters, config, padRows(prompts, config.padTokenId), labels).sequenceLogps.dataSync(),
+    ...completionLogps(parameters, config, {
+      prompts: padRows(prompts, config.padTokenId),
+      labels,
+    }).sequenceLogps.dataSync(),
   ]);
 }
 
@@ -57,7 +60,7 @@ test("a sequence log-prob is the sum over its tokens, the last of them EOS", () 
   const { parameters, config } = model;
   const { tokens, sums } = tf.tidy(() => {
     const prompts = padRows([shortPrompt, longPrompt], config.padTokenId);
-    const result = completionLogps(parameters, config, prompts, [shortAnswer, longAnswer]);
+    const result = completionLogps(parameters, config, { prompts, labels: [shortAnswer, longAnswer] });
     return { tokens: [...result.tokenLogps.dataSync()], sums: [...result.sequenceLogps.dataSync()] };
   });
   expect(tokens).toHaveLength(shortAnswer.length + longAnswer.length);
@@ -68,7 +71,12 @@ test("a sequence log-prob is the sum over its tokens, the last of them EOS", () 
 test("a token's log-prob depends on the tokens before it only", () => {
   const { parameters, config } = model;
   const tokenLogps = (labels: number[]): number[] =>
-    tf.tidy(() => [...completionLogps(parameters, config, padRows([shortPrompt], 0), [labels]).tokenLogps.dataSync()]);
+    tf.tidy(() => [
+      ...completionLogps(parameters, config, {
+        prompts: padRows([shortPrompt], 0),
+        labels: [labels],
+      }).tokenLogps.dataSync(),
+    ]);
   expectClose(tokenLogps([9, 8, 7, 6]).slice(0, 3), tokenLogps([9, 8, 7, 70]).slice(0, 3));
 });
 
@@ -101,7 +109,10 @@ test("the sum of a long completion is rounded once, not at every token", () => {
   const { parameters, config } = model;
   const answer = Array.from({ length: 200 }, (_, i) => ((i * 13) % 90) + 3);
   const { tokens, sum } = tf.tidy(() => {
-    const result = completionLogps(parameters, config, padRows([shortPrompt], config.padTokenId), [answer]);
+    const result = completionLogps(parameters, config, {
+      prompts: padRows([shortPrompt], config.padTokenId),
+      labels: [answer],
+    });
     return { tokens: [...result.tokenLogps.dataSync()], sum: result.sequenceLogps.dataSync()[0] };
   });
   expect(sum).toBe(Math.fround(tokens.reduce((total, value) => total + value, 0)));

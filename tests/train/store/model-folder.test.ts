@@ -174,7 +174,7 @@ const BROKEN: [name: string, breakIt: (dir: string) => Promise<void>, code: stri
 ];
 
 describe("a model folder is refused", () => {
-  test.each(BROKEN)("%s", async (_, breakIt, code, what, where) => {
+  test.each(BROKEN)("%s", async (_, ...[breakIt, code, what, where]) => {
     const dir = await copyOfWhole();
     await breakIt(dir);
     const before = tf.memory().numTensors;

@@ -35,7 +35,7 @@ export async function streamChat(deps: AppDeps, body: ChatBody, call: Call): Pro
       const used = usedBy(generation);
       meter(deps, call, used);
       const texts = generation.candidates.map(({ text }) => text);
-      const scores = body.score_steps === true ? await scoreTexts(deps, call, options.prompt, texts) : [];
+      const scores = body.score_steps === true ? await scoreTexts(deps, call, { prompt: options.prompt, texts }) : [];
       generation.candidates.forEach((candidate, index) => {
         const own = scores[index];
         writers[index]?.end({ candidate, tokens: [], ...(own !== undefined && { scores: own }) }, used.unknown);

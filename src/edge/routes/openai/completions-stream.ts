@@ -55,7 +55,7 @@ async function writeDrawn(deps: AppDeps, call: Call, { body, job, writers }: Wri
   const used = usedBy(generation);
   meter(deps, call, used);
   const texts = generation.candidates.map(({ text }) => text);
-  const scores = body.score_steps === true ? await scoreTexts(deps, call, job.prompt, texts) : [];
+  const scores = body.score_steps === true ? await scoreTexts(deps, call, { prompt: job.prompt, texts }) : [];
   generation.candidates.forEach((candidate, row) => {
     const own = scores[row];
     writers[row]?.end({ candidate, tokens: [], ...(own !== undefined && { scores: own }) }, used.unknown);

@@ -18,7 +18,7 @@ export function likeliestTokens(
   return tf.tidy(() => {
     const encoded = encode(p, config, padRows(prompts, padTokenId));
     const targets = padRows(decoderRows(completions, config), padTokenId);
-    const logits = product(decode(p, config, encoded, targets), head(p), false, true).dataSync<"float32">(); // [B*T, V]
+    const logits = product(decode(p, config, { encoded, targets }), head(p), false, true).dataSync<"float32">(); // [B*T, V]
     return completions.map((row, r) =>
       row.map((_, t) => {
         const place = r * targets.length + t;

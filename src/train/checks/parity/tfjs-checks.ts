@@ -27,7 +27,7 @@ const ROUNDING = 1e-7;
 /** The published loss on the golden pairs. */
 export function goldenLoss(p: Parameters, config: T5Config, golden: Golden): Tensor {
   const labels = [...golden.chosen.ids, ...golden.rejected.ids];
-  const { sequenceLogps } = completionLogps(p, config, padRows(golden.prompts, config.padTokenId), labels);
+  const { sequenceLogps } = completionLogps(p, config, { prompts: padRows(golden.prompts, config.padTokenId), labels });
   const count = golden.prompts.length;
   const chosen = tf.slice(sequenceLogps, 0, count) as Tensor1D;
   const rejected = tf.slice(sequenceLogps, count, count) as Tensor1D;
@@ -53,9 +53,9 @@ export function checkForward({ parameters: p, config }: Model, golden: Golden): 
 
     const perSide = (["chosen", "rejected"] as const).map((side) => {
       const { ids, firstLogits, tokenLogps, sequenceLogps }: GoldenSide = golden[side];
-      const hidden = decode(p, config, encoded, padRows(decoderRows(ids, config), config.padTokenId));
+      const hidden = decode(p, config, { encoded, targets: padRows(decoderRows(ids, config), config.padTokenId) });
       const logits = product(tf.slice(hidden, [0, 0], [firstLogits.length, -1]), head(p), false, true).dataSync();
-      const logps = completionLogps(p, config, prompts, ids);
+      const logps = completionLogps(p, config, { prompts, labels: ids });
       return {
         logits: largestGap(logits, firstLogits.flat()),
         tokens: largestGap(logps.tokenLogps.dataSync(), tokenLogps.flat()),

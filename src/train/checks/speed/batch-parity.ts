@@ -83,7 +83,10 @@ function computeBatch(
   const labels = [...golden.chosen, ...golden.rejected];
   let logps: number[] = [];
   const { value, gradients } = valueAndGradients((p) => {
-    const { sequenceLogps } = completionLogps(p, config, padRows(golden.prompts, config.padTokenId), labels);
+    const { sequenceLogps } = completionLogps(p, config, {
+      prompts: padRows(golden.prompts, config.padTokenId),
+      labels,
+    });
     logps = Array.from(sequenceLogps.dataSync());
     const chosen = tf.slice(sequenceLogps, 0, count) as Tensor1D;
     const rejected = tf.slice(sequenceLogps, count, count) as Tensor1D;

@@ -44,12 +44,13 @@ function fits({ equations, maxValue }: Draft, { value, from }: Operand): boolean
   return from !== FROM_QUESTION || !equations.some((step) => step.result === value);
 }
 
+/** What a step works out. */
+export type Operation = readonly [left: Operand, op: Operator, right: Operand];
+
 /** Writes one step and returns its result as an operand; undefined, with the draft unchanged, when a rule forbids it. */
 export function addStep(
   draft: Draft,
-  left: Operand,
-  op: Operator,
-  right: Operand,
+  [left, op, right]: Operation,
   wording: { start?: keyof typeof STEP_STARTS; end?: keyof typeof STEP_ENDS } = {},
 ): Operand | undefined {
   const { cast, taken, equations, maxValue } = draft;
@@ -64,8 +65,11 @@ export function addStep(
   return { value: result, from: equations.length - 1 };
 }
 
-/** Writes one sentence (true, for chaining); a sentence about the subject may start with a pronoun, the name, or "Then she". */
-export function addSentence(draft: Draft, rng: Rng, kinds: readonly SentenceKind[], a?: number, b?: number): true {
+/**
+ * Writes one sentence about these numbers (true, for chaining). A sentence about the subject may start with a pronoun, the name, or
+ * "Then she".
+ */
+export function addSentence(draft: Draft, rng: Rng, kinds: readonly SentenceKind[], ...[a, b]: number[]): true {
   const { cast } = draft;
   const template = rng.pick(kinds.flatMap<string>((kind) => SENTENCES[kind]));
   let subject: string = cast.pronoun;

@@ -23,15 +23,15 @@ function drawFactors(rng: Rng, top: number): [number, number] {
 
 /** The amount changes by a number of the question. */
 function change(draft: Draft, op: Operator, by: number): boolean {
-  const next = addStep(draft, draft.amount, op, given(by));
+  const next = addStep(draft, [draft.amount, op, given(by)]);
   if (next !== undefined) draft.amount = next;
   return next !== undefined;
 }
 
 /** First `a partOp b` on its own, then the amount changes by its result. */
-function changeByPart(draft: Draft, op: Operator, a: number, partOp: Operator, b: number): boolean {
-  const part = addStep(draft, given(a), partOp, given(b), { start: "part" });
-  const next = part && addStep(draft, draft.amount, op, part);
+function changeByPart(draft: Draft, op: Operator, [a, partOp, b]: [number, Operator, number]): boolean {
+  const part = addStep(draft, [given(a), partOp, given(b)], { start: "part" });
+  const next = part && addStep(draft, [draft.amount, op, part]);
   if (next !== undefined) draft.amount = next;
   return next !== undefined;
 }
@@ -65,36 +65,36 @@ const divide: Event = (draft, rng) => {
 
 const addProduct: Event = (draft, rng) => {
   const [a, b] = drawFactors(rng, draft.maxValue - draft.amount.value);
-  return changeByPart(draft, "+", a, "*", b) && addSentence(draft, rng, ["addProduct"], a, b);
+  return changeByPart(draft, "+", [a, "*", b]) && addSentence(draft, rng, ["addProduct"], a, b);
 };
 
 const subtractProduct: Event = (draft, rng) => {
   const [a, b] = drawFactors(rng, draft.amount.value - 2);
-  return changeByPart(draft, "-", a, "*", b) && addSentence(draft, rng, ["subtractProduct"], a, b);
+  return changeByPart(draft, "-", [a, "*", b]) && addSentence(draft, rng, ["subtractProduct"], a, b);
 };
 
 const addSum: Event = (draft, rng) => {
   const a = drawNumber(rng, draft.maxValue - draft.amount.value - 2);
   const b = drawNumber(rng, draft.maxValue - draft.amount.value - a);
-  return changeByPart(draft, "+", a, "+", b) && addSentence(draft, rng, ["addSum"], a, b);
+  return changeByPart(draft, "+", [a, "+", b]) && addSentence(draft, rng, ["addSum"], a, b);
 };
 
 const subtractSum: Event = (draft, rng) => {
   const a = drawNumber(rng, draft.amount.value - 4);
   const b = drawNumber(rng, draft.amount.value - 2 - a);
-  return changeByPart(draft, "-", a, "+", b) && addSentence(draft, rng, ["subtractSum"], a, b);
+  return changeByPart(draft, "-", [a, "+", b]) && addSentence(draft, rng, ["subtractSum"], a, b);
 };
 
 const addDifference: Event = (draft, rng) => {
   const a = drawNumber(rng, draft.maxValue);
   const b = drawNumber(rng, a - 2);
-  return changeByPart(draft, "+", a, "-", b) && addSentence(draft, rng, ["addDifference"], a, b);
+  return changeByPart(draft, "+", [a, "-", b]) && addSentence(draft, rng, ["addDifference"], a, b);
 };
 
 const addQuotient: Event = (draft, rng) => {
   const [quotient, b] = [rng.int(2, 20), rng.int(2, 10)];
   return (
-    changeByPart(draft, "+", quotient * b, "/", b) &&
+    changeByPart(draft, "+", [quotient * b, "/", b]) &&
     addSentence(draft, rng, b === 2 ? ["addHalf"] : ["addQuotient"], quotient * b, b)
   );
 };
@@ -104,7 +104,7 @@ const askWithOther: Event = (draft, rng) => {
   const together = rng.next() < 0.5;
   const n = drawNumber(rng, together ? draft.maxValue - draft.amount.value : draft.amount.value - 2);
   const wording = together ? ({ start: "together" } as const) : ({ start: "difference", end: "more" } as const);
-  if (addStep(draft, draft.amount, together ? "+" : "-", given(n), wording) === undefined) return false;
+  if (addStep(draft, [draft.amount, together ? "+" : "-", given(n)], wording) === undefined) return false;
   addSentence(draft, rng, ["otherHas"], n);
   return addSentence(draft, rng, [together ? "askTogether" : "askDifference"]);
 };
@@ -126,8 +126,8 @@ const askWithCompared: Event = (draft, rng) => {
     "*": n === 2 ? "otherTwice" : "otherTimes",
     "/": "otherHalf",
   } as const;
-  const other = addStep(draft, draft.amount, op, given(n), { start: "other" });
-  if (other === undefined || !addStep(draft, draft.amount, "+", other, { start: "together" })) return false;
+  const other = addStep(draft, [draft.amount, op, given(n)], { start: "other" });
+  if (other === undefined || !addStep(draft, [draft.amount, "+", other], { start: "together" })) return false;
   addSentence(draft, rng, [kinds[op]], n);
   return addSentence(draft, rng, ["askTogether"]);
 };
@@ -145,7 +145,7 @@ export const LAST_EVENTS = { 1: [askWithOther], 2: [askWithCompared] } as const;
 export function startProblem(draft: Draft, rng: Rng): void {
   if (rng.next() < 0.2) {
     const [a, b] = drawFactors(rng, draft.maxValue);
-    const product = addStep(draft, given(a), "*", given(b));
+    const product = addStep(draft, [given(a), "*", given(b)]);
     if (product !== undefined) {
       draft.amount = product;
       addSentence(draft, rng, ["startProduct"], a, b);

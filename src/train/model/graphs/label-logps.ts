@@ -28,13 +28,13 @@ function open(runtime: GraphRuntime, frozenHead: boolean): RunHead {
   const graph = createGraph();
   const [hidden, head, places] = [graph.input(), graph.input(), graph.input("int32")];
   const flat = graph.integers(-1);
-  const logits = product(graph, hidden, head, false, true);
-  const largest = reduce(graph, "Max", logits, 1, true); // [N, 1]
+  const logits = product(graph, hidden, head, { transposeB: true });
+  const largest = reduce(graph, "Max", logits, { axis: 1, keep: true }); // [N, 1]
   const types = { Tparams: { type: "float32" }, Tindices: { type: "int32" } } as const;
   const ofLabel = graph.node("GatherNd", [logits, places], types); // [N]
   // once the others have read the logits, these two can be written over them
   const e = graph.op("Exp", [graph.node("Sub", [logits, largest], { T: { type: "float32" } }, [ofLabel, largest])]);
-  const total = reduce(graph, "Sum", e, 1, false); // [N]
+  const total = reduce(graph, "Sum", e, { axis: 1 }); // [N]
   const errors = graph.node(
     "TensorScatterSub",
     [e, places, total],
@@ -56,7 +56,7 @@ function open(runtime: GraphRuntime, frozenHead: boolean): RunHead {
         const pulled = narrow === undefined ? product(g, to.held(errors), to.held(head)) : to.held(narrow);
         to.gradient(hidden, g.op("Mul", [pulled, column]));
         if (!to.wants(head)) return;
-        to.gradient(head, product(g, to.held(errors), g.op("Mul", [to.held(hidden), column]), true));
+        to.gradient(head, product(g, to.held(errors), g.op("Mul", [to.held(hidden), column]), { transposeA: true }));
       },
     },
   });

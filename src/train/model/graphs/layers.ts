@@ -17,7 +17,12 @@ const sum = (graph: Graph, ...parts: Value[]): Value =>
   parts.length === 2 ? graph.op("AddV2", parts) : graph.op("AddN", parts, { N: { int: parts.length } });
 
 /** x reduced over one axis, which stays with length 1 where `keep` says so. */
-export function reduce(graph: Graph, op: "Sum" | "Mean" | "Max", x: Value, axis: number, keep: boolean): Value {
+export function reduce(
+  graph: Graph,
+  op: "Sum" | "Mean" | "Max",
+  x: Value,
+  { axis, keep = false }: { axis: number; keep?: boolean },
+): Value {
   return graph.op(op, [x, graph.integers(axis)], { Tidx: { type: "int32" }, keep_dims: { bool: keep } });
 }
 
@@ -25,14 +30,25 @@ function reshape(graph: Graph, x: Value, ...shape: number[]): Value {
   return graph.op("Reshape", [x, graph.integers(...shape)], { Tshape: { type: "int32" } });
 }
 
+interface Transposed {
+  transposeA?: boolean;
+  transposeB?: boolean;
+}
+
 /** a b of the matrices in the last two axes, either transposed. */
-function products(graph: Graph, a: Value, b: Value, transposeA = false, transposeB = false): Value {
+function products(
+  graph: Graph,
+  a: Value,
+  b: Value,
+  { transposeA = false, transposeB = false }: Transposed = {},
+): Value {
   return graph.op("BatchMatMulV2", [a, b], { adj_x: { bool: transposeA }, adj_y: { bool: transposeB } });
 }
 
 /** The same of two matrices; which of TensorFlow's products that is, `product` of gradients.ts says. */
-export function product(graph: Graph, a: Value, b: Value, transposeA = false, transposeB = false): Value {
-  if (currentPrecision() === "bf16") return products(graph, a, b, transposeA, transposeB);
+export function product(graph: Graph, a: Value, b: Value, transposed: Transposed = {}): Value {
+  if (currentPrecision() === "bf16") return products(graph, a, b, transposed);
+  const { transposeA = false, transposeB = false } = transposed;
   return graph.op("MatMul", [a, b], { transpose_a: { bool: transposeA }, transpose_b: { bool: transposeB } });
 }
 
@@ -50,20 +66,20 @@ export function project(graph: Graph, x: Value, { weight, adapter }: Projection)
     value: adapter && low ? sum(graph, plain, product(graph, low, adapter.b)) : plain,
     backward(to, dy) {
       const g = to.graph;
-      if (to.wants(weight)) to.gradient(weight, product(g, to.held(x), dy, true));
-      const dx = product(g, dy, to.held(weight), false, true);
+      if (to.wants(weight)) to.gradient(weight, product(g, to.held(x), dy, { transposeA: true }));
+      const dx = product(g, dy, to.held(weight), { transposeB: true });
       if (adapter === undefined || low === undefined) return dx;
-      const dLow = mul(g, product(g, dy, to.held(adapter.b), false, true), to.held(adapter.scale));
-      to.gradient(adapter.a, product(g, to.held(x), dLow, true));
-      to.gradient(adapter.b, product(g, to.held(low), dy, true));
-      return sum(g, dx, product(g, dLow, to.held(adapter.a), false, true));
+      const dLow = mul(g, product(g, dy, to.held(adapter.b), { transposeB: true }), to.held(adapter.scale));
+      to.gradient(adapter.a, product(g, to.held(x), dLow, { transposeA: true }));
+      to.gradient(adapter.b, product(g, to.held(low), dy, { transposeA: true }));
+      return sum(g, dx, product(g, dLow, to.held(adapter.a), { transposeB: true }));
     },
   };
 }
 
 /** x / rms(x) * gain. With n = x / rms and t = dy n: dgain = sum_N t, dx = (dy gain - n mean_D(t gain)) / rms. */
 export function rmsNorm(graph: Graph, x: Value, gain: Value, epsilon: number): Layer {
-  const square = reduce(graph, "Mean", graph.op("Square", [x]), 1, true); // [N, 1]
+  const square = reduce(graph, "Mean", graph.op("Square", [x]), { axis: 1, keep: true }); // [N, 1]
   const inverse = graph.op("Rsqrt", [sum(graph, square, graph.scalar(epsilon))]);
   const normed = mul(graph, x, inverse);
   return {
@@ -72,8 +88,8 @@ export function rmsNorm(graph: Graph, x: Value, gain: Value, epsilon: number): L
       const g = to.graph;
       const [n, w, r] = [to.held(normed), to.held(gain), to.held(inverse)];
       const dNormed = mul(g, dy, w);
-      const shared = reduce(g, "Mean", mul(g, dNormed, n), 1, true);
-      if (to.wants(gain)) to.gradient(gain, reduce(g, "Sum", mul(g, dy, n), 0, false));
+      const shared = reduce(g, "Mean", mul(g, dNormed, n), { axis: 1, keep: true });
+      if (to.wants(gain)) to.gradient(gain, reduce(g, "Sum", mul(g, dy, n), { axis: 0 }));
       return mul(g, g.op("Sub", [dNormed, mul(g, n, shared)]), r);
     },
   };
@@ -173,7 +189,7 @@ export function attention(
   const qh = heads(graph, ofQ.value, queries.toHeads);
   const kh = heads(graph, ofK.value, memory.toHeads);
   const vh = heads(graph, ofV.value, memory.toHeads);
-  const probs = graph.op("Softmax", [sum(graph, products(graph, qh, kh, false, true), bias)]);
+  const probs = graph.op("Softmax", [sum(graph, products(graph, qh, kh, { transposeB: true }), bias)]);
   const answer = project(graph, tokens(graph, products(graph, probs, vh), queries.fromHeads), o);
   return {
     value: answer.value,
@@ -182,12 +198,12 @@ export function attention(
       const [p, fromQueries, fromMemory] = [to.held(probs), to.held(queries.fromHeads), to.held(memory.fromHeads)];
       const dAnswer = mul(g, heads(g, answer.backward(to, dy), to.held(queries.toHeads)), to.held(queries.real));
       // softmax: dScores = probs (dProbs - sum(dProbs probs))
-      const weighted = mul(g, products(g, dAnswer, to.held(vh), false, true), p);
-      const dScores = g.op("Sub", [weighted, mul(g, p, reduce(g, "Sum", weighted, -1, true))]);
+      const weighted = mul(g, products(g, dAnswer, to.held(vh), { transposeB: true }), p);
+      const dScores = g.op("Sub", [weighted, mul(g, p, reduce(g, "Sum", weighted, { axis: -1, keep: true }))]);
       if (to.wants(bias)) to.gradient(bias, dScores);
       const dq = tokens(g, products(g, dScores, to.held(kh)), fromQueries);
-      const dk = tokens(g, products(g, dScores, to.held(qh), true), fromMemory);
-      const dv = tokens(g, products(g, p, dAnswer, true), fromMemory);
+      const dk = tokens(g, products(g, dScores, to.held(qh), { transposeA: true }), fromMemory);
+      const dv = tokens(g, products(g, p, dAnswer, { transposeA: true }), fromMemory);
       return [ofQ.backward(to, dq), sum(g, ofK.backward(to, dk), ofV.backward(to, dv))];
     },
   };

@@ -119,8 +119,7 @@ export class GraphBuilder {
     opType: string,
     inputs: readonly (Value | undefined)[],
     outputs: readonly (Value | undefined)[],
-    attributes: Record<string, Attribute> = {},
-    domain = "",
+    { attributes = {}, domain = "" }: { attributes?: Record<string, Attribute>; domain?: string } = {},
   ): void {
     this.#graph.nodes.push(
       create(NodeProtoSchema, {

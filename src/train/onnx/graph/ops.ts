@@ -1,6 +1,6 @@
 // The ONNX operators (ai.onnx opset 17) that T5 needs, as typed functions: https://onnx.ai/onnx/operators/
 
-import type { ElementType, GraphBuilder, Value } from "./graph-builder.ts";
+import type { Attribute, ElementType, GraphBuilder, Value } from "./graph-builder.ts";
 
 /** Opset of every operator below. */
 export const OPSET = 17;
@@ -16,10 +16,10 @@ export function createOps(graph: GraphBuilder) {
     opType: string,
     type: T,
     inputs: readonly Value[],
-    attributes?: Parameters<GraphBuilder["emit"]>[3],
+    attributes: Record<string, Attribute> = {},
   ): Value<T> => {
     const out = graph.value(type, opType);
-    graph.emit(opType, inputs, [out], attributes);
+    graph.emit(opType, inputs, [out], { attributes });
     return out;
   };
   const elementwise =
@@ -68,7 +68,7 @@ export function createOps(graph: GraphBuilder) {
     /** `[2B, ...]` as its first and its last B. */
     halves: <T extends ElementType>(x: Value<T>): [Value<T>, Value<T>] => {
       const parts: [Value<T>, Value<T>] = [graph.value(x.type, "Split"), graph.value(x.type, "Split")];
-      graph.emit("Split", [x], parts, { axis: { int: 0 } });
+      graph.emit("Split", [x], parts, { attributes: { axis: { int: 0 } } });
       return parts;
     },
     reshape: <T extends ElementType>(x: Value<T>, shape: Int): Value<T> => node("Reshape", x.type, [x, shape]),

@@ -55,32 +55,31 @@ export function createRuntimeOps(graph: GraphBuilder) {
     norm(x: Float, weight: Float, epsilon: number): Float {
       const out = float("SimplifiedLayerNormalization");
       const attributes = { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } };
-      graph.emit("SimplifiedLayerNormalization", [x, weight], [out], attributes);
+      graph.emit("SimplifiedLayerNormalization", [x, weight], [out], { attributes });
       return out;
     },
     /** `x + delta` and its RMS norm times `weight`. */
     addNorm(x: Float, delta: Float, weight: Float, epsilon: number): { sum: Float; normed: Float } {
       const [normed, sum] = [float("SkipSimplifiedLayerNormalization"), float("Sum")];
       const outputs = [normed, undefined, undefined, sum];
-      graph.emit(
-        "SkipSimplifiedLayerNormalization",
-        [x, delta, weight],
-        outputs,
-        { epsilon: { float: epsilon } },
-        RUNTIME_DOMAIN,
-      );
+      graph.emit("SkipSimplifiedLayerNormalization", [x, delta, weight], outputs, {
+        attributes: { epsilon: { float: epsilon } },
+        domain: RUNTIME_DOMAIN,
+      });
       return { sum, normed };
     },
     /** The tanh form of GELU. */
     gelu(x: Float): Float {
       const out = float("FastGelu");
-      graph.emit("FastGelu", [x], [out], {}, RUNTIME_DOMAIN);
+      graph.emit("FastGelu", [x], [out], { domain: RUNTIME_DOMAIN });
       return out;
     },
     /** The product of `a - zeroPoint` and `b`, each column of it times its scale. */
     matMulScaled(a: Value<"uint8">, b: Value<"int8">, columnScales: Float, zeroPoint: Value<"uint8">): Float {
       const out = float("MatMulIntegerToFloat");
-      graph.emit("MatMulIntegerToFloat", [a, b, graph.float(1), columnScales, zeroPoint], [out], {}, RUNTIME_DOMAIN);
+      graph.emit("MatMulIntegerToFloat", [a, b, graph.float(1), columnScales, zeroPoint], [out], {
+        domain: RUNTIME_DOMAIN,
+      });
       return out;
     },
     /** `x [..., in]` times 4-bit weights `[out, in]` transposed (codes and scales: q4-blocks.ts): `[..., out]`. */
@@ -93,7 +92,7 @@ export function createRuntimeOps(graph: GraphBuilder) {
         block_size: { int: BLOCK },
         accuracy_level: { int: ACCURACY_INT8 },
       };
-      graph.emit("MatMulNBits", [x, codes, scales], [product], attributes, RUNTIME_DOMAIN);
+      graph.emit("MatMulNBits", [x, codes, scales], [product], { attributes, domain: RUNTIME_DOMAIN });
       return product;
     },
     /**
@@ -109,21 +108,20 @@ export function createRuntimeOps(graph: GraphBuilder) {
         "GroupQueryAttention",
         [...own, undefined, undefined, undefined, bias],
         [context, present.key, present.value],
-        { num_heads: { int: numHeads }, kv_num_heads: { int: numHeads }, scale: { float: 1 } },
-        RUNTIME_DOMAIN,
+        {
+          attributes: { num_heads: { int: numHeads }, kv_num_heads: { int: numHeads }, scale: { float: 1 } },
+          domain: RUNTIME_DOMAIN,
+        },
       );
       return { context, present };
     },
     /** Attention without T5's missing division by sqrt(K): `[B, T, H*K]`. */
     attention({ query, key, value, keyMask, bias, numHeads }: AttentionInputs): Float {
       const context = float("MultiHeadAttention");
-      graph.emit(
-        "MultiHeadAttention",
-        [query, key, value, undefined, keyMask, bias],
-        [context],
-        { num_heads: { int: numHeads }, scale: { float: 1 }, mask_filter_value: { float: PADDED } },
-        RUNTIME_DOMAIN,
-      );
+      graph.emit("MultiHeadAttention", [query, key, value, undefined, keyMask, bias], [context], {
+        attributes: { num_heads: { int: numHeads }, scale: { float: 1 }, mask_filter_value: { float: PADDED } },
+        domain: RUNTIME_DOMAIN,
+      });
       return context;
     },
   };

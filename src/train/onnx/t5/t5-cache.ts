@@ -30,9 +30,7 @@ export function pastInputs(
 export function grow<A>(
   t5: T5Context<A>,
   past: Past,
-  layer: number,
-  side: CacheSide,
-  part: CachePart,
+  { layer, side, part }: { layer: number; side: CacheSide; part: CachePart },
   rows: Float,
 ): Float {
   const { graph, ops, config } = t5;

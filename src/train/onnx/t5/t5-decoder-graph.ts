@@ -42,8 +42,8 @@ export function buildDecoderGraph<A>(t5: T5Context<A>, head: string): Graph {
       const path = `decoder.block.${layer}.layer.1.EncDecAttention`;
       const empty = pasts[layer]?.encoder ?? first.encoder;
       return {
-        key: grow(t5, empty, layer, "encoder", "key", layers.linear(source, `${path}.k.weight`)),
-        value: grow(t5, empty, layer, "encoder", "value", layers.linear(source, `${path}.v.weight`)),
+        key: grow(t5, empty, { layer, side: "encoder", part: "key" }, layers.linear(source, `${path}.k.weight`)),
+        value: grow(t5, empty, { layer, side: "encoder", part: "value" }, layers.linear(source, `${path}.v.weight`)),
       };
     },
   });
@@ -80,8 +80,8 @@ export function decoderStack<A>(
       const attended = graph.within("self_attention", () =>
         attend(t5, {
           query: layers.linear(normed, `${self}.q.weight`),
-          key: grow(t5, cache, layer, "decoder", "key", layers.linear(normed, `${self}.k.weight`)),
-          value: grow(t5, cache, layer, "decoder", "value", layers.linear(normed, `${self}.v.weight`)),
+          key: grow(t5, cache, { layer, side: "decoder", part: "key" }, layers.linear(normed, `${self}.k.weight`)),
+          value: grow(t5, cache, { layer, side: "decoder", part: "value" }, layers.linear(normed, `${self}.v.weight`)),
           bias: selfBias,
           outputWeight: `${self}.o.weight`,
         }),

@@ -55,11 +55,16 @@ export function pairLoss(
   if (!chosenOnly) labels.push(...pairs.map((pair) => pair.rejectedIds));
   const { lossType } = settings;
   const skipped = pairs.map((pair) => (isStepLoss(lossType) ? skippedTokens(pair, lossType) : pair.prefixLength));
-  const { sequenceLogps, tokenLogps } = completionLogps(p, config, padRows(rows, config.padTokenId), labels, {
-    ...(rows.length < count && { promptRows: chosenOnly ? rowOf : [...rowOf, ...rowOf] }),
-    skip: chosenOnly ? skipped : [...skipped, ...skipped],
-    gradientCheckpointing: options.gradientCheckpointing,
-  });
+  const { sequenceLogps, tokenLogps } = completionLogps(
+    p,
+    config,
+    { prompts: padRows(rows, config.padTokenId), labels },
+    {
+      ...(rows.length < count && { promptRows: chosenOnly ? rowOf : [...rowOf, ...rowOf] }),
+      skip: chosenOnly ? skipped : [...skipped, ...skipped],
+      gradientCheckpointing: options.gradientCheckpointing,
+    },
+  );
   const { loss, nll, batch } = isStepLoss(lossType)
     ? stepLoss(tokenLogps, pairs.map(creditedPair), settings)
     : wholeLoss(sequenceLogps, pairs, options);

@@ -113,7 +113,12 @@ function logpsOf({ parameters, config }: Model, batch: readonly Completion[]): R
   const { rows, rowOf } = distinctPrompts(batch);
   const labels = batch.map(({ ids }) => ids);
   const skip = batch.map(({ prefixLength }) => prefixLength);
-  return completionLogps(parameters, config, padRows(rows, config.padTokenId), labels, { promptRows: rowOf, skip });
+  return completionLogps(
+    parameters,
+    config,
+    { prompts: padRows(rows, config.padTokenId), labels },
+    { promptRows: rowOf, skip },
+  );
 }
 
 function batchLogps(model: Model, batch: readonly Completion[]): number[] {

@@ -32,7 +32,11 @@ function resultLoss(p: Parameters, config: T5Config, encoded: Encoded, batch: re
   };
   const rows = tf.tensor1d(new Int32Array(known.map(({ row }) => row)), "int32");
   const hidden = gatherRows(
-    decode(p, { ...config, numDecoderLayers: Math.min(RESULT_LAYERS, config.numDecoderLayers) }, encoded, start),
+    decode(
+      p,
+      { ...config, numDecoderLayers: Math.min(RESULT_LAYERS, config.numDecoderLayers) },
+      { encoded, targets: start },
+    ),
     rows,
   );
   const half = config.dModel / 2;
@@ -67,7 +71,7 @@ function examplesForward(
       targetLoss = tf.neg(tf.mean(labelLogps(read, head(p), tokens)));
     },
   });
-  const { tokenLogps } = encodedLogps(p, config, encoded, labels);
+  const { tokenLogps } = encodedLogps(p, config, { encoded, labels });
   return { tokenLogps, targetLoss, resultLoss: resultLoss(p, config, encoded, batch) };
 }
 

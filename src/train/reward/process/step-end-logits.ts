@@ -48,14 +48,19 @@ export function decodeSolutions(
   );
   const encoded = encode(p, config, prompts);
   const shared = questions.size < solutions.length;
-  const batch = { ...targets, ...(shared && { promptRows: owners }) };
+  const rows = { ...targets, ...(shared && { promptRows: owners }) };
   const states: Tensor2D[] = [];
-  const hidden = decode(p, config, encoded, batch, {
-    onDecoderBlock: (below, block) => {
-      const at = layers.indexOf(block + 1);
-      if (at >= 0) states[at] = headInput(normed(p, "decoder.final_layer_norm", below, config), config);
+  const hidden = decode(
+    p,
+    config,
+    { encoded, targets: rows },
+    {
+      onDecoderBlock: (below, block) => {
+        const at = layers.indexOf(block + 1);
+        if (at >= 0) states[at] = headInput(normed(p, "decoder.final_layer_norm", below, config), config);
+      },
     },
-  });
+  );
   return { hidden, states, length: targets.length };
 }
 

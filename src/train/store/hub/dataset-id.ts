@@ -44,9 +44,17 @@ export function selectDataFiles(
     const place = placeOf(path);
     return place === undefined ? [] : [{ path, ...place }];
   });
-  const config = choose("config", [...new Set(placed.map((file) => file.config))], asked.config, "default", asked.id);
+  const config = choose("config", [...new Set(placed.map((file) => file.config))], {
+    asked: asked.config,
+    usual: "default",
+    id: asked.id,
+  });
   const ofConfig = placed.filter((file) => file.config === config);
-  const split = choose("split", [...new Set(ofConfig.map((file) => file.split))], asked.split, "train", asked.id);
+  const split = choose("split", [...new Set(ofConfig.map((file) => file.split))], {
+    asked: asked.split,
+    usual: "train",
+    id: asked.id,
+  });
   return {
     paths: ofConfig
       .filter((file) => file.split === split)
@@ -58,7 +66,11 @@ export function selectDataFiles(
 }
 
 /** The one that is asked for, else the usual one, else the only one (that begins as the usual one does). */
-function choose(kind: string, names: readonly string[], asked: string | undefined, usual: string, id: string): string {
+function choose(
+  kind: "config" | "split",
+  names: readonly string[],
+  { asked, usual, id }: { asked: string | undefined; usual: string; id: string },
+): string {
   const alike = names.filter((name) => name.startsWith(usual));
   const [only] = names.length === 1 ? names : alike.length === 1 ? alike : [];
   const chosen = asked ?? (names.includes(usual) ? usual : only);

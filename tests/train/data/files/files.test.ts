@@ -68,7 +68,7 @@ describe("records are read from", () => {
   test("another split of a document, and the only one that is asked for", async () => {
     expect(await values(shipped("splits.json"), { split: "test" })).toHaveLength(1);
     await expect(values(shipped("splits.json"), { split: "dev" })).rejects.toThrow(
-      'no split "dev" (' + shipped("splits.json") + "). It has lists under train, test: name one with --split.",
+      `no split "dev" (${shipped("splits.json")}). It has lists under train, test: name one with --split.`,
     );
   });
 });

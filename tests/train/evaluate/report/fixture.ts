@@ -20,7 +20,11 @@ export const HOSTILE = `<script>alert("x")</script> & <img src=x onerror='alert(
 const around = (value: number, half: number): Interval => ({ value, low: value - half, high: value + half });
 
 /** A bell of `total` values over `bins` bins of [low, high). */
-function bell(low: number, high: number, bins: number, centre: number, width: number, total: number): Histogram {
+function bell(
+  [low, high]: [number, number],
+  bins: number,
+  { centre, width, total }: { centre: number; width: number; total: number },
+): Histogram {
   const step = (high - low) / bins;
   const edges = Array.from({ length: bins + 1 }, (_, i) => low + i * step);
   const weights = edges.slice(0, -1).map((edge) => Math.exp(-((edge + step / 2 - centre) ** 2) / (2 * width * width)));
@@ -46,8 +50,8 @@ function policy(role: Role): PolicyMetrics {
     length: {
       tokens: around(after ? 51.2 : 49.8, 0.6),
       steps: around(after ? 4.12 : 4.04, 0.05),
-      tokens_histogram: bell(10, 110, 20, after ? 51 : 50, 16, 3000),
-      steps_histogram: bell(1, 9, 8, 4.5, 1.2, 3000),
+      tokens_histogram: bell([10, 110], 20, { centre: after ? 51 : 50, width: 16, total: 3000 }),
+      steps_histogram: bell([1, 9], 8, { centre: 4.5, width: 1.2, total: 3000 }),
     },
     repetition_rate: around(after ? 0.011 : 0.014, 0.002),
     repeated_4grams: around(after ? 0.036 : 0.038, 0.003),
@@ -75,7 +79,7 @@ function preference(role: Role): PreferenceMetrics {
     logps_margin_per_token: around(after ? 0.19 : 0.07, 0.02),
     logps_chosen: around(after ? -9.8 : -8.9, 0.6),
     logps_rejected: around(after ? -18.2 : -12, 0.8),
-    margin_histogram: bell(-15, 30, 30, after ? 8.4 : 3.1, after ? 6.1 : 4.2, 400),
+    margin_histogram: bell([-15, 30], 30, { centre: after ? 8.4 : 3.1, width: after ? 6.1 : 4.2, total: 400 }),
     implicit: after ? { accuracy: around(0.861, 0.034), margin: around(5.3, 0.5) } : null,
   };
 }
@@ -132,7 +136,10 @@ function judge(source: JudgeMetrics["source"], quality: number): JudgeMetrics {
         share_right: empty ? null : right,
       };
     }),
-    score_histogram: { right: bell(0, 1, 20, 0.98, 0.13, 19_700), wrong: bell(0, 1, 20, 0.08, 0.2, 4610) },
+    score_histogram: {
+      right: bell([0, 1], 20, { centre: 0.98, width: 0.13, total: 19_700 }),
+      wrong: bell([0, 1], 20, { centre: 0.08, width: 0.2, total: 4610 }),
+    },
     process_bench: {
       wrong_solutions: 2410,
       right_solutions: 3590,
@@ -313,7 +320,7 @@ export function evaluationFixture(): EvaluationResult {
       margin: around(0.31, 0.02),
       zero: 3,
       reversed: 12,
-      histogram: bell(-0.4, 1, 28, 0.31, 0.2, 400),
+      histogram: bell([-0.4, 1], 28, { centre: 0.31, width: 0.2, total: 400 }),
     },
     judge: [judge("model", 0.962), judge("corrupted", 0.981)],
     best_of_n: (["model", "baseline"] as const).map((role) => {

@@ -28,7 +28,7 @@ function computed(
   const labels = [...chosen, ...rejected];
   const weights = labels.map((_, i) => 1 - 0.3 * i);
   const loss = (p: Parameters): Tensor => {
-    const { sequenceLogps } = completionLogps(p, model.config, padRows(prompts, 0), labels, options);
+    const { sequenceLogps } = completionLogps(p, model.config, { prompts: padRows(prompts, 0), labels }, options);
     return tf.sum(tf.mul(sequenceLogps, weights));
   };
   const { value, gradients } = valueAndGradients(loss, parameters, frozen);

@@ -40,7 +40,10 @@ function pairOf(prompt: number, completion: number, changes: Partial<ScoredPair>
 
 function tokenLogps(promptIds: number[], ids: number[]): number[] {
   return tf.tidy(() => [
-    ...completionLogps(model.parameters, model.config, padRows([promptIds], 0), [ids]).tokenLogps.dataSync(),
+    ...completionLogps(model.parameters, model.config, {
+      prompts: padRows([promptIds], 0),
+      labels: [ids],
+    }).tokenLogps.dataSync(),
   ]);
 }
 

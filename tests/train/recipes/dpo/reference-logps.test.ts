@@ -44,9 +44,10 @@ test("are sums over the tokens of each completion alone, from its prefix on", as
   pairs.forEach((pair, i) => {
     for (const side of ["chosen", "rejected"] as const) {
       const tokens = tf.tidy(() => [
-        ...completionLogps(model.parameters, model.config, padRows([pair.promptIds], 0), [
-          pair[`${side}Ids`],
-        ]).tokenLogps.dataSync(),
+        ...completionLogps(model.parameters, model.config, {
+          prompts: padRows([pair.promptIds], 0),
+          labels: [pair[`${side}Ids`]],
+        }).tokenLogps.dataSync(),
       ]);
       const expected = tokens.slice(pair.prefixLength).reduce((sum, value) => sum + value, 0);
       expect(logps[i]?.[side]).toBeCloseTo(expected, 3);

@@ -66,9 +66,10 @@ describe("figures", () => {
       const logps = (ids: number[]): number =>
         tf.tidy(
           () =>
-            completionLogps(model.parameters, model.config, padRows([promptIds], 0), [
-              ids,
-            ]).sequenceLogps.dataSync()[0] ?? 0,
+            completionLogps(model.parameters, model.config, {
+              prompts: padRows([promptIds], 0),
+              labels: [ids],
+            }).sequenceLogps.dataSync()[0] ?? 0,
         );
       const [chosen, rejected] = [logps(chosenIds), logps(rejectedIds)];
       sums.loss += Math.log1p(Math.exp(-margin * (chosen - rejected)));

@@ -38,7 +38,7 @@ function labelLogps(batch: readonly Example[]): number[][] {
       model.config.padTokenId,
     );
     const labels = batch.map((one) => one.labels);
-    return [...completionLogps(model.parameters, model.config, inputs, labels).tokenLogps.dataSync()];
+    return [...completionLogps(model.parameters, model.config, { prompts: inputs, labels }).tokenLogps.dataSync()];
   });
   return batch.map(({ labels }) => flat.splice(0, labels.length));
 }
@@ -124,7 +124,11 @@ test("the result's tens are read as the state is, its units with the halves swap
       batch: 2,
       length: 1,
     };
-    return decode(parameters, { ...config, numDecoderLayers: 2 }, encoded, start).arraySync() as number[][];
+    return decode(
+      parameters,
+      { ...config, numDecoderLayers: 2 },
+      { encoded, targets: start },
+    ).arraySync() as number[][];
   });
   const half = config.dModel / 2;
   const swapped = [...state.slice(half), ...state.slice(0, half)];

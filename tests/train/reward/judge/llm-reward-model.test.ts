@@ -41,7 +41,10 @@ function scoreByDefinition(text: string): number {
   const ids = tokenizer.encode(text);
   const probability = (label: number): number =>
     tf.tidy(() => {
-      const { sequenceLogps } = completionLogps(model.parameters, model.config, padRows([ids], 0), [[label]]);
+      const { sequenceLogps } = completionLogps(model.parameters, model.config, {
+        prompts: padRows([ids], 0),
+        labels: [[label]],
+      });
       return Math.exp(sequenceLogps.dataSync()[0] ?? Number.NaN);
     });
   const yes = probability(tokenizer.yesTokenId);
@@ -105,9 +108,10 @@ test("a judge prompt that is too long loses its beginning, never the step", () =
   const [[cut = Number.NaN] = []] = stepScores({ maxPromptTokens: 60 }, [long]);
   const [yes, no] = [tokenizer.yesTokenId, tokenizer.noTokenId].map((label) =>
     tf.tidy(() => {
-      const { sequenceLogps } = completionLogps(model.parameters, model.config, padRows([ids.slice(-60)], 0), [
-        [label],
-      ]);
+      const { sequenceLogps } = completionLogps(model.parameters, model.config, {
+        prompts: padRows([ids.slice(-60)], 0),
+        labels: [[label]],
+      });
       return Math.exp(sequenceLogps.dataSync()[0] ?? Number.NaN);
     }),
   );

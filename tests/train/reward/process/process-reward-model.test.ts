@@ -52,7 +52,7 @@ function scoresByDefinition(question: string, solution: string): number[] {
     tf.tidy(() => {
       const labels = [...ids.slice(0, end + 1), label];
       const prompts = padRows([tokenizer.encode(question)], 0);
-      const { tokenLogps } = completionLogps(model.parameters, model.config, prompts, [labels]);
+      const { tokenLogps } = completionLogps(model.parameters, model.config, { prompts, labels: [labels] });
       return tokenLogps.dataSync().at(-1) ?? Number.NaN;
     });
   return ends.map((end) => {

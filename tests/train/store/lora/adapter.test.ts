@@ -53,7 +53,7 @@ afterAll(() => tf.dispose([frozen, merged.parameters, adapter.parameters]));
 
 function sequenceLogps(p: Parameters, options: CompletionLogpsOptions = {}): Tensor1D {
   const labels = [...batch.chosen, ...batch.rejected];
-  return completionLogps(p, base.config, padRows(batch.prompts, 0), labels, options).sequenceLogps;
+  return completionLogps(p, base.config, { prompts: padRows(batch.prompts, 0), labels }, options).sequenceLogps;
 }
 const valuesOf = (p: Parameters): number[] => tf.tidy(() => [...sequenceLogps(p).dataSync()]);
 
