@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { EvaluationItem } from "../data/problems/items.ts";
 import { loadTrainerState, TRAINER_STATE_FILE } from "../io/trainer-state.ts";
-import { hashWeights } from "../store/model-files.ts";
+import { hashModel } from "../store/hash.ts";
 import { loadModel, loadTokenizer } from "../store/model-folder.ts";
 import { modelName } from "../store/model-id.ts";
 import { tf } from "../tensorflow/tensorflow.ts";
@@ -72,7 +72,7 @@ export async function runModel(
         name,
         path: model.path,
         parameters: Object.values(loaded.parameters).reduce((sum, { size }) => sum + size, 0),
-        sha256: await hashWeights(dir),
+        sha256: await hashModel(dir),
       },
       greedy,
       checked: greedy.flatMap((solution, unit) => check(unit, [solution])),

@@ -28,7 +28,7 @@ const modelInfo = z.object({
   path: z.string(),
   /** Numbers in the weights. */
   parameters: count,
-  /** sha256 of all weight files, one after the other. */
+  /** sha256 over all that changes a number (`hashModel`). */
   sha256: z.string(),
 });
 

@@ -10,7 +10,8 @@ import { writeJson } from "../io/write-text.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { ADAPTER_CONFIG_FILE, type AdapterSettings, adapterConfigToJson, isAdapterFolder } from "./adapter-config.ts";
 import { saveAdapterFile } from "./lora/adapter.ts";
-import { loadConfig, type Model, saveSideFiles } from "./model-folder.ts";
+import { loadConfig } from "./model-config.ts";
+import { type Model, saveSideFiles } from "./model-folder.ts";
 import { openModelTensors } from "./model-tensors.ts";
 
 /** An adapter and what it stands on. */

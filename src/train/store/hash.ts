@@ -1,4 +1,4 @@
-// What tells two models apart: caches of their scores and log-probs are keyed by it.
+// What tells two models apart: caches of their scores and log-probs are keyed by it, reports name it. And what an adapter knows its base by.
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -20,5 +20,12 @@ export async function hashModel(dir: string): Promise<string> {
   }
   for (let folder = dir; isAdapterFolder(folder); folder = await baseFolder(folder))
     hash.update(`\0scale ${adapterScale(await readAdapterConfig(folder))}\0`);
+  return hash.digest("hex");
+}
+
+/** sha256 of the weight files alone, one after the other: an adapter's file carries that of its base. */
+export async function hashWeights(dir: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of await weightFiles(dir)) await pipeline(createReadStream(file), hash, { end: false });
   return hash.digest("hex");
 }

@@ -1,10 +1,9 @@
-// Where the base model of an adapter lies: a folder named from here or from the adapter's own place, or a Hub id in the cache.
+// Where the files of a model lie. An adapter leaves most of them to its base: a folder named from here or from the adapter's own place, or a
+// Hub id in the cache.
 
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { ArtifactError, StepwiseError } from "../../shared/errors.ts";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, isAdapterFolder, readAdapterConfig } from "./adapter-config.ts";
 import { type ResolveOptions, resolveModel } from "./hub/resolve-model.ts";
@@ -50,11 +49,4 @@ export async function weightFiles(dir: string): Promise<string[]> {
   const index = join(dir, WEIGHTS_INDEX);
   if (existsSync(join(dir, WEIGHTS)) || !existsSync(index)) return [join(dir, WEIGHTS)];
   return shardFiles(await readFile(index, "utf8"), index).map((name) => join(dir, name));
-}
-
-/** sha256 of a model's weight files, one after the other. */
-export async function hashWeights(dir: string): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of await weightFiles(dir)) await pipeline(createReadStream(file), hash, { end: false });
-  return hash.digest("hex");
 }

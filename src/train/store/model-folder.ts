@@ -6,11 +6,11 @@ import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
 import { editJson } from "../io/edit-json.ts";
-import { readJson } from "../io/read-json.ts";
 import { HEAD, type ParameterSpec, type Parameters, parameterSpecs } from "../model/parameters.ts";
 import { type Tensor, type Tensor2D, tf } from "../tensorflow/tensorflow.ts";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "./adapter-config.ts";
 import { createFolderTokenizer, type FolderTokenizer } from "./folder-tokenizer.ts";
+import { loadConfig, readFolderJson } from "./model-config.ts";
 import { modelFile } from "./model-files.ts";
 import { readTokenizerConfig } from "./read-tokenizer-config.ts";
 import { type WeightType, writeSafetensors } from "./safetensors.ts";
@@ -27,26 +27,17 @@ export interface Model {
   parameters: Parameters;
 }
 
-const folderFile = (path: string): Promise<unknown> =>
-  readJson(path, {
-    fix: "A model folder holds config.json, model.safetensors, tokenizer.json and tokenizer_config.json.",
-  });
-
-/** Reads and parses config.json of a model folder. */
-export async function loadConfig(dir: string): Promise<T5Config> {
-  const path = await modelFile(dir, "config.json");
-  return parseT5Config(await folderFile(path), path);
-}
-
 async function tokenizerConfig(dir: string): Promise<unknown> {
   const path = await modelFile(dir, "tokenizer_config.json");
-  return existsSync(path) ? folderFile(path) : readTokenizerConfig(dir).then(JSON.parse, () => folderFile(path));
+  return existsSync(path)
+    ? readFolderJson(path)
+    : readTokenizerConfig(dir).then(JSON.parse, () => readFolderJson(path));
 }
 
 /** Loads the tokenizer of a model folder. Throws ArtifactError when it is missing or has more ids than the embedding has rows. */
 export async function loadTokenizer(dir: string, config: T5Config): Promise<FolderTokenizer> {
   const path = await modelFile(dir, "tokenizer.json");
-  const json = await folderFile(path);
+  const json = await readFolderJson(path);
   return createFolderTokenizer(json, await tokenizerConfig(dir), config, path);
 }
 
@@ -100,7 +91,7 @@ export async function saveParameters(
 /** Text of the folder's config.json, its numbers as they are written there, with as many decoder layers as the model has. */
 async function configText({ dir, config }: Pick<Model, "dir" | "config">): Promise<string> {
   const path = await modelFile(dir, "config.json");
-  const json = await folderFile(path);
+  const json = await readFolderJson(path);
   const { numDecoderLayers } = config;
   const grown = parseT5Config(json, path).numDecoderLayers !== numDecoderLayers;
   return editJson(await readFile(path, "utf8"), grown ? { num_decoder_layers: numDecoderLayers } : {});

@@ -1,15 +1,14 @@
 // The weights of a model folder, also of one that holds only an adapter: then each adapted matrix is read as W + (alpha / r) B A, one at a
 // time, so that everything that reads weights (trainer, judge, export) takes an adapter folder as a model.
 
-import { join } from "node:path";
-import { parseT5Config } from "../../shared/t5-config.ts";
-import { readJson } from "../io/read-json.ts";
 import type { TensorReader } from "../io/safetensors/reader.ts";
 import { openFolderTensors } from "../io/safetensors/shards.ts";
 import { EMBEDDING, EMBEDDING_ALIASES } from "../model/parameters.ts";
 import { adapterScale, isAdapterFolder } from "./adapter-config.ts";
+import { hashWeights } from "./hash.ts";
 import { openAdapter, otherBase } from "./lora/adapter-file.ts";
-import { baseFolder, hashWeights } from "./model-files.ts";
+import { loadConfig } from "./model-config.ts";
+import { baseFolder } from "./model-files.ts";
 
 /** Opens the weights of a model or adapter folder. Throws ArtifactError when they are missing, damaged or not of one model. */
 export async function openModelTensors(dir: string): Promise<TensorReader> {
@@ -31,9 +30,7 @@ function withEmbedding(reader: TensorReader): TensorReader {
 
 async function openMerged(dir: string): Promise<TensorReader> {
   const baseDir = await baseFolder(dir);
-  const configPath = join(baseDir, "config.json");
-  const config = parseT5Config(await readJson(configPath, { fix: "Give the adapter's base model." }), configPath);
-  const adapter = await openAdapter(dir, config);
+  const adapter = await openAdapter(dir, await loadConfig(baseDir));
   try {
     await checkBase(adapter.baseHash, baseDir, dir);
     const base = await openModelTensors(baseDir);

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CapacityError, InputError } from "../../../src/shared/errors.ts";
 import { type RemoteGradients, startRemoteGradients } from "../../../src/train/optim/remote-gradients.ts";
-import { loadConfig } from "../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../src/train/store/model-config.ts";
 import { startTensorflow, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 import { goldenDir } from "../checks/parity/models.ts";
 import type { Work } from "./scaling-process.ts";

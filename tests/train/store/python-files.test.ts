@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadConfig, saveSideFiles } from "../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../src/train/store/model-config.ts";
+import { saveSideFiles } from "../../../src/train/store/model-folder.ts";
 import { tokenizerConfigText } from "../../../src/train/store/tokenizer-config.ts";
 import { writeTinyFolder } from "../recipes/pretrain/tiny-folder.ts";
 

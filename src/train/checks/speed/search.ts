@@ -17,7 +17,8 @@ import { scoreSteps } from "../../evaluate/step-scores.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
 import { searchModels } from "../../recipes/rollout/search-models.ts";
 import { loadScorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
-import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
+import { loadConfig } from "../../store/model-config.ts";
+import { loadTokenizer } from "../../store/model-folder.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { startMeasured } from "./processor.ts";
 

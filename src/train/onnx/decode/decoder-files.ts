@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { T5Config } from "../../../shared/t5-config.ts";
-import { loadConfig } from "../../store/model-folder.ts";
+import { loadConfig } from "../../store/model-config.ts";
 import { openT5Tensors } from "../../store/t5-tensors.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
 import { writeModel } from "../graph/model-file.ts";

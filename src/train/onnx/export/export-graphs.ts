@@ -6,7 +6,7 @@ import { MANIFEST_FILE, type ManifestFile } from "../../../shared/manifest.ts";
 import { DTYPES, type Dtype, onnxFile } from "../../../shared/onnx-names.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { HEAD, parameterSpecs } from "../../model/parameters.ts";
-import { loadConfig } from "../../store/model-folder.ts";
+import { loadConfig } from "../../store/model-config.ts";
 import { openT5Tensors, type T5Tensors } from "../../store/t5-tensors.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
 import { rawBytes, writeModel } from "../graph/model-file.ts";

@@ -9,8 +9,9 @@ import { createProgress } from "../../io/progress.ts";
 import { writeText } from "../../io/write-text.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
 import { loadScorer } from "../../reward/scoring/scoring-processes.ts";
-import { hashWeights } from "../../store/model-files.ts";
-import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
+import { hashModel } from "../../store/hash.ts";
+import { loadConfig } from "../../store/model-config.ts";
+import { loadTokenizer } from "../../store/model-folder.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 import { drawProblems } from "../rollout/problems.ts";
@@ -76,7 +77,7 @@ export async function runAblation(options: AblationOptions): Promise<{ rows: Var
   log("base model");
   const base: Figures = await measurePolicy(plan.model, items, signal);
   const outcomes = new Map<string, VariantOutcome[]>(variants.map(({ name }) => [name, []]));
-  const weights = [await hashWeights(plan.model), await hashWeights(plan.reward_model)];
+  const weights = [await hashModel(plan.model), await hashModel(plan.reward_model)];
   for (const seed of seeds) {
     const identity = JSON.stringify([weights, plan.rollout, seed]);
     const context: VariantContext = {

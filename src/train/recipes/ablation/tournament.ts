@@ -9,7 +9,7 @@ import type { EvaluationItem } from "../../data/problems/items.ts";
 import { HELDOUT, loadItems } from "../../data/problems/load-items.ts";
 import { readJson } from "../../io/read-json.ts";
 import { writeText } from "../../io/write-text.ts";
-import { hashWeights } from "../../store/model-files.ts";
+import { hashWeights } from "../../store/hash.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 import { resolveTrainConfig } from "../dpo/config.ts";

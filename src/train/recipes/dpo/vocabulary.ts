@@ -7,7 +7,8 @@ import { commonestFirst, type UnknownCharacters } from "../../../shared/unknown-
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
 import { checkUnknown, describeUnknown, unknownInPairs } from "../../data/pairs/vocabulary-report.ts";
 import { extendModel } from "../../store/extend-model.ts";
-import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
+import { loadConfig } from "../../store/model-config.ts";
+import { loadTokenizer } from "../../store/model-folder.ts";
 import type { TrainConfig } from "./config.ts";
 import { pairOptions } from "./data.ts";
 

@@ -4,7 +4,8 @@ import { policyPrompt } from "../../../shared/prompts.ts";
 import type { EvaluationItem } from "../../data/problems/items.ts";
 import { checkText } from "../../evaluate/check-text.ts";
 import { completeGreedily } from "../../onnx/decode/onnx-generate.ts";
-import { loadConfig, loadTokenizer } from "../../store/model-folder.ts";
+import { loadConfig } from "../../store/model-config.ts";
+import { loadTokenizer } from "../../store/model-folder.ts";
 
 const MAX_NEW_TOKENS = 192;
 

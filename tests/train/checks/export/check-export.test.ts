@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { DTYPES, onnxFile } from "../../../../src/shared/onnx-names.ts";
 import { checkExport } from "../../../../src/train/checks/export/check-export.ts";
 import { exportGraphs } from "../../../../src/train/onnx/export/export-graphs.ts";
-import { loadConfig } from "../../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../../src/train/store/model-config.ts";
 import { changeWeights, makeModelFolder, removeFolders } from "../../onnx/export/model-folder.ts";
 
 const folders: string[] = [];

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { completionOf, cosine, differingIds, formatChecks } from "../../../../src/train/checks/parity/check.ts";
 import { checkGoldenFits, loadGolden, parseGolden } from "../../../../src/train/checks/parity/golden.ts";
-import { loadConfig } from "../../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../../src/train/store/model-config.ts";
 import { goldenDir } from "./models.ts";
 
 const model = goldenDir("t5-v1.1");

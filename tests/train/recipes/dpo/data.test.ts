@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { normalizeCompletion, preparePairs } from "../../../../src/train/data/pairs/tokenize-pairs.ts";
 import { resolveTrainConfig, type TrainSettings } from "../../../../src/train/recipes/dpo/config.ts";
 import { loadTrainingData } from "../../../../src/train/recipes/dpo/data.ts";
-import { type FolderTokenizer, loadConfig, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../../src/train/store/model-config.ts";
+import { type FolderTokenizer, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
 
 let dir = "";

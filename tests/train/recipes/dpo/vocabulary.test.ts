@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { preparePairs } from "../../../../src/train/data/pairs/tokenize-pairs.ts";
 import { trainStepwiseDpo } from "../../../../src/train/recipes/dpo/recipe.ts";
-import { loadConfig, loadModel, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../../src/train/store/model-config.ts";
+import { loadModel, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { createTinyRun, readMetrics, type TinyRun } from "./tiny-run.ts";
 

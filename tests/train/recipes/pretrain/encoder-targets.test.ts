@@ -3,7 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { judgePrompt } from "../../../../src/shared/prompts.ts";
 import { encoderTargets } from "../../../../src/train/recipes/pretrain/encoder-targets.ts";
-import { loadConfig, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../../src/train/store/model-config.ts";
+import { loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 
 const DIR = "data/models/stepwise-t5-nano";
 const tokenizer = await loadTokenizer(DIR, await loadConfig(DIR));

@@ -10,7 +10,8 @@ import type { Policy } from "../../../../src/train/recipes/rollout/sample-rollou
 import { searchModels } from "../../../../src/train/recipes/rollout/search-models.ts";
 import { loadRewardModel, type RewardModel } from "../../../../src/train/reward/reward-model.ts";
 import { scorerOf } from "../../../../src/train/reward/scoring/scoring-processes.ts";
-import { loadConfig, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../../src/train/store/model-config.ts";
+import { loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow } from "../../../../src/train/tensorflow/tensorflow.ts";
 
 const POLICY = "data/models/stepwise-t5-nano";
