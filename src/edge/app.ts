@@ -1,8 +1,9 @@
 // The worker's routes. Handlers know nothing of workerd: tests call them through app.request() with any engine. Each is a thin face of a
 // function from a checked body to a result; the chain of routes is also the type of the client (client.ts).
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
+import { isBatchPath, respondToBatchErrors } from "./batch/openai-error.ts";
 import { batchRoutes } from "./batch/routes.ts";
 import { type Accounts, createAccounts } from "./http/accounts.ts";
 import { admit } from "./http/admit.ts";
@@ -42,10 +43,14 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
   base.use(logRequests(deps));
   if (deps.settings.CORS_ORIGIN !== "") base.use(allowOrigins(deps.settings.CORS_ORIGIN));
   base.use(requireApiKey(deps));
+  const respond = respondToErrors(deps);
+  const respondOnBatchPaths = respondToBatchErrors(deps);
+  const respondByPath = (error: unknown, c: Context<AppEnv>) =>
+    isBatchPath(c.req.path) ? respondOnBatchPaths(error, c) : respond(error, c);
   base.notFound((c) =>
-    c.json({ error: "no such endpoint. GET /openapi.json lists them.", error_type: "not_found" }, 404),
+    respondByPath(new HttpError(404, "not_found", "no such endpoint. GET /openapi.json lists them."), c),
   );
-  base.onError(respondToErrors(deps));
+  base.onError(respondByPath);
 
   const app = base
     .post("/generate", model, jsonBody(generateSchema, deps), async (c) => {

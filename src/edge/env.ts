@@ -33,6 +33,7 @@ export interface Env extends Partial<BatchBindings> {
   TOKENS_PER_MINUTE?: string;
   LIMIT_ADDRESSES?: string;
   BATCH_STEP_MS?: string;
+  BATCH_RETRIES?: string;
   MODEL_DOWNLOADS?: string;
   STEPWISE_API_KEY?: string;
   STEPWISE_API_KEYS?: string;
@@ -60,6 +61,8 @@ const settingsSchema = z.object({
   LIMIT_ADDRESSES: flag.default(true),
   /** How long a step of a batch begins further records. */
   BATCH_STEP_MS: z.coerce.number().int().positive().max(20_000).default(10_000),
+  /** How often a step of a batch that fails is tried again, after 2 s, 4 s, 6 s, ...: by default for almost three hours in all. */
+  BATCH_RETRIES: z.coerce.number().int().nonnegative().max(1_000).default(100),
   /** Whether whoever may use the API may also load the models' files. */
   MODEL_DOWNLOADS: flag.default(false),
   STEPWISE_API_KEY: singleKeySchema.optional(),

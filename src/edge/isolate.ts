@@ -2,6 +2,7 @@
 
 import { InputError } from "../shared/errors.ts";
 import { type App, createApp } from "./app.ts";
+import type { BatchDeps } from "./batch/chunk.ts";
 import { batchBindings } from "./batch/platform.ts";
 import { createYieldingEngine } from "./batch/yielding-engine.ts";
 import { createEngine } from "./engine/engine.ts";
@@ -16,7 +17,7 @@ export interface Isolate {
   app: App;
   settings: Settings;
   /** For the requests of batches: they yield to others, and no minute's limit is charged with them. */
-  batchDeps: AppDeps;
+  batchDeps: BatchDeps;
 }
 
 let isolate: Isolate | undefined;
@@ -65,7 +66,7 @@ function build(env: Env): Isolate {
   };
   const batchDeps = {
     ...deps,
-    engine: createYieldingEngine(engine),
+    engineFor: createYieldingEngine(engine),
     accounts: { ...deps.accounts, charge: () => undefined },
   };
   return { app: createApp(deps), settings, batchDeps };

@@ -23,9 +23,15 @@ declare module "cloudflare:workers" {
   export abstract class WorkflowEntrypoint<E, P> {
     protected ctx: { waitUntil(work: Promise<unknown>): void };
     protected env: E;
+    constructor(ctx: { waitUntil(work: Promise<unknown>): void }, env: E);
     abstract run(
       event: Readonly<{ payload: P; instanceId: string }>,
       step: import("./batch/platform.ts").WorkflowStep,
     ): Promise<unknown>;
   }
+}
+
+declare module "cloudflare:workflows" {
+  /** Ends a step, and its workflow where nothing catches it, without further tries. */
+  export class NonRetryableError extends Error {}
 }

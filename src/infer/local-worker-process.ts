@@ -10,6 +10,7 @@ import { requestSchema, type StartRequest } from "./local-worker-protocol.ts";
 async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof unstable_startWorker>>> {
   const worker = await unstable_startWorker({
     config: request.configPath,
+    ...(request.main !== undefined && { entrypoint: request.main }),
     assets: request.pagesDir,
     ...(request.envFile !== undefined && { envFiles: [request.envFile] }),
     bindings: {

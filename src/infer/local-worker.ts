@@ -41,6 +41,8 @@ export interface LocalWorkerOptions {
   playground?: boolean | undefined;
   /** Switches batches on; their files and state lie in this folder and outlive the worker. */
   batchDir?: string | undefined;
+  /** The worker's script; wrangler.toml's by default. */
+  main?: string | undefined;
 }
 
 export interface LocalWorker {
@@ -127,6 +129,7 @@ export async function startOnAssets(
     },
     watch,
     ...(options.batchDir !== undefined && { batchDir: options.batchDir }),
+    ...(options.main !== undefined && { main: options.main }),
     removeAssets: options.removeAssets ?? false,
   };
   try {

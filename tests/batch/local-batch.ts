@@ -25,7 +25,7 @@ export interface BatchWorker {
 }
 
 /** Starts a worker; its state lies in a folder of its own. */
-export async function startBatchWorker(env: Record<string, string> = {}): Promise<BatchWorker> {
+export async function startBatchWorker(env: Record<string, string> = {}, main?: string): Promise<BatchWorker> {
   const folder = await mkdtemp(join(tmpdir(), "stepwise-batch-"));
   const log: string[] = [];
   const models = await exportedModels({ policy: MODEL, reward: MODEL }, () => undefined);
@@ -36,6 +36,7 @@ export async function startBatchWorker(env: Record<string, string> = {}): Promis
       ...models,
       env: { BATCH_STEP_MS: "500", BATCH_STALE_MS: "2000", ...env },
       port,
+      main,
       batchDir: join(folder, "state"),
       onLog: (line) => log.push(line),
     });

@@ -3,16 +3,23 @@
 // what was done.
 
 import { ArtifactError, CapacityError } from "../../shared/errors.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { BatchRecord, Chunk } from "./ledger-api.ts";
 import { chunkKey, requestId } from "./names.ts";
 import { type BatchBindings, ledgerOf, type ShardParams, type StoredHead } from "./platform.ts";
-import { type InputRecord, readRecords } from "./read-records.ts";
+import { type InputRecord, LostInput, readRecords } from "./read-records.ts";
 import { type RecordAnswer, runRecord } from "./run-record.ts";
+import type { Turn } from "./yielding-engine.ts";
+
+/** What answers a batch's requests: each has the engine by a turn of its own. */
+export interface BatchDeps extends AppDeps {
+  engineFor: (turn: Turn) => Engine;
+}
 
 /** What a step needs beside its bindings. */
 export interface ChunkDeps {
-  deps: AppDeps;
+  deps: BatchDeps;
   bindings: BatchBindings;
   /** No record is begun after so long. */
   stepMs: number;
@@ -48,15 +55,15 @@ export async function runChunk(
   const before = await bindings.BATCH_FILES.head(key);
   if (before !== null) return told(before);
 
-  const { control, tries, batch } = await ledger.begin(shard.batch, shard.shard, at.record);
+  const { control, tries, batch, reason } = await ledger.begin(shard.batch, shard.shard, at.record);
   if (control === "pause" || control === "cancel") return { ...at, control };
   const limit = Math.min(shard.last - at.record, tries > TRIES_TOGETHER ? 1 : MAX_RECORDS);
   const maxLineBytes = deps.settings.MAX_BODY_BYTES;
   const range = { from: at.byte, to: shard.to, maxLineBytes, limit };
   const records = await readRecords(bindings.BATCH_FILES, batch.inputKey, range);
-  if (records.length === 0) throw new Error("the input ends before its last record");
+  if (records.length === 0) throw new LostInput("the input ends before its last record");
   const start = Date.now();
-  const given = tries > TRIES_ALONE ? NEVER_ENDS : GIVEN_UP[control];
+  const given = control === "given_up" ? shardFailed(reason) : tries > TRIES_ALONE ? NEVER_ENDS : GIVEN_UP[control];
   const lines =
     given === undefined
       ? await runRecords(deps, records, { batch, shard, at, stepMs })
@@ -81,6 +88,10 @@ export async function runChunk(
   const head = written === null ? await bindings.BATCH_FILES.head(key) : { size: bytes.length, customMetadata };
   if (head === null) throw new Error("a finished chunk is not in the bucket");
   return told(head);
+}
+
+function shardFailed(reason: string | null): Reason {
+  return { code: "shard_failed", message: `This request could not be worked on: ${reason ?? "no reason is known"}` };
 }
 
 interface Reason {
@@ -109,7 +120,7 @@ interface ResultLine {
 
 /** Answers the records from the first on while there is time; the results are those of the first so many. */
 async function runRecords(
-  deps: AppDeps,
+  deps: BatchDeps,
   records: readonly InputRecord[],
   { batch, shard, at, stepMs }: { batch: BatchRecord; shard: ShardParams; at: Position; stepMs: number },
 ): Promise<ResultLine[]> {
@@ -118,6 +129,13 @@ async function runRecords(
   const lines: ResultLine[] = [];
   let failure: { error: unknown } | undefined;
   let bytes = 0;
+  const { owner, parameters } = batch;
+  const turnOf = (index: number): Turn => ({
+    owner,
+    priority: parameters.priority,
+    // the step's first record is answered however long it waits
+    isOver: () => index > 0 && Date.now() - start > stepMs,
+  });
   const rest = records.entries();
   const runRest = async (): Promise<void> => {
     for (const [index, record] of rest) {
@@ -131,7 +149,8 @@ async function runRecords(
         parameters: batch.parameters,
       };
       try {
-        const line = lineOf(id, { requestId: job.requestId, answer: await runRecord(deps, job) });
+        const engine = deps.engineFor(turnOf(index));
+        const line = lineOf(id, { requestId: job.requestId, answer: await runRecord({ ...deps, engine }, job) });
         lines[index] = line;
         bytes += line.text.length;
       } catch (error) {

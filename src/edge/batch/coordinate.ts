@@ -10,7 +10,6 @@ import { allChunks, piecesOf, type ResultKind, readRange } from "./result-file.t
 
 /** Parts of a result that one step writes. */
 const PARTS_A_STEP = 8;
-const DELETE_AT_ONCE = 500;
 
 /** Looks for ids that occur twice and cuts the input into shards. False: the batch has failed, and its errors tell why. */
 export async function planBatch(
@@ -38,8 +37,8 @@ export async function planBatch(
 /** Starts as many shards as may run; resolves to the number of those that have not ended. */
 export async function startShards(bindings: BatchBindings, { owner, batch }: JobParams): Promise<number> {
   const { start, left } = await ledgerOf(bindings, owner).takeShards(batch);
-  const instances = start.map(({ shard, first, last, from, to }) => ({
-    id: shardInstance(batch, shard),
+  const instances = start.map(({ shard, first, last, from, to, life }) => ({
+    id: shardInstance(batch, shard, life),
     params: { owner, batch, shard, first, last, from, to },
   }));
   if (instances.length > 0) await bindings.BATCH_SHARDS.createBatch(instances);
@@ -95,30 +94,20 @@ export async function writeParts(
   return { kind, bytes: open.bytes };
 }
 
-/** Says that the batch has ended, and takes away the chunks. */
+/** Says that the batch has ended; its ledger takes the chunks away. */
 export async function finishBatch(
   bindings: BatchBindings,
   { owner, batch }: JobParams,
   results: readonly WrittenResult[],
 ): Promise<void> {
-  const ledger = ledgerOf(bindings, owner);
   const createdAt = Math.floor(Date.now() / 1000);
-  const chunks = await allChunks(ledger, batch);
   const files = results.map(({ kind, bytes }): FileRecord => {
     const id = resultFileId(batch, kind);
     const filename = `${batch}_${kind}.jsonl`;
     return { id, purpose: "batch_output", filename, bytes, createdAt, expiresAt: null, key: inputKey(id) };
   });
   const [empty] = files.filter(({ bytes, id }) => bytes === 0 && id.endsWith("error"));
-  await ledger.finish(
-    batch,
-    files.filter((file) => file !== empty),
-  );
-  const keys = [
-    ...new Set([...piecesOf(batch, chunks, "output"), ...piecesOf(batch, chunks, "error")].map(({ key }) => key)),
-  ];
-  for (let at = 0; at < keys.length; at += DELETE_AT_ONCE) {
-    await bindings.BATCH_FILES.delete(keys.slice(at, at + DELETE_AT_ONCE));
-  }
+  const filled = files.filter((file) => file !== empty);
+  await ledgerOf(bindings, owner).finish(batch, filled);
   if (empty !== undefined) await bindings.BATCH_FILES.delete(empty.key);
 }

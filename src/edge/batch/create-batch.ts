@@ -5,6 +5,7 @@ import { AGGREGATIONS } from "../../shared/aggregate.ts";
 import { ENDPOINTS, PAIRS_ENDPOINT } from "./input-line.ts";
 import type { BatchRecord, FileRecord, LineError } from "./ledger-api.ts";
 import { newId, resultFileId } from "./names.ts";
+import { PRIORITIES } from "./yielding-engine.ts";
 
 const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const MAX_WINDOW_S = 30 * SECONDS.d;
@@ -24,6 +25,7 @@ export const createBatchSchema = z.strictObject({
     .refine((entries) => Object.keys(entries).length <= 16, "has more than 16 entries")
     .nullish(),
   concurrency: z.int().positive().max(MAX_SHARDS_AT_ONCE).nullish().describe("Shards worked on at a time."),
+  priority: z.enum(PRIORITIES).nullish().describe("Which batches go first."),
   max_total_tokens: z.int().positive().nullish().describe("No request is begun after so many tokens."),
   max_new_tokens: z.int().positive().nullish().describe("Of pairs: as for POST /generate."),
   aggregation: z.enum(AGGREGATIONS).nullish().describe("Of pairs: as for POST /score."),
@@ -39,12 +41,13 @@ export function windowSeconds(text: string): number {
 }
 
 /** A new batch; one whose input has faults has failed already. */
-export function newBatch(body: CreateBatchBody, file: FileRecord): BatchRecord {
+export function newBatch(body: CreateBatchBody, file: FileRecord, owner: string): BatchRecord {
   const id = newId("batch");
   const now = Math.floor(Date.now() / 1000);
   const errors = inputErrors(body, file);
   return {
     id,
+    owner,
     inputFile: file.id,
     inputKey: file.key,
     inputBytes: file.bytes,
@@ -59,11 +62,13 @@ export function newBatch(body: CreateBatchBody, file: FileRecord): BatchRecord {
     metadata: body.metadata ?? null,
     parameters: {
       concurrency: body.concurrency ?? 4,
+      priority: body.priority ?? "normal",
       maxTotalTokens: body.max_total_tokens ?? null,
       maxNewTokens: body.max_new_tokens ?? null,
       aggregation: body.aggregation ?? null,
     },
     errors,
+    fault: null,
     total: file.input?.records ?? 0,
     completed: 0,
     failed: 0,

@@ -5,6 +5,7 @@ import { parseLine } from "./input-line.ts";
 import type { InputSummary, LineError } from "./ledger-api.ts";
 import { createLineSplitter } from "./line-splitter.ts";
 import type { FileBucket } from "./platform.ts";
+import { LostInput } from "./read-records.ts";
 
 const MAX_ERRORS = 100;
 
@@ -31,7 +32,7 @@ export async function findDuplicates(
     }
   });
   const object = await bucket.get(key);
-  if (object === null) throw new Error("the batch's input is not in the bucket");
+  if (object === null) throw new LostInput("the batch's input is not in the bucket");
   const reader = object.body.getReader();
   for (let next = await reader.read(); !next.done; next = await reader.read()) splitter.write(next.value);
   splitter.end();

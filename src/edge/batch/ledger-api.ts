@@ -2,6 +2,7 @@
 // another ledger, so that they cannot be told from files that do not exist.
 
 import type { Aggregation } from "../../shared/aggregate.ts";
+import type { Priority } from "./yielding-engine.ts";
 
 /** What is wrong with a line of an input file. */
 export interface LineError {
@@ -56,6 +57,8 @@ export type BatchStatus = (typeof BATCH_STATES)[number];
 export interface BatchParameters {
   /** Shards worked on at a time. */
   concurrency: number;
+  /** Which batches go first where they meet in one isolate. */
+  priority: Priority;
   /** Tokens read and written after which no further record is begun. */
   maxTotalTokens: number | null;
   /** Of pairs: as for POST /generate and POST /score. */
@@ -65,6 +68,8 @@ export interface BatchParameters {
 
 export interface BatchRecord {
   id: string;
+  /** Whose ledger this is. */
+  owner: string;
   inputFile: string;
   inputKey: string;
   inputBytes: number;
@@ -81,6 +86,8 @@ export interface BatchRecord {
   metadata: Record<string, string> | null;
   parameters: BatchParameters;
   errors: LineError[];
+  /** Why the batch cannot go on: its shards stop, what was done is put together, and it has failed. */
+  fault: LineError | null;
   total: number;
   completed: number;
   failed: number;
@@ -89,7 +96,7 @@ export interface BatchRecord {
   errorFile: string;
 }
 
-export type Control = "run" | "pause" | "cancel" | "expire" | "capped";
+export type Control = "run" | "pause" | "cancel" | "expire" | "capped" | "given_up";
 
 export interface Shard {
   shard: number;
@@ -97,6 +104,22 @@ export interface Shard {
   last: number;
   from: number;
   to: number;
+}
+
+/** How often a workflow has died, and why its records are given up, where they are. */
+export interface Life {
+  life: number;
+  givenUp: string | null;
+}
+
+/** What a step of a shard may do. */
+export interface Begun {
+  control: Control;
+  /** How often these records were begun. */
+  tries: number;
+  batch: BatchRecord;
+  /** Why the shard is given up. */
+  reason: string | null;
 }
 
 /** Records `[first, last)`, done; their lines are one object, output before errors. */
@@ -128,12 +151,16 @@ export interface Ledger {
   batches(page: Page): Promise<{ items: BatchRecord[]; more: boolean }>;
   cancel(id: string): Promise<BatchRecord | undefined>;
   setPaused(id: string, isPaused: boolean): Promise<BatchRecord | undefined>;
+  /** Ends the batch at once. */
   fail(id: string, errors: LineError[]): Promise<void>;
+  /** Stops the batch; what was done is put together, then it has failed. */
+  breakOff(id: string, fault: LineError): Promise<void>;
   plan(id: string, shards: Shard[]): Promise<void>;
   /** Shards to be started now; all of them have started or ended when `left` is 0. */
-  takeShards(id: string): Promise<{ start: Shard[]; left: number }>;
-  /** What a shard may do now, and how often these records were begun. */
-  begin(id: string, shard: number, first: number): Promise<{ control: Control; tries: number; batch: BatchRecord }>;
+  takeShards(id: string): Promise<{ start: (Shard & { life: number })[]; left: number }>;
+  begin(id: string, shard: number, first: number): Promise<Begun>;
+  /** The shard's other records get an error instead of an answer. */
+  giveUp(id: string, shard: number, reason: string): Promise<void>;
   done(id: string, shard: number, chunk: Chunk): Promise<void>;
   shardEnded(id: string, shard: number): Promise<void>;
   /** Finished records in order, from a record on. */

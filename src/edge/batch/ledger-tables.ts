@@ -20,6 +20,10 @@ export function createTables(sql: Sql): void {
     "uploads (id TEXT PRIMARY KEY, key TEXT NOT NULL, upload_id TEXT NOT NULL, at INTEGER NOT NULL)",
     "shards (batch TEXT, shard INTEGER, first INTEGER, last INTEGER, from_byte INTEGER, to_byte INTEGER, state TEXT, seen INTEGER, PRIMARY KEY (batch, shard))",
     "chunks (batch TEXT, first INTEGER, doc TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (batch, first))",
+    // of the shard, or of the whole batch's workflow: -1
+    "lives (batch TEXT, shard INTEGER, life INTEGER NOT NULL, given_up TEXT, PRIMARY KEY (batch, shard))",
+    // objects that are to be deleted
+    "garbage (key TEXT PRIMARY KEY)",
     "tries (batch TEXT, first INTEGER, tries INTEGER, PRIMARY KEY (batch, first))",
   ];
   for (const table of tables) sql.exec(`CREATE TABLE IF NOT EXISTS ${table}`);

@@ -3,26 +3,27 @@
 // https://developers.cloudflare.com/durable-objects/best-practices/access-durable-objects-storage/
 
 import { DurableObject } from "cloudflare:workers";
-import type {
-  BatchRecord,
-  BatchStatus,
-  Chunk,
-  Control,
-  FileRecord,
-  Ledger,
-  LineError,
-  Page,
-  Shard,
-} from "./ledger-api.ts";
+import type { BatchRecord, Begun, Chunk, FileRecord, Ledger, LineError, Page, Shard } from "./ledger-api.ts";
+import {
+  activeBatches,
+  controlOf,
+  ENDED,
+  JOB,
+  lifeRow,
+  moveBatch,
+  seeShard,
+  setLife,
+  shardsOf,
+} from "./ledger-rows.ts";
 import { createTables, readDocs, readPage, writeDoc } from "./ledger-tables.ts";
-import { shardInstance } from "./names.ts";
-import { type BatchBindings, TICK } from "./platform.ts";
+import { tick } from "./life.ts";
+import { type Care, lookAfter, wake } from "./look-after.ts";
+import { chunkKey, jobInstance } from "./names.ts";
+import type { BatchBindings } from "./platform.ts";
+import { nextSweepMs, SWEEP_MS, sweep, throwAway, UPLOAD_MS } from "./sweep.ts";
 
-const ENDED: readonly BatchStatus[] = ["failed", "completed", "expired", "cancelled"];
 /** How often a ledger with batches in work looks after them. */
 const WATCH_MS = 30_000;
-/** An upload that was not finished after so long is taken away. */
-const UPLOAD_MS = 3_600_000;
 /** Speed is that of the last so many seconds. */
 const PACE_S = 120;
 
@@ -37,7 +38,7 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   constructor(ctx: DurableObject<LedgerEnv>["ctx"], env: LedgerEnv) {
     super(ctx, env);
     createTables(this.#sql);
-    if (this.#active().length > 0) this.#watch(0);
+    if (activeBatches(this.#sql).length > 0) this.#watch(0);
   }
 
   get #sql() {
@@ -45,7 +46,7 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   }
 
   async openUpload({ id, key, uploadId }: { id: string; key: string; uploadId: string }) {
-    this.#sql.exec("INSERT INTO uploads VALUES (?, ?, ?, ?)", id, key, uploadId, Date.now());
+    this.#sql.exec("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)", id, key, uploadId, Date.now());
     this.#watch(UPLOAD_MS);
   }
 
@@ -56,6 +57,7 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   async addFile(file: FileRecord) {
     writeDoc(this.#sql, "files", file);
     await this.closeUpload(file.id);
+    this.#watchNext();
   }
 
   async file(id: string) {
@@ -69,14 +71,16 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   async removeFile(id: string) {
     const file = await this.file(id);
     if (file === undefined) return "absent";
-    if (this.#active().some(({ inputFile }) => inputFile === id)) return "in_use";
+    if (activeBatches(this.#sql).some(({ inputFile }) => inputFile === id)) return "in_use";
     this.#sql.exec("DELETE FROM files WHERE id = ?", id);
+    throwAway(this.#sql, file.key);
+    this.#watch(0);
     return file;
   }
 
   async addBatch(batch: BatchRecord) {
     writeDoc(this.#sql, "batches", batch);
-    this.#watch(WATCH_MS);
+    this.#watchNext();
   }
 
   async batch(id: string) {
@@ -90,8 +94,8 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   async cancel(id: string) {
     const batch = await this.batch(id);
     if (batch === undefined || !["validating", "in_progress"].includes(batch.status)) return batch;
-    const cancelling = this.#move({ ...batch, isPaused: false }, "cancelling");
-    await this.#wake(id);
+    const cancelling = moveBatch(this.#sql, { ...batch, isPaused: false }, "cancelling");
+    await wake(this.#care, cancelling);
     return cancelling;
   }
 
@@ -100,13 +104,21 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
     if (batch === undefined || ENDED.includes(batch.status)) return batch;
     const changed = { ...batch, isPaused };
     writeDoc(this.#sql, "batches", changed);
-    if (!isPaused) await this.#wake(id);
+    if (!isPaused) await wake(this.#care, changed);
     return changed;
   }
 
   async fail(id: string, errors: LineError[]) {
     const batch = await this.batch(id);
-    if (batch !== undefined && !ENDED.includes(batch.status)) this.#move({ ...batch, errors }, "failed");
+    if (batch !== undefined && !ENDED.includes(batch.status)) moveBatch(this.#sql, { ...batch, errors }, "failed");
+    this.#watch(0);
+  }
+
+  async breakOff(id: string, fault: LineError) {
+    const batch = await this.batch(id);
+    if (batch === undefined || ENDED.includes(batch.status) || batch.fault !== null) return;
+    writeDoc(this.#sql, "batches", { ...batch, fault, isPaused: false });
+    await wake(this.#care, batch);
   }
 
   async plan(id: string, shards: Shard[]) {
@@ -123,40 +135,54 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
         to,
       );
     }
-    if (batch.status === "validating") this.#move({ ...batch, total: shards.at(-1)?.last ?? 0 }, "in_progress");
+    if (batch.status === "validating")
+      moveBatch(this.#sql, { ...batch, total: shards.at(-1)?.last ?? 0 }, "in_progress");
   }
 
   async takeShards(id: string) {
     const batch = await this.batch(id);
     if (batch === undefined) return { start: [], left: 0 };
-    const running = this.#shards(id, "running");
+    const running = shardsOf(this.#sql, id, "running");
     const places = Math.max(0, batch.parameters.concurrency - running.length);
-    const cancelled = batch.status === "cancelling";
-    const fresh = cancelled ? [] : this.#shards(id, "waiting", places);
-    for (const { shard } of fresh) this.#seen(id, shard, "running");
-    const left = running.length + fresh.length + (cancelled ? 0 : this.#shards(id, "waiting").length);
+    const cancelled = controlOf(batch) === "cancel";
+    const fresh = cancelled ? [] : shardsOf(this.#sql, id, "waiting", places);
+    for (const { shard } of fresh) seeShard(this.#sql, id, shard, "running");
+    const left = running.length + fresh.length + (cancelled ? 0 : shardsOf(this.#sql, id, "waiting").length);
     // what already runs is told again: the step that started it may have been cut off
-    return { start: [...running, ...fresh], left };
+    const start = [...running, ...fresh].map((shard) => ({ ...shard, life: lifeRow(this.#sql, id, shard.shard).life }));
+    return { start, left };
   }
 
-  async begin(id: string, shard: number, first: number) {
+  async begin(id: string, shard: number, first: number): Promise<Begun> {
     const batch = await this.batch(id);
     if (batch === undefined) throw new Error(`batch ${id} is not in the ledger`);
-    this.#seen(id, shard, "running");
-    const control = controlOf(batch);
+    seeShard(this.#sql, id, shard, "running");
+    const { givenUp: reason } = lifeRow(this.#sql, id, shard);
+    const control = reason !== null && controlOf(batch) === "run" ? "given_up" : controlOf(batch);
     if (control === "expire" && !batch.isExpired) writeDoc(this.#sql, "batches", { ...batch, isExpired: true });
-    if (control !== "run") return { control, tries: 0, batch };
+    if (control !== "run") return { control, tries: 0, batch, reason };
     this.#sql.exec(
       "INSERT INTO tries VALUES (?, ?, 1) ON CONFLICT (batch, first) DO UPDATE SET tries = tries + 1",
       id,
       first,
     );
     const [row] = this.#sql.exec("SELECT tries FROM tries WHERE batch = ? AND first = ?", id, first).toArray();
-    return { control, tries: Number(row?.tries), batch };
+    return { control, tries: Number(row?.tries), batch, reason };
+  }
+
+  async giveUp(id: string, shard: number, reason: string) {
+    const { life, givenUp } = lifeRow(this.#sql, id, shard);
+    setLife(this.#sql, id, shard, { life, givenUp: givenUp ?? reason });
   }
 
   async done(id: string, shard: number, chunk: Chunk) {
-    this.#seen(id, shard, "running");
+    seeShard(this.#sql, id, shard, "running");
+    const state = (await this.batch(id))?.status;
+    if (state !== "failed" && (state === undefined || ENDED.includes(state))) {
+      // nobody reads it any more
+      throwAway(this.#sql, chunkKey(id, chunk.first));
+      return this.#watch(SWEEP_MS);
+    }
     const { rowsWritten } = this.#sql.exec(
       "INSERT OR IGNORE INTO chunks VALUES (?, ?, ?, ?)",
       id,
@@ -165,7 +191,7 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
       Date.now(),
     );
     const batch = await this.batch(id);
-    if (rowsWritten === 0 || batch === undefined) return;
+    if (rowsWritten === 0 || batch === undefined || batch.status === "failed") return;
     this.#sql.exec("DELETE FROM tries WHERE batch = ? AND first = ?", id, chunk.first);
     const completed = batch.completed + chunk.completed;
     const failed = batch.failed + chunk.failed;
@@ -173,7 +199,8 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   }
 
   async shardEnded(id: string, shard: number) {
-    this.#seen(id, shard, "ended");
+    seeShard(this.#sql, id, shard, "ended");
+    await tick(this.env.BATCH_JOBS, jobInstance(id, lifeRow(this.#sql, id, JOB).life));
   }
 
   async chunks(id: string, first: number, limit: number): Promise<Chunk[]> {
@@ -186,16 +213,17 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
 
   async finalize(id: string) {
     const batch = await this.batch(id);
-    if (batch?.status === "in_progress") this.#move(batch, "finalizing");
+    if (batch?.status === "in_progress") moveBatch(this.#sql, batch, "finalizing");
   }
 
   async finish(id: string, files: FileRecord[]) {
     const batch = await this.batch(id);
     if (batch === undefined || ENDED.includes(batch.status)) return;
     for (const file of files) writeDoc(this.#sql, "files", file);
-    for (const table of ["chunks", "shards", "tries"]) this.#sql.exec(`DELETE FROM ${table} WHERE batch = ?`, id);
-    if (batch.status === "cancelling") this.#move(batch, "cancelled");
-    else this.#move(batch, batch.isExpired ? "expired" : "completed");
+    if (batch.fault !== null) moveBatch(this.#sql, { ...batch, errors: [batch.fault] }, "failed");
+    else if (batch.status === "cancelling") moveBatch(this.#sql, batch, "cancelled");
+    else moveBatch(this.#sql, batch, batch.isExpired ? "expired" : "completed");
+    this.#watch(0);
   }
 
   async pace(id: string) {
@@ -212,85 +240,33 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
     return { recordsPerSecond, secondsLeft: recordsPerSecond === 0 ? null : Math.ceil(left / recordsPerSecond) };
   }
 
-  /** Wakes workflows that were cut off, and takes away what was left half-made or has expired. */
+  /** Wakes workflows that were cut off, replaces those that have died, and takes away what was left half-made or has expired. */
   override async alarm() {
-    const stale = Number(this.env.BATCH_STALE_MS ?? 60_000);
-    const active = this.#active();
     const wasFresh = this.#isFresh;
     this.#isFresh = false;
-    for (const { id, isPaused } of active) {
-      if (wasFresh) await this.#wake(id);
-      else if (!isPaused) await this.#wakeShards(id, stale);
+    // the next look is sure, whatever fails in this one
+    this.#watchNext();
+    const staleMs = this.#staleMs;
+    for (const batch of activeBatches(this.#sql)) {
+      await lookAfter(this.#care, batch, { wasFresh, staleMs }).catch(() => undefined);
     }
-    await this.#dropHalfMade();
-    await this.#dropExpired();
-    const waiting = this.#sql.exec("SELECT id FROM uploads").toArray().length > 0;
-    if (active.length > 0) this.#watch(Math.min(WATCH_MS, stale));
-    else if (waiting) this.#watch(UPLOAD_MS);
+    await sweep(this.#sql, this.env.BATCH_FILES);
+    this.#watchNext();
   }
 
-  async #wake(id: string) {
-    await tick(this.env.BATCH_JOBS, id);
-    await this.#wakeShards(id, 0);
+  /** Sees to an alarm for whatever is to be done next. */
+  #watchNext() {
+    if (activeBatches(this.#sql).length > 0) this.#watch(Math.min(WATCH_MS, this.#staleMs));
+    const sweepMs = nextSweepMs(this.#sql);
+    if (sweepMs !== undefined) this.#watch(sweepMs);
   }
 
-  async #wakeShards(id: string, staleMs: number) {
-    const stale = this.#shards(id, "running").filter(({ seen }) => Date.now() - seen >= staleMs);
-    for (const { shard } of stale) await tick(this.env.BATCH_SHARDS, shardInstance(id, shard));
+  get #staleMs() {
+    return Number(this.env.BATCH_STALE_MS ?? 60_000);
   }
 
-  async #dropHalfMade() {
-    const old = this.#sql.exec("SELECT * FROM uploads WHERE at < ?", Date.now() - UPLOAD_MS).toArray();
-    for (const row of old) {
-      const upload = this.env.BATCH_FILES.resumeMultipartUpload(String(row.key), String(row.upload_id));
-      // one that is gone already needs no end
-      await upload.abort().catch(() => undefined);
-      await this.closeUpload(String(row.id));
-    }
-  }
-
-  async #dropExpired() {
-    const now = Date.now() / 1000;
-    const expired = readDocs<FileRecord>(this.#sql, "files").filter(({ expiresAt }) => (expiresAt ?? now) < now);
-    for (const { id } of expired) {
-      const removed = await this.removeFile(id);
-      if (typeof removed !== "string") await this.env.BATCH_FILES.delete(removed.key);
-    }
-  }
-
-  #active(): BatchRecord[] {
-    return readDocs<BatchRecord>(this.#sql, "batches").filter(({ status }) => !ENDED.includes(status));
-  }
-
-  #move(batch: BatchRecord, status: BatchStatus): BatchRecord {
-    const moved = { ...batch, status, at: { ...batch.at, [status]: Math.floor(Date.now() / 1000) } };
-    writeDoc(this.#sql, "batches", moved);
-    return moved;
-  }
-
-  #shards(id: string, state: string, limit = -1): (Shard & { seen: number })[] {
-    const query = "SELECT * FROM shards WHERE batch = ? AND state = ? ORDER BY shard LIMIT ?";
-    return this.#sql
-      .exec(query, id, state, limit)
-      .toArray()
-      .map((row) => ({
-        shard: Number(row.shard),
-        first: Number(row.first),
-        last: Number(row.last),
-        from: Number(row.from_byte),
-        to: Number(row.to_byte),
-        seen: Number(row.seen),
-      }));
-  }
-
-  #seen(id: string, shard: number, state: string): void {
-    this.#sql.exec(
-      "UPDATE shards SET state = ?, seen = ? WHERE batch = ? AND shard = ? AND state <> 'ended'",
-      state,
-      Date.now(),
-      id,
-      shard,
-    );
+  get #care(): Care {
+    return { sql: this.#sql, env: this.env, ledger: this };
   }
 
   /** Sees to an alarm within so many milliseconds. */
@@ -301,22 +277,5 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
         if (set === null || set > at || set < Date.now()) await this.ctx.storage.setAlarm(at);
       }),
     );
-  }
-}
-
-function controlOf({ status, isPaused, expiresAt, parameters, tokens }: BatchRecord): Control {
-  if (status === "cancelling") return "cancel";
-  if (Date.now() / 1000 >= expiresAt) return "expire";
-  if (parameters.maxTotalTokens !== null && tokens >= parameters.maxTotalTokens) return "capped";
-  return isPaused ? "pause" : "run";
-}
-
-/** Wakes a workflow; one that has ended, or was never made, stays so. */
-async function tick(workflows: BatchBindings["BATCH_JOBS"] | BatchBindings["BATCH_SHARDS"], id: string): Promise<void> {
-  try {
-    const instance = await workflows.get(id);
-    await instance.sendEvent({ type: TICK, payload: {} });
-  } catch {
-    // the next look comes
   }
 }

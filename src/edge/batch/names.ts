@@ -6,9 +6,14 @@ export function newId(kind: "file" | "batch"): string {
   return kind === "file" ? `file-${hex}` : `batch_${hex}`;
 }
 
+/** The workflow of a batch; a new one where the last has died. */
+export function jobInstance(batch: string, life = 0): string {
+  return life === 0 ? batch : `${batch}-again-${life}`;
+}
+
 /** The workflow of a shard. */
-export function shardInstance(batch: string, shard: number): string {
-  return `${batch}-${shard}`;
+export function shardInstance(batch: string, shard: number, life = 0): string {
+  return life === 0 ? `${batch}-${shard}` : `${batch}-${shard}-again-${life}`;
 }
 
 export function inputKey(file: string): string {

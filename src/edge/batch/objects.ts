@@ -44,6 +44,7 @@ export function batchObject(batch: BatchRecord, progress?: Awaited<ReturnType<Le
     is_paused: batch.isPaused,
     parameters: {
       concurrency: batch.parameters.concurrency,
+      priority: batch.parameters.priority,
       max_total_tokens: batch.parameters.maxTotalTokens,
       max_new_tokens: batch.parameters.maxNewTokens,
       aggregation: batch.parameters.aggregation,

@@ -34,6 +34,14 @@ export function notFound(kind: "file" | "batch", id: string): BatchError {
   });
 }
 
+/** The paths of the Files and Batch API, and all below them. */
+export function isBatchPath(path: string): boolean {
+  return /^\/v1\/(files|batches)(\/|$)/.test(path);
+}
+
+/** Codes of OpenAI's own for what is refused before a path is looked at. */
+const CODES: Readonly<Record<number, string>> = { 401: "invalid_api_key", 429: "rate_limit_exceeded" };
+
 /** Hono's onError for these paths. */
 export function respondToBatchErrors({ log }: Pick<AppDeps, "log">) {
   return (error: unknown, c: Context<AppEnv>): Response => {
@@ -45,7 +53,7 @@ export function respondToBatchErrors({ log }: Pick<AppDeps, "log">) {
     }
     const { status, headers, body } = errorBody(error, c.get("requestId"), log);
     const type = status >= 500 ? "server_error" : "invalid_request_error";
-    const told = { message: body.error, type, param: null, code: body.error_type ?? null };
+    const told = { message: body.error, type, param: null, code: CODES[status] ?? body.error_type ?? null };
     return Response.json({ error: told }, { status, headers });
   };
 }

@@ -13,7 +13,10 @@ export interface PartWriter {
   abort(): Promise<void>;
 }
 
-/** `onOpen` is called before the first part of a larger object, so that somebody can end what breaks off. */
+/**
+ * `onOpen` is called before anything is written, so that somebody can take away what breaks off: with the upload's id, or with "" for an
+ * object that is written at once.
+ */
 export function createPartWriter(
   bucket: FileBucket,
   key: string,
@@ -23,6 +26,7 @@ export function createPartWriter(
   let filled = 0;
   let bytes = 0;
   let upload: MultipartUpload | undefined;
+  let isPut = false;
   const parts: UploadedPart[] = [];
   const grow = (needed: number): void => {
     if (needed <= buffer.length) return;
@@ -52,15 +56,20 @@ export function createPartWriter(
     },
     async end() {
       if (upload === undefined) {
+        await onOpen("");
+        isPut = true;
         await bucket.put(key, buffer.subarray(0, filled));
         return bytes;
       }
       if (filled > 0) await flush();
+      isPut = true;
       await upload.complete(parts);
       return bytes;
     },
     async abort() {
-      await upload?.abort();
+      // one that is whole has nothing to abort
+      await upload?.abort().catch(() => undefined);
+      if (isPut) await bucket.delete(key);
     },
   };
 }

@@ -46,7 +46,7 @@ export interface FileBucket {
 
 export interface WorkflowInstance {
   id: string;
-  status(): Promise<{ status: string }>;
+  status(): Promise<{ status: string; error?: { message: string } | null }>;
   sendEvent(event: { type: string; payload: unknown }): Promise<void>;
 }
 

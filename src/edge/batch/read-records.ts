@@ -6,6 +6,9 @@ import type { FileBucket } from "./platform.ts";
 
 const WINDOW_BYTES = 128 * 2 ** 10;
 
+/** The input is not there, or not whole: trying again is of no use. */
+export class LostInput extends Error {}
+
 export interface InputRecord {
   line: InputLine;
   /** The byte after its line. */
@@ -22,7 +25,7 @@ export async function readRecords(
   for (const window of [WINDOW_BYTES, maxLineBytes + 2]) {
     const length = Math.min(window, to - from);
     const object = await bucket.get(key, { range: { offset: from, length } });
-    if (object === null) throw new Error("the batch's input is not in the bucket");
+    if (object === null) throw new LostInput("the batch's input is not in the bucket");
     const records: InputRecord[] = [];
     const splitter = createLineSplitter(maxLineBytes, ({ to: end, bytes }) => {
       const parsed = bytes === undefined || records.length >= limit ? undefined : parseLine(bytes);

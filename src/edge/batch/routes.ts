@@ -48,7 +48,7 @@ export function batchRoutes(deps: AppDeps) {
     return new Response(body, { headers: { "content-type": "application/jsonl; charset=utf-8" } });
   });
   app.delete("/v1/files/:id", async (c) => {
-    const { bindings, ledger } = bound(c);
+    const { ledger } = bound(c);
     const id = c.req.param("id");
     const removed = await ledger.removeFile(id);
     if (removed === "absent") throw notFound("file", id);
@@ -56,7 +56,6 @@ export function batchRoutes(deps: AppDeps) {
       const message = "A batch still works on this file. Cancel it first.";
       throw new BatchError(409, "invalid_request_error", message, { param: "id", code: "file_in_use" });
     }
-    await bindings.BATCH_FILES.delete(removed.key);
     return c.json({ id, object: "file", deleted: true });
   });
 
@@ -68,7 +67,7 @@ export function batchRoutes(deps: AppDeps) {
       const message = "The input file's purpose is not batch.";
       throw new BatchError(400, "invalid_request_error", message, { param: "input_file_id" });
     }
-    const batch = newBatch(body, file);
+    const batch = newBatch(body, file, owner);
     await ledger.addBatch(batch);
     if (batch.status === "validating") {
       await bindings.BATCH_JOBS.createBatch([{ id: batch.id, params: { owner, batch: batch.id } }]);

@@ -15,6 +15,7 @@ import { joinWarnings } from "../routes/unknown-warning.ts";
 import { hashOf } from "./id-filter.ts";
 import { type BatchUrl, type InputLine, pairOf } from "./input-line.ts";
 import type { BatchParameters } from "./ledger-api.ts";
+import { StepOver } from "./yielding-engine.ts";
 
 export interface RecordJob {
   line: InputLine;
@@ -36,7 +37,10 @@ const MAX_PAUSE_MS = 3_000;
 /** So long a busy engine is asked again, before the step gives up and its workflow tries later. */
 const MAX_BUSY_MS = 60_000;
 
-/** Answers one request. Throws what keeps every request from being answered: models that cannot be opened, an engine that stays busy. */
+/**
+ * Answers one request. Throws what keeps every request from being answered (models that cannot be opened, an engine that stays busy), and
+ * StepOver for one whose turn did not come in time.
+ */
 export async function runRecord(deps: AppDeps, job: RecordJob): Promise<RecordAnswer> {
   const start = Date.now();
   for (let tries = 1; ; tries++) {
@@ -44,6 +48,7 @@ export async function runRecord(deps: AppDeps, job: RecordJob): Promise<RecordAn
       const body = await answer(deps, job);
       return { status: 200, body, tokens: tokensOf(body) };
     } catch (error) {
+      if (error instanceof StepOver) throw error;
       const status = toHttpError(error)?.status ?? 500;
       if (status === 500 && tries < FAULT_TRIES) await sleep(PAUSE_MS);
       else if (status !== 503 && status !== 429) return failed(error, job, deps);

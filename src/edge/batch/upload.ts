@@ -34,6 +34,11 @@ export async function takeUpload(
   if (expectedBytes > MAX_FILE_BYTES) throw tooLarge();
   const check = createInputCheck(maxLineBytes, expectedBytes);
   const writer = createPartWriter(bindings.BATCH_FILES, key, (uploadId) => ledger.openUpload({ id, key, uploadId }));
+  // what cannot be taken away now is taken away by the ledger
+  const cleanUp = async (): Promise<void> => {
+    await writer.abort();
+    await ledger.closeUpload(id);
+  };
   try {
     const form = await readForm(request, async (piece) => {
       check.write(piece);
@@ -55,8 +60,7 @@ export async function takeUpload(
     await ledger.addFile(file);
     return file;
   } catch (error) {
-    await writer.abort();
-    await ledger.closeUpload(id);
+    await cleanUp().catch(() => undefined);
     throw error;
   }
 }

@@ -26,8 +26,14 @@ async function stage(count: number, options: { tries?: number; control?: Control
   await bucket.put("input", input);
   isReady = true;
   const done: Chunk[] = [];
-  const parameters = { concurrency: 1, maxTotalTokens: null, maxNewTokens: null, aggregation: null };
-  const batch = { id: BATCH, inputKey: "input", parameters };
+  const parameters = {
+    concurrency: 1,
+    priority: "normal",
+    maxTotalTokens: null,
+    maxNewTokens: null,
+    aggregation: null,
+  };
+  const batch = { id: BATCH, owner: OWNER, inputKey: "input", parameters };
   const ledger = {
     begin: async () => ({ control: options.control ?? "run", tries: options.tries ?? 1, batch }),
     done: async (_batch: string, _shard: number, chunk: Chunk) => void done.push(chunk),
@@ -36,6 +42,7 @@ async function stage(count: number, options: { tries?: number; control?: Control
   const settings = parseSettings({});
   const deps = {
     engine,
+    engineFor: () => engine,
     settings,
     accounts: createAccounts(settings),
     metrics: createMetrics(),
@@ -159,7 +166,7 @@ test("beside interactive requests a batch has one request in the engine, else si
   let most = 0;
   const now = { ms: 0 };
   const fake = fakeEngine();
-  const engine = createYieldingEngine(
+  const engineFor = createYieldingEngine(
     {
       ...fake,
       queueLength: 0,
@@ -175,7 +182,8 @@ test("beside interactive requests a batch has one request in the engine, else si
     },
     () => now.ms,
   );
-  const score = () => engine.score({ prompt: "p", completions: [], aggregation: "mean", context: "prefix" });
+  const turn = { owner: OWNER, priority: "normal" as const, isOver: () => false };
+  const score = () => engineFor(turn).score({ prompt: "p", completions: [], aggregation: "mean", context: "prefix" });
   await Promise.all(Array.from({ length: 4 }, score));
   expect(most).toBe(1);
   interactive = 0;
@@ -185,4 +193,83 @@ test("beside interactive requests a batch has one request in the engine, else si
   now.ms = 2_000;
   await Promise.all(Array.from({ length: 40 }, score));
   expect(most).toBe(16);
+});
+
+/** An engine that works on one call at a time, each until it is let go; the names of those inside, in order. */
+function slowEngine() {
+  const order: string[] = [];
+  const leave: (() => void)[] = [];
+  const fake = fakeEngine();
+  const engine = {
+    ...fake,
+    queueLength: 0,
+    memoryBytes: 0,
+    // somebody else is always there: one place for batches
+    status: () => ({ running: 20, waiting: 0, tokensPerSecond: 0, memoryBytes: 0 }),
+    async score(options: Parameters<typeof fake.score>[0]) {
+      order.push(options.prompt);
+      await new Promise<void>((resolve) => leave.push(resolve));
+      return fake.score(options);
+    },
+  };
+  return { engine, order, leaveAll: () => leave.splice(0).map((go) => go()) };
+}
+
+const ask = (prompt: string) => ({ prompt, completions: [], aggregation: "mean" as const, context: "prefix" as const });
+
+test("batches take turns: the higher priority first, then the owner with less, then whoever came first", async () => {
+  const { engine, order, leaveAll } = slowEngine();
+  const engineFor = createYieldingEngine(engine);
+  const turns = [
+    ["a1", "a", "normal"],
+    ["a2", "a", "normal"],
+    ["b1", "b", "normal"],
+    ["c1", "c", "low"],
+    ["a3", "a", "high"],
+  ] as const;
+  const all = turns.map(([name, owner, priority]) =>
+    engineFor({ owner, priority, isOver: () => false }).score(ask(name)),
+  );
+  for (let count = 1; count <= turns.length; count++) {
+    await expect.poll(() => order.length).toBe(count);
+    leaveAll();
+  }
+  await Promise.all(all);
+  // the first came where nobody waited
+  expect(order).toEqual(["a1", "a3", "a2", "b1", "c1"]);
+});
+
+test("who waits for long rises above a higher priority", async () => {
+  const now = { ms: 0 };
+  const { engine, order, leaveAll } = slowEngine();
+  const engineFor = createYieldingEngine(engine, () => now.ms);
+  const score = (name: string, priority: "low" | "high") =>
+    engineFor({ owner: name, priority, isOver: () => false }).score(ask(name));
+  const all = [score("inside", "high"), score("low", "low")];
+  await expect.poll(() => order).toEqual(["inside"]);
+  // heard of all the time
+  for (now.ms = 0; now.ms < 15_000; now.ms += 2_500) await new Promise((resolve) => setTimeout(resolve, 30));
+  all.push(score("high", "high"));
+  leaveAll();
+  await expect.poll(() => order.length).toBe(2);
+  leaveAll();
+  await expect.poll(() => order.length).toBe(3);
+  leaveAll();
+  await Promise.all(all);
+  expect(order).toEqual(["inside", "low", "high"]);
+});
+
+test("a request whose step is over leaves the line; one that has begun goes on", async () => {
+  const { engine, order, leaveAll } = slowEngine();
+  const engineFor = createYieldingEngine(engine);
+  let isOver = false;
+  const turn = { owner: OWNER, priority: "normal" as const, isOver: () => isOver };
+  const inside = engineFor(turn).score(ask("inside"));
+  await expect.poll(() => order).toEqual(["inside"]);
+  const late = engineFor(turn).score(ask("late"));
+  isOver = true;
+  await expect(late).rejects.toThrow("the step is over");
+  leaveAll();
+  await inside;
+  expect(order).toEqual(["inside"]);
 });

@@ -1,0 +1,96 @@
+// The worker as it is, on bindings that fail when a test says so, and with workflows that a test may end. Only tests start it.
+
+import type { FileBucket, JobParams, ShardParams, WorkflowBinding } from "../../src/edge/batch/platform.ts";
+import { BatchJob as Job, BatchShard as Shard } from "../../src/edge/batch/workflows.ts";
+import type { Env } from "../../src/edge/env.ts";
+import worker from "../../src/edge/worker.ts";
+
+export { BatchLedger } from "../../src/edge/worker.ts";
+
+/** Calls whose name and key hold a text fail so often; `times` below 0: always. */
+interface Fault {
+  call: string;
+  key: string;
+  times: number;
+}
+
+let faults: Fault[] = [];
+/** Calls that were made to fail. */
+let failed = 0;
+
+function mayFail(call: string, key: string): void {
+  const fault = faults.find((one) => one.call === call && key.includes(one.key) && one.times !== 0);
+  if (fault === undefined) return;
+  fault.times -= 1;
+  failed += 1;
+  throw new Error(`a fault of ${call}, made by a test`);
+}
+
+function faultyBucket(bucket: FileBucket): FileBucket {
+  return {
+    head: (key) => bucket.head(key),
+    get: async (key, options) => {
+      mayFail("get", key);
+      return bucket.get(key, options);
+    },
+    put: async (key, bytes, options) => {
+      mayFail("put", key);
+      return bucket.put(key, bytes, options);
+    },
+    delete: (keys) => bucket.delete(keys),
+    createMultipartUpload: (key) => bucket.createMultipartUpload(key),
+    resumeMultipartUpload: (key, uploadId) => bucket.resumeMultipartUpload(key, uploadId),
+  };
+}
+
+function faultyWorkflows<P>(workflows: WorkflowBinding<P>): WorkflowBinding<P> {
+  return {
+    get: (id) => workflows.get(id),
+    createBatch: async (instances) => {
+      mayFail("createBatch", instances.map(({ id }) => id).join());
+      return workflows.createBatch(instances);
+    },
+  };
+}
+
+function faulty(env: Env): Env {
+  return {
+    ...env,
+    ...(env.BATCH_FILES !== undefined && { BATCH_FILES: faultyBucket(env.BATCH_FILES) }),
+    ...(env.BATCH_JOBS !== undefined && { BATCH_JOBS: faultyWorkflows<JobParams>(env.BATCH_JOBS) }),
+    ...(env.BATCH_SHARDS !== undefined && { BATCH_SHARDS: faultyWorkflows<ShardParams>(env.BATCH_SHARDS) }),
+  };
+}
+
+export class BatchJob extends Job {
+  constructor(...[ctx, env]: ConstructorParameters<typeof Job>) {
+    super(ctx, faulty(env));
+  }
+}
+
+export class BatchShard extends Shard {
+  constructor(...[ctx, env]: ConstructorParameters<typeof Shard>) {
+    super(ctx, faulty(env));
+  }
+}
+
+export default {
+  async fetch(request: Request, env: Env, context: Parameters<typeof worker.fetch>[2]): Promise<Response> {
+    const { pathname, searchParams: query } = new URL(request.url);
+    if (pathname === "/test/faults") {
+      faults = JSON.parse(await request.text());
+      failed = 0;
+      return Response.json({});
+    }
+    if (pathname === "/test/failed") return Response.json(failed);
+    if (pathname === "/test/terminate") {
+      const workflows = query.get("kind") === "job" ? env.BATCH_JOBS : env.BATCH_SHARDS;
+      const instance = await workflows?.get(query.get("id") ?? "");
+      // what the tests need beyond what the worker uses
+      if (instance === undefined || !("terminate" in instance)) return new Response(null, { status: 404 });
+      await (instance.terminate as () => Promise<void>).call(instance);
+      return Response.json({});
+    }
+    return worker.fetch(request, faulty(env), context);
+  },
+};
