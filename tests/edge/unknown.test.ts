@@ -175,7 +175,13 @@ test("a record of a batch tells what both of its answers lack", async () => {
     id: "1",
     requestId: "1",
     owner: "a",
-    parameters: { concurrency: 1, maxNewTokens: MAX_TOKENS, aggregation: null, maxTotalTokens: null },
+    parameters: {
+      concurrency: 1,
+      priority: "normal" as const,
+      maxNewTokens: MAX_TOKENS,
+      aggregation: null,
+      maxTotalTokens: null,
+    },
   });
   // /generate: 3; /score: the prompt's 3, and one of each side
   expect(answer.body).toMatchObject({ usage: { unknown_tokens: 8 }, warnings: warning("<", "{", "}", "J") });
