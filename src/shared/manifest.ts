@@ -16,6 +16,9 @@ const LEAN_ROLES = [
   "lean_embedding_scales",
 ] as const;
 
+/** Of the form that is written now; exports of earlier ones are read, too. 2: small models are not rounded. */
+export const LEAN_VERSION = 2;
+
 const file = z.object({
   /** Path inside the model folder, with `/`. */
   path: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/),
@@ -44,7 +47,7 @@ const manifestSchema = z.object({
    */
   adapter: z.object({ base: z.string().min(1) }).optional(),
   /** Rows of the low-memory decoder have lengths of their own, so that requests share its steps. Absent in older exports. */
-  rows: z.object({ version: z.literal(1) }).optional(),
+  rows: z.object({ version: z.literal([1, LEAN_VERSION]) }).optional(),
   limits: z.object({ max_source_tokens: z.number().int().positive(), max_target_tokens: z.number().int().positive() }),
   files: z.array(file).min(1),
 });

@@ -45,7 +45,7 @@ describe.each<TinyWeights>(["t5-v1.1", "t5-v1.0"])("%s", (weights) => {
 
   beforeAll(async () => {
     tiny = await exportTinyModel(weights);
-    await exportOnnx({ modelDir: tiny.dir, name: "tiny", lean: true });
+    await exportOnnx({ modelDir: tiny.dir, name: "tiny", lean: true, exactParameters: 0 });
     const store = folderStore({ model: tiny.dir });
     lean = await loadModel(store, "model", "int8", nodeRuntime);
     exact = await loadModel(store, "model", "fp32", nodeRuntime);
@@ -127,6 +127,25 @@ describe.each<TinyWeights>(["t5-v1.1", "t5-v1.0"])("%s", (weights) => {
     const manifest = parseManifest(JSON.parse(await readFile(join(outputDir, MANIFEST_FILE), "utf8")));
     expect(manifest.files.filter(isLean)).toEqual([]);
   });
+});
+
+test("a small model is not rounded: its logits are those of fp32", async () => {
+  const tiny = await exportTinyModel("t5-v1.0", { lean: true });
+  try {
+    const store = folderStore({ model: tiny.dir });
+    const [lean, exact] = [
+      await loadModel(store, "model", "int8", nodeRuntime),
+      await loadModel(store, "model", "fp32", nodeRuntime),
+    ];
+    expect(lean.lean).toBeDefined();
+    const logits = async (model: Model) => allLogits(model, await encodeSources(model, [SOURCE]), TARGET);
+    const expected = await logits(exact);
+    expect(largestGap(await logits(lean), expected)).toBeLessThan(1e-4 * Math.max(...expected.map(Math.abs)));
+    await closeModel(lean);
+    await closeModel(exact);
+  } finally {
+    await tiny.remove();
+  }
 });
 
 test("an embedding is its int8 values times the scale of their 32", () => {

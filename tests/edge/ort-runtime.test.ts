@@ -43,7 +43,7 @@ const readBeforeRun: string[][] = [];
 
 beforeAll(async () => {
   tiny = await exportTinyModel();
-  await exportOnnx({ modelDir: tiny.dir, name: "tiny", lean: true, dtypes: DTYPES });
+  await exportOnnx({ modelDir: tiny.dir, name: "tiny", lean: true, exactParameters: 0, dtypes: DTYPES });
   folder = await mkdtemp(join(tmpdir(), "stepwise-ort-"));
   await prepareEdgeWasm(join(folder, "ort.wasm"));
   env.wasm.numThreads = 1;

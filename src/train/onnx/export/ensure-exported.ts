@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { MANIFEST_FILE, parseManifest } from "../../../shared/manifest.ts";
+import { LEAN_VERSION, MANIFEST_FILE, parseManifest } from "../../../shared/manifest.ts";
 import { DEFAULT_DTYPES, type Dtype } from "../../../shared/onnx-names.ts";
 import { exportOnnx } from "./export-onnx.ts";
 
@@ -23,13 +23,13 @@ export interface EnsureExported {
   say?: ((line: string) => void) | undefined;
 }
 
-/** Whether an export has graphs of a type, of int8 also those in which requests share steps. */
+/** Whether an export has graphs of a type, beside int8 also the worker's own as they are written now. */
 async function holds(exportDir: string, dtype: Dtype): Promise<boolean> {
   const path = join(exportDir, MANIFEST_FILE);
   const text = await readFile(path, "utf8").catch(() => undefined);
   if (text === undefined) return false;
   const { files, rows } = parseManifest(JSON.parse(text), path);
-  return files.some((file) => file.dtype === dtype) && (dtype !== "int8" || rows !== undefined);
+  return files.some((file) => file.dtype === dtype) && (dtype !== "int8" || rows?.version === LEAN_VERSION);
 }
 
 /**

@@ -32,8 +32,8 @@ export interface ExportGraphsOptions {
    * The worker's own form beside the int8 graphs: less memory, and requests that share the steps of its decoder. By default wherever there
    * are int8 graphs. */
   lean?: boolean | undefined;
-  /** Whether that form scores steps, and so stays float32 where the model is small. */
-  scoresSteps?: boolean | undefined;
+  /** Up to how many parameters that form is not rounded; 2^22 by default. */
+  exactParameters?: number | undefined;
   /** Bytes of weights written so far, of all that will be written. */
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
   /** Lines for the user. */
@@ -65,8 +65,7 @@ export async function exportGraphs(options: ExportGraphsOptions): Promise<Manife
     try {
       const weights = weightSource(source?.base ?? reader);
       const plan = int8Plan(config, reader);
-      const exact = options.scoresSteps === true ? exactMatrices(plan.shapes) : [];
-      const floats = new Set([...plan.floats, ...exact]);
+      const floats = new Set([...plan.floats, ...exactMatrices(plan.shapes, options.exactParameters)]);
       const lean = { config, weights, adapter: source?.adapter, head: plan.head, floats };
       return files.concat(await exportLean(lean, outputDir));
     } finally {

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { lstat, mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { isLean, MANIFEST_FILE, type Manifest } from "../../../shared/manifest.ts";
+import { isLean, LEAN_VERSION, MANIFEST_FILE, type Manifest } from "../../../shared/manifest.ts";
 import { DEFAULT_DTYPES, type Dtype } from "../../../shared/onnx-names.ts";
 import { TEMPLATE_VERSION } from "../../../shared/prompts.ts";
 import { writeJson } from "../../io/write-text.ts";
@@ -24,6 +24,8 @@ export interface ExportOptions {
   dtypes?: readonly Dtype[] | undefined;
   /** The worker's own form; by default beside int8. */
   lean?: boolean | undefined;
+  /** Up to how many parameters that form is not rounded; 2^22 by default. */
+  exactParameters?: number | undefined;
   /** Name in the manifest; the model folder's by default. */
   name?: string | undefined;
   /** Limits that the worker enforces, in tokens; T5 itself has none, 512 is what it was trained on. */
@@ -42,8 +44,8 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
   const { modelDir, outputDir = modelDir, dtypes = DEFAULT_DTYPES, onProgress, log } = options;
   const { tokenizer, files } = await readSideFiles(modelDir);
   const reward = await readRewardModelFile(modelDir);
-  const scoresSteps = reward !== undefined;
-  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean: options.lean, scoresSteps, onProgress, log });
+  const { lean, exactParameters } = options;
+  const graphs = await exportGraphs({ modelDir, outputDir, dtypes, lean, exactParameters, onProgress, log });
   await mkdir(outputDir, { recursive: true });
   for (const file of files) await writeSideFile(outputDir, file);
   const manifest: Manifest = {
@@ -54,7 +56,7 @@ export async function exportOnnx(options: ExportOptions): Promise<Manifest> {
     judge: { yes_token_id: tokenizer.yesTokenId, no_token_id: tokenizer.noTokenId },
     ...(reward !== undefined && { reward: { type: reward.type } }),
     ...(graphs.some(isLean) && isAdapterFolder(modelDir) && { adapter: { base: await baseName(modelDir) } }),
-    ...(graphs.some(isLean) && { rows: { version: 1 as const } }),
+    ...(graphs.some(isLean) && { rows: { version: LEAN_VERSION } }),
     limits: { max_source_tokens: options.maxSourceTokens ?? 512, max_target_tokens: options.maxTargetTokens ?? 512 },
     files: [...files.map((file) => file.entry), ...graphs],
   };

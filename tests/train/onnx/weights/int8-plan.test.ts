@@ -47,7 +47,7 @@ test("a head that is the embedding is counted once", () => {
   ]);
 });
 
-test("a step scorer of up to 2^22 parameters stays float32 whole, a larger one is rounded", () => {
+test("a model of up to 2^22 parameters stays float32 whole, a larger one is rounded", () => {
   // 2^11 * 2^11 = 2^22
   expect(exactMatrices(new Map([["a", [2048, 2048]]]))).toEqual(new Set(["a"]));
   expect(
