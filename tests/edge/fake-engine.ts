@@ -57,9 +57,11 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
         text: `one\ntwo${row === 0 ? "" : ` ${row}`}`,
         finishReason: "eos_token" as const,
       }));
+      options.onUsed?.({ promptTokens: 4, completionTokens: 3 * options.candidates, steps: 0 });
       return { model: "policy-model", promptTokens: 4, candidates };
     },
-    async forced({ completion }) {
+    async forced({ completion, onUsed }) {
+      onUsed?.({ promptTokens: 4 + 2, completionTokens: 0, steps: 0 });
       return { model: "policy-model", promptTokens: 4, ids: [10, 1], logps: [-1, -0.5], texts: [completion, ""] };
     },
     async score(options) {
@@ -74,6 +76,8 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
           ),
         };
       });
+      const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
+      options.onUsed?.({ promptTokens: 20, completionTokens: 0, steps });
       return { model: "reward-model", completions, promptTokens: 20 };
     },
     ...overrides,

@@ -196,22 +196,19 @@ describe("platform", () => {
     expect(text).toContain("stepwise_wasm_memory_bytes 1000000\n");
   });
 
-  test("/metrics tells how soon texts began and how fast they came, by the texts whose tokens are told", async () => {
+  test("/metrics tells how soon texts began and how fast they came, streamed or not", async () => {
     let clock = 0;
     const metrics = createMetrics();
-    const token = { candidate: 0, id: 5, text: "x", logp: -1, special: false };
     const engine = createTimedEngine(
       fakeEngine({
         async generate(options) {
-          for (const [ms, candidate] of [
-            [300, 0],
-            [0, 1],
-            [20, 0],
-            [0, 1],
-            [2_000, 0],
+          for (const [ms, tokens] of [
+            [300, 1],
+            [20, 2],
+            [4_000, 4],
           ] as const) {
             clock += ms;
-            options.onToken?.({ ...token, candidate });
+            options.onProgress?.(tokens);
           }
           return { model: "m", promptTokens: 1, candidates: [] };
         },
@@ -220,7 +217,6 @@ describe("platform", () => {
       () => clock,
     );
     const options = { prompt: "x", sampling: GREEDY, seed: 0, stop: [], repetitionPenalty: 1, candidates: 2 };
-    await engine.generate({ ...options, onToken: () => undefined });
     await engine.generate(options);
     const text = metrics.render(engine);
     expect(text).toContain("stepwise_first_token_seconds_sum 0.3\nstepwise_first_token_seconds_count 1\n");

@@ -466,8 +466,10 @@ describe("TGI's own stream", () => {
     expect((await generated()).running).toBeGreaterThan(0);
     leave.abort();
     await reader?.read().catch(() => undefined);
-    // a text that was finished would have been counted
-    expect((await settled()).tokens).toBe(before.tokens);
+    // what was written counts; all 32 texts to their ends would be 16,384 tokens
+    const counted = (await settled()).tokens - before.tokens;
+    expect(counted).toBeGreaterThan(0);
+    expect(counted).toBeLessThan(32 * 512);
   });
 
   test("a prompt over the limit is a 422 before any event", async () => {

@@ -55,6 +55,7 @@ export function beamJob(
   let next = search.next();
   let decoder: BeamDecoder | undefined;
   let isTold = false;
+  let writtenSteps = 0;
   const candidates = (): Candidate[] =>
     next.done === true ? next.value.map((found) => candidateOf(model, options, forced, found)) : [];
   return {
@@ -66,7 +67,10 @@ export function beamJob(
     async advance() {
       if (next.done === true) return;
       if (decoder === undefined) decoder = createBeamDecoder(model, await encodeSources(model, [source]), forced);
-      else next = search.next(await decoder.step(next.value));
+      else {
+        next = search.next(await decoder.step(next.value));
+        writtenSteps++;
+      }
     },
     deliver() {
       if (next.done !== true || isTold) return;
@@ -75,7 +79,15 @@ export function beamJob(
         tell(model, options, at, candidate);
       });
     },
-    release: () => decoder?.free(),
+    release() {
+      decoder?.free();
+      const found = candidates();
+      // of a search that was broken off, all beams count
+      const written =
+        found.length > 0 ? found.reduce((sum, { ids }) => sum + ids.length, 0) : writtenSteps * beams.count;
+      const promptTokens = decoder === undefined ? 0 : source.length;
+      options.onUsed?.({ promptTokens, completionTokens: written, steps: 0 });
+    },
     result: () => ({
       model: model.manifest.model,
       promptTokens: source.length,

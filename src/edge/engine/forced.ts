@@ -9,9 +9,10 @@ import { noPolicy } from "./generate.ts";
 import type { Model } from "./model.ts";
 import type { Job } from "./scheduler.ts";
 import { type Cache, decodeStep, type Encoded, encodeSources, freeCache, freeEncoded } from "./t5.ts";
+import type { UseListener } from "./used.ts";
 import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
 
-export interface ForcedOptions {
+export interface ForcedOptions extends UseListener {
   prompt: string;
   completion: string;
   /** The request's name of the completion. */
@@ -82,6 +83,8 @@ export function forcedJob(
     release() {
       freeCache(model, cache);
       if (encoded !== undefined) freeEncoded(model, encoded);
+      const promptTokens = (encoded === undefined ? 0 : source.length) + logps.length;
+      options.onUsed?.({ promptTokens, completionTokens: 0, steps: 0 });
     },
     result() {
       const upTo = ids.map((_, index) => model.tokenizer.decode(ids.slice(0, index + 1)));

@@ -14,11 +14,12 @@ import { createRowsAlone, type RowsAlone } from "./rows-alone.ts";
 import { paddedSourceLength, type RowsTogether, sharesSteps } from "./rows-together.ts";
 import type { Job } from "./scheduler.ts";
 import { encodeSources } from "./t5.ts";
+import type { UseListener } from "./used.ts";
 import { bytesAPosition, checkWork, decoderSeconds, encoderSeconds } from "./work.ts";
 
 export type { FinishReason, GeneratedToken } from "./row.ts";
 
-export interface GenerateOptions extends LogitSettings {
+export interface GenerateOptions extends LogitSettings, UseListener {
   prompt: string;
   /** Text that the completion already begins with: forced, and not counted among the new tokens. */
   prefix?: string | undefined;
@@ -46,6 +47,8 @@ export interface GenerateOptions extends LogitSettings {
   signal?: AbortSignal | undefined;
   /** Called in order as tokens are drawn. */
   onToken?: ((event: GeneratedToken) => void) | undefined;
+  /** Called with the number of tokens of the first candidate as it grows; where there are beams, not at all. */
+  onProgress?: ((tokens: number) => void) | undefined;
   /** Called with the place in the line, from 1, while the request waits and whenever it changes. */
   onQueue?: ((position: number) => void) | undefined;
 }
@@ -141,6 +144,7 @@ export function generateJob(
 
   let isEncoded = false;
   let alone: RowsAlone | undefined;
+  let toldLength = 0;
   return {
     bytes: sourceBytes + (shared === undefined ? bytesOf(steps + 1) : 0),
     rows: shared && { ...shared, length: steps + 1 },
@@ -164,10 +168,15 @@ export function generateJob(
         if (row.failure !== undefined) throw row.failure.error;
         for (const event of row.untold.splice(0)) options.onToken?.(event);
       }
+      const length = rows[0]?.ids.length ?? 0;
+      if (length > toldLength) options.onProgress?.(length);
+      toldLength = length;
     },
     release() {
       alone?.free();
       together?.remove(rows);
+      const completionTokens = rows.reduce((sum, { ids }) => sum + ids.length, 0);
+      options.onUsed?.({ promptTokens: isEncoded ? source.length : 0, completionTokens, steps: 0 });
     },
     result: () => ({
       model: model.manifest.model,

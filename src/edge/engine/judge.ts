@@ -11,9 +11,10 @@ import { encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import type { Job } from "./scheduler.ts";
 import { encodeSources, firstLogits, freeEncoded } from "./t5.ts";
+import type { UseListener } from "./used.ts";
 import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
 
-export interface ScoreOptions {
+export interface ScoreOptions extends UseListener {
   prompt: string;
   completions: readonly AskedCompletion[];
   aggregation: Aggregation;
@@ -132,7 +133,11 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
       for (const [row, question] of batch.entries()) answers.set(question, scores[row] ?? Number.NaN);
     },
     deliver: () => undefined,
-    release: () => undefined,
+    release() {
+      const promptTokens = [...answers.keys()].reduce((sum, { ids }) => sum + ids.length, 0);
+      const steps = texts.flat().filter((question) => answers.has(question)).length;
+      options.onUsed?.({ promptTokens, completionTokens: 0, steps });
+    },
     result: () => ({
       model: model.manifest.model,
       completions: options.completions.map(({ steps, from = 0 }, at) => {
@@ -152,11 +157,15 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
 /** Scores without other requests beside it. Throws as `judgeJob` and its job do. */
 export async function score(model: Model, options: ScoreOptions): Promise<Scoring> {
   const job = judgeJob(model, options);
-  while (!job.isDone) {
-    options.signal?.throwIfAborted();
-    await job.advance();
+  try {
+    while (!job.isDone) {
+      options.signal?.throwIfAborted();
+      await job.advance();
+    }
+    return job.result();
+  } finally {
+    job.release();
   }
-  return job.result();
 }
 
 async function judge(model: Model, batch: readonly Question[]): Promise<number[]> {

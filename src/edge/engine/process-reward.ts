@@ -5,7 +5,7 @@
 
 import { aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
-import { layoutSolution } from "../../shared/process-reward.ts";
+import { layoutSolution, NEXT_STEP } from "../../shared/process-reward.ts";
 import { policyPrompt, yesScore } from "../../shared/prompts.ts";
 import { createUnknownText } from "../../shared/unknown-characters.ts";
 import { encodeWithinLimit, MAX_CHARACTERS_PER_TOKEN } from "./encode.ts";
@@ -83,6 +83,7 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
     batchesByLength([...question.rows.values()], maxRows).map((batch) => ({ question, batch })),
   );
   let unread = batches.length;
+  let readTokens = 0;
   let encoded: { question: Question; source: Encoded } | undefined;
   const free = (): void => {
     if (encoded !== undefined) freeEncoded(model, encoded.source);
@@ -100,14 +101,23 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
       if (encoded?.question !== next.question) {
         free();
         encoded = { question: next.question, source: await encodeSources(model, [next.question.ids]) };
+        readTokens += next.question.ids.length;
         return;
       }
       batches.shift();
       await scoreBatch(model, repeatSource(model, encoded.source, next.batch.length), next.batch, maxLogits);
+      readTokens += sum(next.batch);
       unread--;
     },
     deliver: () => undefined,
-    release: free,
+    release() {
+      free();
+      const scored = completions.map(({ steps, from = 0 }, at) =>
+        asked[at]?.scores.length === 0 ? 0 : steps.slice(from).filter((step) => step !== NEXT_STEP).length,
+      );
+      const steps = scored.reduce((total, count) => total + count, 0);
+      options.onUsed?.({ promptTokens: readTokens, completionTokens: 0, steps });
+    },
     result: () => ({
       model: model.manifest.model,
       completions: completions.map(({ steps, from = 0 }, at) => {

@@ -1,23 +1,15 @@
-// What a call has used, counted where it is known.
+// What a call has used, counted where the engine tells it: also of requests that failed, and of callers who left.
 
+import type { Used } from "../engine/used.ts";
 import type { AppDeps } from "./app-env.ts";
 import type { Call } from "./call.ts";
 
-export interface Usage {
-  promptTokens?: number;
-  completionTokens?: number;
-  steps?: number;
-}
-
-/** Adds to the counters of the worker and of the caller's key, and to what the caller has used of its minute. */
-export function meter(
-  { metrics, accounts }: Pick<AppDeps, "metrics" | "accounts">,
-  call: Pick<Call, "client">,
-  usage: Usage,
-) {
-  const { promptTokens = 0, completionTokens = 0, steps = 0 } = usage;
-  metrics.add("stepwise_prompt_tokens_total", promptTokens, call.client);
-  metrics.add("stepwise_generated_tokens_total", completionTokens, call.client);
-  metrics.add("stepwise_scored_steps_total", steps, call.client);
-  accounts.charge(call.client, promptTokens + completionTokens);
+/** Counts for the worker and for the caller's key, and takes from the caller's minute, what requests of the call use. */
+export function meter({ metrics, accounts }: Pick<AppDeps, "metrics" | "accounts">, { client }: Pick<Call, "client">) {
+  return ({ promptTokens, completionTokens, steps }: Used): void => {
+    metrics.add("stepwise_prompt_tokens_total", promptTokens, client);
+    metrics.add("stepwise_generated_tokens_total", completionTokens, client);
+    metrics.add("stepwise_scored_steps_total", steps, client);
+    accounts.charge(client, promptTokens + completionTokens);
+  };
 }

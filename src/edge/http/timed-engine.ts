@@ -1,4 +1,4 @@
-// How soon and how fast texts come, for the metrics: measured where tokens are told one by one (streams, and answers that list them).
+// How soon and how fast texts come, for the metrics.
 
 import type { Engine } from "../engine/engine.ts";
 import type { Metrics } from "./metrics.ts";
@@ -8,21 +8,17 @@ export function createTimedEngine(engine: Engine, metrics: Pick<Metrics, "observ
   return {
     ...engine,
     generate(options) {
-      const { onToken } = options;
-      if (onToken === undefined) return engine.generate(options);
       const start = now();
-      let last: number | undefined;
+      let last: { at: number; tokens: number } | undefined;
       return engine.generate({
         ...options,
-        onToken(token) {
-          // the rows of a step are told together: one of them stands for all
-          if (token.candidate === 0) {
-            const at = now();
-            if (last === undefined) metrics.observe("stepwise_first_token_seconds", (at - start) / 1000);
-            else metrics.observe("stepwise_token_seconds", (at - last) / 1000);
-            last = at;
-          }
-          onToken(token);
+        onProgress(tokens) {
+          const at = now();
+          if (last === undefined) metrics.observe("stepwise_first_token_seconds", (at - start) / 1000);
+          // a caller who looks seldom sees several tokens at once
+          else metrics.observe("stepwise_token_seconds", (at - last.at) / (tokens - last.tokens) / 1000);
+          last = { at, tokens };
+          options.onProgress?.(tokens);
         },
       });
     },

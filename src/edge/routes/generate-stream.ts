@@ -19,7 +19,6 @@ import {
   promptOf,
   tgiToken,
   tgiTopTokens,
-  usageOf,
 } from "./generate.ts";
 import { createStepScorer, type StepScore } from "./step-scores.ts";
 import { unknownTokens, warningsOf } from "./unknown-warning.ts";
@@ -44,6 +43,7 @@ async function sendOne(deps: AppDeps, body: GenerateBody, call: Call, send: Send
   const generation = await deps.engine.generate({
     ...options,
     signal: call.signal,
+    onUsed: meter(deps, call),
     ...(parameters.queue_position === true && { onQueue: (position: number) => send({ position }, "queue") }),
     onToken(token) {
       tokens.add(token);
@@ -51,8 +51,6 @@ async function sendOne(deps: AppDeps, body: GenerateBody, call: Call, send: Send
       steps?.grow(text);
     },
   });
-  const usage = usageOf(generation);
-  meter(deps, call, { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens });
   const [candidate] = generation.candidates;
   if (candidate === undefined) throw new TypeError("the engine generated nothing");
   await steps?.finish(candidate.text);

@@ -62,9 +62,8 @@ export async function getRewardResult(deps: AppDeps, { query, prompts }: GetRewa
     aggregation: settings.AGGREGATION,
     context: settings.JUDGE_CONTEXT,
     signal: call.signal,
+    onUsed: meter(deps, call),
   });
-  const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
-  meter(deps, call, { promptTokens: scoring.promptTokens, steps });
   return { rewards: scoring.completions.map(({ score }) => score), ...warningsOf(scoring.unknown) };
 }
 

@@ -111,12 +111,9 @@ export async function scoreSolutions(
       aggregation: settings.AGGREGATION,
       context: settings.JUDGE_CONTEXT,
       signal: call.signal,
+      onUsed: meter(deps, call),
     }),
   );
-  meter(deps, call, {
-    promptTokens: scoring.promptTokens,
-    steps: solutions.reduce((sum, { steps }) => sum + steps.length, 0),
-  });
   return {
     scores: scoring.completions.map(({ score }) => score),
     model: scoring.model,

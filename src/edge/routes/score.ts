@@ -82,13 +82,13 @@ async function forcedLogprobs(deps: AppDeps, prompt: string, completions: readon
     completions,
     async ({ field, steps }) => {
       const completion = steps.map(({ text: step }) => step).join("\n");
-      const { model, promptTokens, ids, logps, texts } = await deps.engine.forced({
+      const { model, logps, texts } = await deps.engine.forced({
         prompt,
         completion,
         field,
         signal: call.signal,
+        onUsed: meter(deps, call),
       });
-      meter(deps, call, { promptTokens: promptTokens + ids.length });
       return { model, tokens: texts, token_logprobs: logps, sum: logps.reduce((sum, logp) => sum + logp, 0) };
     },
     FORCED_AT_ONCE,
@@ -115,10 +115,9 @@ export async function scoreResult(deps: AppDeps, body: ScoreBody, call: Call) {
     aggregation,
     context: body.context ?? settings.JUDGE_CONTEXT,
     signal: call.signal,
+    onUsed: meter(deps, call),
   });
   const forced = body.return_logprobs === true ? await forcedLogprobs(deps, body.prompt, completions, call) : [];
-  const steps = completions.reduce((sum, one) => sum + one.steps.length, 0);
-  meter(deps, call, { promptTokens: scoring.promptTokens, steps });
   return {
     object: "list",
     model: scoring.model,

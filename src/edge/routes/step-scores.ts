@@ -46,16 +46,14 @@ async function scoreSteps(
   }: { solutions: readonly (readonly { text: string }[])[]; aggregation: Aggregation; from?: number },
 ): Promise<Scoring> {
   const { engine, settings } = deps;
-  const scoring = await engine.score({
+  return engine.score({
     prompt,
     completions: solutions.map((steps) => ({ field: "score_steps", steps, from })),
     aggregation,
     context: settings.JUDGE_CONTEXT,
     signal: call.signal,
+    onUsed: meter(deps, call),
   });
-  const steps = solutions.reduce((sum, { length }) => sum + length - from, 0);
-  meter(deps, call, { promptTokens: scoring.promptTokens, steps });
-  return scoring;
 }
 
 /** Hears a text grow, and tells the score of each step in order, one request at a time. */

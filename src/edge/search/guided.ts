@@ -13,6 +13,7 @@ import {
 import { splitSteps } from "../../shared/steps.ts";
 import type { UnknownText } from "../../shared/unknown-characters.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
+import type { Used } from "../engine/used.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
 import { firstFailureAborts } from "../http/first-failure.ts";
@@ -77,25 +78,33 @@ export async function guidedSearch(
   const written = new Map<string, Written>([["", { ids: [], tokens: [], reason: "length" }]]);
   let promptTokens = 0;
   let unknown: UnknownText | undefined;
+  const count = meter(deps, call);
+  let isPromptCounted = false;
+  /** The prompt is read again for every ask, and counts once. */
+  const countWriting = (used: Used): void => {
+    count({ ...used, promptTokens: isPromptCounted ? 0 : used.promptTokens });
+    isPromptCounted ||= used.promptTokens > 0;
+  };
 
   const writeOne = async (ask: Ask): Promise<Continuation[]> => {
-    const { prefix, count } = ask;
+    const { prefix, count: candidates } = ask;
     const before = written.get(prefix);
     if (before === undefined) throw new TypeError("a prefix that was not written");
     const maxNewTokens = Math.min(ask.maxNewTokens, limit - before.ids.length);
     const leftMs = endsAt - Date.now();
     if (maxNewTokens < 1 || leftMs <= 0) return [];
-    const events: GeneratedToken[][] = Array.from({ length: count }, () => []);
+    const events: GeneratedToken[][] = Array.from({ length: candidates }, () => []);
     const generation = await deps.engine.generate({
       ...options,
       prefix,
-      candidates: count,
+      candidates,
       maxNewTokens,
       maxTimeMs: leftMs,
       seed: (options.seed + ask.stream * SEEDS_AN_ASK) % 2 ** 32,
       stop: [...options.stop, "\n"],
       signal: call.signal,
       onToken: (token) => events[token.candidate]?.push(token),
+      onUsed: countWriting,
     });
     promptTokens = generation.promptTokens;
     if (prefix === "") unknown = generation.unknown;
@@ -132,9 +141,8 @@ export async function guidedSearch(
         aggregation: search.aggregation,
         context: deps.settings.JUDGE_CONTEXT,
         signal: call.signal,
+        onUsed: count,
       });
-      const steps = asked.reduce((sum, { count }) => sum + count, 0);
-      meter(deps, call, { promptTokens: scoring.promptTokens, steps });
       return scoring.completions.map((one, at) => one.steps.slice(0, asked[at]?.count).map(({ score }) => score));
     },
   };

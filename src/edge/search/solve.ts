@@ -84,8 +84,6 @@ export async function findSolutions(
   const found = await (parameters.search
     ? searchSteps(deps, call, options, parameters)
     : draw(deps, call, options, parameters));
-  const { promptTokens, completionTokens } = found;
-  meter(deps, call, { promptTokens, completionTokens });
   const aggregation = parameters.aggregation ?? deps.settings.AGGREGATION;
   if (parameters.score_steps === true) await addScores(deps, call, found, { prompt: options.prompt, aggregation });
   return found;
@@ -108,7 +106,7 @@ async function addScores(
 }
 
 async function draw(
-  { engine }: AppDeps,
+  deps: AppDeps,
   call: Call,
   options: GenerateOptions,
   { num_beams: beams, length_penalty: lengthPenalty, early_stopping: earlyStopping, details }: SolveParameters,
@@ -117,7 +115,13 @@ async function draw(
   const searched = (beams ?? 1) > 1 && {
     beams: { count: beams ?? 1, lengthPenalty: lengthPenalty ?? 1, earlyStopping: earlyStopping ?? false },
   };
-  const generation = await engine.generate({ ...options, ...searched, signal: call.signal, onToken: log?.onToken });
+  const generation = await deps.engine.generate({
+    ...options,
+    ...searched,
+    signal: call.signal,
+    onToken: log?.onToken,
+    onUsed: meter(deps, call),
+  });
   return {
     model: generation.model,
     promptTokens: generation.promptTokens,

@@ -31,9 +31,13 @@ export async function streamChat(deps: AppDeps, body: ChatBody, call: Call): Pro
     );
     const draw = async () => {
       const onToken = (token: GeneratedToken) => writers[token.candidate]?.add(token);
-      const generation = await deps.engine.generate({ ...options, signal: call.signal, onToken });
+      const generation = await deps.engine.generate({
+        ...options,
+        signal: call.signal,
+        onToken,
+        onUsed: meter(deps, call),
+      });
       const used = usedBy(generation);
-      meter(deps, call, used);
       const texts = generation.candidates.map(({ text }) => text);
       const scores = body.score_steps === true ? await scoreTexts(deps, call, { prompt: options.prompt, texts }) : [];
       generation.candidates.forEach((candidate, index) => {

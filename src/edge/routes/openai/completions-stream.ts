@@ -51,9 +51,13 @@ interface Writing {
 
 async function writeDrawn(deps: AppDeps, call: Call, { body, job, writers }: Writing): Promise<Used> {
   const onToken = (token: GeneratedToken) => writers[token.candidate]?.add(token);
-  const generation = await deps.engine.generate({ ...job.options, signal: call.signal, onToken });
+  const generation = await deps.engine.generate({
+    ...job.options,
+    signal: call.signal,
+    onToken,
+    onUsed: meter(deps, call),
+  });
   const used = usedBy(generation);
-  meter(deps, call, used);
   const texts = generation.candidates.map(({ text }) => text);
   const scores = body.score_steps === true ? await scoreTexts(deps, call, { prompt: job.prompt, texts }) : [];
   generation.candidates.forEach((candidate, row) => {
