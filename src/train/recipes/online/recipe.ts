@@ -3,13 +3,12 @@
 // anywhere goes on and ends with the weights that it would have had.
 
 import { existsSync } from "node:fs";
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CapacityError, InputError, StepwiseError } from "../../../shared/errors.ts";
 import { loadItems } from "../../data/problems/load-items.ts";
 import { createProgress } from "../../io/progress.ts";
 import { loadTrainerState, TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
-import { writeText } from "../../io/write-text.ts";
 import { hashWeights } from "../../store/hash.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { describeBackend, startTensorflow } from "../../tensorflow/tensorflow.ts";
@@ -18,6 +17,7 @@ import { trainStepwiseDpo } from "../dpo/recipe.ts";
 import { isRight, type Rollout } from "../rollout/rollout.ts";
 import { listCheckpoints } from "../run/checkpoint.ts";
 import { exportResult, isStop } from "../run/export-result.ts";
+import { beginRunFolder, firstStep, unfinishedRun } from "../run/run-folder.ts";
 import { settingsToJson } from "../run/settings.ts";
 import { type Spent, spentOn } from "./budget.ts";
 import { writeOnlineCard } from "./card.ts";
@@ -73,10 +73,6 @@ export async function trainOnline(
   const rewardModelDir =
     config.rewardModel === null ? undefined : await resolveModelWithProgress(config.rewardModel, { signal });
   const state = await openState(config, settings, { startHash: await hashWeights(startDir), resume, overwrite });
-  await writeText(
-    join(outputDir, "online_config.json"),
-    `${JSON.stringify({ ...onlineSettingsToJson(settings), train: settingsToJson(config) }, null, 2)}\n`,
-  );
   const context: Context = { config, settings, run, state, startDir, rewardModelDir };
   try {
     while (state.rounds.length < settings.rounds) {
@@ -116,18 +112,15 @@ async function openState(
   if (overwrite) {
     for (const name of ["rounds", STATE_FILE, "metrics.jsonl"])
       await rm(join(outputDir, name), { recursive: true, force: true });
-  } else if (!resume && existsSync(join(outputDir, STATE_FILE))) {
-    throw new InputError({
-      code: "unfinished_run",
-      what: "an online run lies there",
-      where: outputDir,
-      fix: "Continue it with --resume, start anew with --overwrite, or choose another --output.",
-    });
+  } else if (!resume) {
+    if (existsSync(join(outputDir, STATE_FILE))) throw unfinishedRun(outputDir, "an online run lies there");
+    await firstStep(outputDir, {}); // nor is one of another kind lost
   }
   const before = await loadOnlineState(outputDir, all, startHash);
+  const json = { ...onlineSettingsToJson(settings), train: settingsToJson(config) };
+  await beginRunFolder(outputDir, 0, { file: "online_config.json", json }); // the checkpoints of the run's own lie in its rounds
   if (before !== undefined) return before;
   const state = { settings: all, start_sha256: startHash, rounds: [] };
-  await mkdir(outputDir, { recursive: true });
   await saveOnlineState(outputDir, state);
   return state;
 }

@@ -22,12 +22,13 @@ export async function firstStep(outputDir: string, run: RunOptions): Promise<num
     return newest ?? 0;
   }
   if (newest === undefined || run.overwrite === true || existsSync(join(outputDir, TRAINER_STATE_FILE))) return 0;
-  throw new InputError({
-    code: "unfinished_run",
-    what: `an unfinished run lies there (checkpoint-${newest})`,
-    where: outputDir,
-    fix: "Continue it with --resume, start anew with --overwrite, or choose another --output.",
-  });
+  throw unfinishedRun(outputDir, `an unfinished run lies there (checkpoint-${newest})`);
+}
+
+/** What refuses a folder whose run is neither resumed nor to be overwritten. */
+export function unfinishedRun(outputDir: string, what: string): InputError {
+  const fix = "Continue it with --resume, start anew with --overwrite, or choose another --output.";
+  return new InputError({ code: "unfinished_run", what, where: outputDir, fix });
 }
 
 /**

@@ -1,10 +1,11 @@
 // Online training of the model that ships, end to end on a few problems: what lies in the folder, and that stopping changes nothing.
 
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { REWARD_MODEL_FILE } from "../../../../src/shared/process-reward.ts";
 import { resolveTrainConfig, type TrainSettings } from "../../../../src/train/recipes/dpo/config.ts";
 import { type OnlineRun, trainOnline } from "../../../../src/train/recipes/online/recipe.ts";
 import { type GivenOnlineSettings, resolveOnlineSettings } from "../../../../src/train/recipes/online/settings.ts";
@@ -121,6 +122,18 @@ describe("two rounds", () => {
     );
   });
 });
+
+test("a folder keeps an unfinished run of another kind, and no word of a finished one", async () => {
+  const folder = join(dir, "other");
+  await mkdir(join(folder, "checkpoint-3"), { recursive: true });
+  await expect(start("other")).rejects.toThrow(/an unfinished run lies there \(checkpoint-3\)/);
+  await writeFile(join(folder, REWARD_MODEL_FILE), "{}");
+  await start("other", { overwrite: true }, { online: { rounds: 1, problems: 2, samples: 2, maxNewTokens: 4 } });
+  const files = await readdir(folder);
+  expect(files).toContain("model.safetensors");
+  expect(files).not.toContain(REWARD_MODEL_FILE);
+  expect(files).not.toContain("checkpoint-3");
+}, 120_000);
 
 test("a budget of samples ends the run; what is left of a round is not begun", async () => {
   const { rounds } = await start(
