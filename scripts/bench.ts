@@ -138,6 +138,7 @@ program
   .option("--data <dir|file>", "pairs, in their order", "data/dpo")
   .option("--steps <n>", "steps; the first two do not count towards the median", wholeNumber(1), 12)
   .option("--batch <n>", "pairs a step", wholeNumber(1), 2)
+  .option("--workers <n>", "processes that share each step", wholeNumber(1, 64), 1)
   .addOption(
     new Option("--rewards <when>", "score the steps inside every training step, all of them once before, or not at all")
       .choices(REWARDS)

@@ -38,7 +38,7 @@ const command = new Command("npm run train-reward --")
     whole,
     defaults.gradientAccumulationSteps,
   )
-  .option("--processes <n>", "processes that share each pass, for small models", wholeNumber(1, 64), defaults.processes)
+  .option("--workers <n>", "processes that share each pass, for small models", wholeNumber(1, 64), defaults.workers)
   .option("--learning-rate <x>", "peak learning rate; decays linearly to 0", number, defaults.learningRate)
   .option(
     "--warmup-ratio <x>",

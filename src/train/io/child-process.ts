@@ -32,7 +32,12 @@ export interface ChildOptions {
   fix: string;
   /** Variables beside those of this process. */
   env?: Readonly<Record<string, string>>;
+  /** Open files that it gets too, as descriptors from FIRST_FILE on. */
+  files?: readonly number[];
 }
+
+/** The descriptor of a child's first file: behind its input, output, errors and messages. */
+export const FIRST_FILE = 4;
 
 interface Parcel<Request> {
   id: number;
@@ -55,7 +60,7 @@ export function startChild<Request, Answer>(module: URL, options: ChildOptions):
   const child = fork(fileURLToPath(module), {
     serialization: "advanced",
     execArgv: ["--import", "tsx"],
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    stdio: ["ignore", "inherit", "inherit", "ipc", ...(options.files ?? [])],
     env: { ...process.env, ...options.env },
   });
   const waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>();

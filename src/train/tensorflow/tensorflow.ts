@@ -3,7 +3,6 @@
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import util from "node:util";
 // The umbrella package, not tfjs-core: only it registers the gradients.
@@ -11,7 +10,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../../shared/errors.ts";
 import { BACKENDS, type BackendChoice, type Precision } from "./backends.ts";
 import { ONNX_BACKEND, registerOnnxBackend } from "./graphs/onnx-backend.ts";
-import { onnxruntimeIsInstalled } from "./graphs/onnx-session.ts";
+import { onnxruntimeIsInstalled, onnxThreads, THREADS_VARIABLE } from "./graphs/onnx-session.ts";
 import type { GraphRuntime } from "./graphs/run-graph.ts";
 import { tensorflowRuntime } from "./graphs/tensorflow-runtime.ts";
 
@@ -145,7 +144,7 @@ async function startOnnxruntime(): Promise<void> {
 async function startWasm(): Promise<void> {
   const wasm = await import("@tensorflow/tfjs-backend-wasm");
   wasm.setWasmPaths(join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "wasm-out", "/"));
-  wasm.setThreadsCount(Math.max(1, cpus().length));
+  wasm.setThreadsCount(onnxThreads());
   await tf.setBackend("wasm");
 }
 
@@ -175,14 +174,25 @@ const START: Readonly<Record<Backend, (precision: Precision) => Promise<void>>> 
   wasm: startWasm,
 };
 
+/** Bounds the threads of a backend that is not started yet, and of processes that this one starts; a user's own settings win. */
+function boundThreads(threads: number): void {
+  for (const name of [THREADS_VARIABLE, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"])
+    process.env[name] ??= String(threads);
+}
+
 /**
  * Starts a backend, once a process: `auto` takes what the environment names (BACKEND_VARIABLE), else native TensorFlow where it is
  * installed, else onnxruntime, else WebAssembly. `precision`
- * bf16 lets native TensorFlow round the factors of matrix products to bfloat16; where nothing is said, the running one stays. Throws
+ * bf16 lets native TensorFlow round the factors of matrix products to bfloat16; where nothing is said, the running one stays. `threads`
+ * bounds those of a backend that does not run yet; default: one a core. Throws
  * InputError when a backend is asked for that is not installed, another backend or precision runs already, or one other than native
  * TensorFlow is asked for bf16.
  */
-export async function startTensorflow(choice: BackendChoice = "auto", precision?: Precision): Promise<Backend> {
+export async function startTensorflow(
+  choice: BackendChoice = "auto",
+  precision?: Precision,
+  threads?: number,
+): Promise<Backend> {
   const wanted = choice === "auto" ? (chosen ?? automatic()) : choice;
   if (chosen === wanted && (precision ?? chosenPrecision) === chosenPrecision) return chosen;
   if (chosen === wanted) {
@@ -220,6 +230,7 @@ export async function startTensorflow(choice: BackendChoice = "auto", precision?
       fix: "Run `npm run setup:tensorflow` for native TensorFlow, or leave --precision out.",
     });
   }
+  if (threads !== undefined) boundThreads(threads);
   await START[wanted](precision ?? "float32");
   await tf.ready();
   chosen = wanted;

@@ -25,8 +25,8 @@ export function kernelsOf(backend: Backend, setting: string | undefined = proces
 }
 
 /** Starts TensorFlow for a measurement, and says on stderr what it is taken on. */
-export async function startMeasured(choice?: BackendChoice, precision?: Precision): Promise<Backend> {
-  const backend = await startTensorflow(choice, precision);
+export async function startMeasured(choice?: BackendChoice, precision?: Precision, threads?: number): Promise<Backend> {
+  const backend = await startTensorflow(choice, precision, threads);
   console.error(describeProcessor(backend));
   return backend;
 }

@@ -7,11 +7,13 @@ import { loadPairs } from "../../data/pairs/load-pairs.ts";
 import { preparePairs } from "../../data/pairs/tokenize-pairs.ts";
 import { createAdamW } from "../../optim/adamw.ts";
 import { applyGradients } from "../../optim/gradients.ts";
+import { threadsOf } from "../../optim/workers.ts";
 import { resolveTrainConfig, type TrainConfig } from "../../recipes/dpo/config.ts";
 import type { ScoredPair } from "../../recipes/dpo/pair-loss.ts";
-import { stepGradients } from "../../recipes/dpo/train-step.ts";
+import { pairWork, startPairGradients } from "../../recipes/dpo/share-pairs.ts";
 import { createTrainable } from "../../recipes/dpo/trainable.ts";
-import { loadRewardModel, type RewardModel } from "../../reward/reward-model.ts";
+import { scoresInOrder } from "../../reward/scoring/score-all.ts";
+import { loadScorer, type Scorer, scoringProcesses } from "../../reward/scoring/scoring-processes.ts";
 import { loadModel, loadTokenizer } from "../../store/model-folder.ts";
 import { tf } from "../../tensorflow/tensorflow.ts";
 import { checkFolder } from "./check-folder.ts";
@@ -30,6 +32,8 @@ export interface TrainingBenchOptions
   steps?: number | undefined;
   /** Pairs a step. Default 2. */
   batch?: number | undefined;
+  /** Processes that share each step. Default 1. */
+  workers?: number | undefined;
   /** Default "in-loop". */
   rewards?: (typeof REWARDS)[number] | undefined;
 }
@@ -44,9 +48,10 @@ export interface TrainingBench {
   threads: number;
   steps: number;
   pairs_per_step: number;
+  workers: number;
   seconds_per_step_median: number;
-  /** Processor time of all threads: steadier than the clock on a busy machine. */
-  cpu_seconds_per_step_median: number;
+  /** Processor time of all threads, steadier than the clock on a busy machine; null where other processes take part. */
+  cpu_seconds_per_step_median: number | null;
   seconds_total: number;
   reward_seconds: number;
   tokens_per_second: number;
@@ -58,17 +63,32 @@ const WARM_UP_STEPS = 2;
 
 /** Trains in memory and saves nothing. Throws InputError when the data holds too few pairs, ArtifactError for a folder that is no T5. */
 export async function benchTraining(options: TrainingBenchOptions): Promise<TrainingBench> {
-  const { modelDir, data, steps: wanted = 12, batch: size = 2, rewards = "in-loop", ...settings } = options;
+  const {
+    modelDir,
+    data,
+    steps: wanted = 12,
+    batch: size = 2,
+    workers = 1,
+    rewards = "in-loop",
+    ...settings
+  } = options;
   await checkFolder(modelDir);
-  const config = resolveTrainConfig(undefined, { ...settings, model: modelDir, data });
-  const backend = await startMeasured(config.backend, config.precision);
+  const config = resolveTrainConfig(undefined, {
+    ...settings,
+    model: modelDir,
+    data,
+    perDeviceTrainBatchSize: size,
+    workers,
+  });
+  const backend = await startMeasured(config.backend, config.precision, threadsOf(workers));
   const pairs = (await loadPairs(data)).pairs.slice(0, size * wanted);
   const steps = Math.floor(pairs.length / size);
   const base = await loadModel(modelDir);
   const tokenizer = await loadTokenizer(modelDir, base.config);
-  const judge = rewards === "off" ? undefined : await loadRewardModel(modelDir);
+  const processes = rewards === "once" ? scoringProcesses(2 * pairs.length) : 1;
+  const judge = rewards === "off" ? undefined : await loadScorer(modelDir, processes);
   const scoring = performance.now();
-  const scoredOnce = rewards === "once" && judge !== undefined ? margins(judge, pairs) : undefined;
+  const scoredOnce = rewards === "once" && judge !== undefined ? await margins(judge, pairs) : undefined;
   const rewardSeconds = (performance.now() - scoring) / 1000;
   if (rewards === "once") judge?.dispose();
   const trainable = await createTrainable(config, base, undefined);
@@ -78,6 +98,9 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
     epsilon: config.adamEpsilon,
     weightDecay: config.weightDecay,
   });
+  const { frozen } = trainable;
+  const trained = optimizer.parameters();
+  const parallel = startPairGradients({ processes: workers, config: base.config, trained, frozen });
   const times: number[] = [];
   const cpuTimes: number[] = [];
   let tokens = 0;
@@ -89,15 +112,12 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
       const cpu = process.cpuUsage();
       const ofBatch =
         rewards === "in-loop" && judge !== undefined
-          ? margins(judge, batch)
+          ? await margins(judge, batch)
           : (scoredOnce?.slice(at, at + size) ?? batch.map(() => FIXED_MARGIN));
       const prepared = preparePairs(batch, tokenizer, config).pairs;
       const scored = prepared.map((pair, i): ScoredPair => ({ ...pair, margin: ofBatch[i] ?? FIXED_MARGIN }));
-      const { frozen } = trainable;
-      const { gradients, figures } = stepGradients(optimizer.parameters(), base.config, [scored], {
-        ...config,
-        frozen,
-      });
+      const work = pairWork([scored], workers, config);
+      const { gradients, figures } = await parallel.gradients(optimizer.parameters(), work);
       applyGradients(optimizer, gradients, config);
       times.push((performance.now() - started) / 1000);
       const { user, system } = process.cpuUsage(cpu);
@@ -105,6 +125,7 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
       tokens += figures.tokens;
     }
   } finally {
+    parallel.stop();
     optimizer.dispose();
     trainable.dispose();
     tf.dispose(trainable.initial);
@@ -121,8 +142,9 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
     threads: availableParallelism(),
     steps,
     pairs_per_step: size,
+    workers,
     seconds_per_step_median: median(times.slice(skipped)),
-    cpu_seconds_per_step_median: median(cpuTimes.slice(skipped)),
+    cpu_seconds_per_step_median: workers === 1 ? median(cpuTimes.slice(skipped)) : null,
     seconds_total: total,
     reward_seconds: rewards === "once" ? rewardSeconds : 0,
     tokens_per_second: tokens / total,
@@ -130,8 +152,9 @@ export async function benchTraining(options: TrainingBenchOptions): Promise<Trai
   };
 }
 
-function margins(judge: RewardModel, pairs: readonly Pair[]): number[] {
-  const scores = judge.score(
+async function margins(judge: Scorer, pairs: readonly Pair[]): Promise<number[]> {
+  const scores = await scoresInOrder(
+    judge,
     pairs.flatMap(({ prompt, chosen, rejected }) => [
       { prompt, completion: chosen },
       { prompt, completion: rejected },

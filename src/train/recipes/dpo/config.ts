@@ -56,6 +56,8 @@ const configSchema = z.strictObject({
   /** Pairs a forward pass. */
   perDeviceTrainBatchSize: count,
   gradientAccumulationSteps: count,
+  /** Processes that share the pairs of each step. */
+  workers: count,
   learningRate: z.number().positive(),
   /** Share of all steps; used only when warmupSteps is 0. */
   warmupRatio: fraction,
@@ -130,6 +132,7 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
   maxSteps: -1,
   perDeviceTrainBatchSize: 2,
   gradientAccumulationSteps: 1,
+  workers: 1,
   learningRate: 5e-5,
   warmupRatio: 0,
   warmupSteps: 0,

@@ -7,6 +7,7 @@ import { createProgress, type Progress } from "../../io/progress.ts";
 import { needsScores } from "../../loss/settings.ts";
 import type { Parameters } from "../../model/parameters.ts";
 import { createAdamW } from "../../optim/adamw.ts";
+import { describeWorkers, threadsOf } from "../../optim/workers.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { loadModel, loadTokenizer, type Model } from "../../store/model-folder.ts";
 import { modelName } from "../../store/model-id.ts";
@@ -26,7 +27,7 @@ import { writeFinishedRun } from "./finish-run.ts";
 import { runMetrics } from "./run-metrics.ts";
 import { loadDpoState, newDpoState } from "./run-state.ts";
 import { completeSamples, type Sample } from "./samples.ts";
-import { stepGradients } from "./train-step.ts";
+import { pairWork, startPairGradients } from "./share-pairs.ts";
 import { checkAdapterRun, createTrainable } from "./trainable.ts";
 import { prepareVocabulary } from "./vocabulary.ts";
 
@@ -54,7 +55,7 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
 async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
   const { log = () => {}, signal } = run;
   const { outputDir } = config;
-  const backend = await startTensorflow(config.backend, config.precision);
+  const backend = await startTensorflow(config.backend, config.precision, threadsOf(config.workers));
   log(`backend: ${describeBackend(backend)}`);
   const first = await firstStep(outputDir, run);
   const models = await loadModels(config, run);
@@ -72,6 +73,15 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     { beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon, weightDecay: config.weightDecay },
     resumed?.optimizer,
   );
+  const workers = Math.min(config.workers, config.perDeviceTrainBatchSize * config.gradientAccumulationSteps);
+  const parallel = startPairGradients({
+    processes: workers,
+    config: base.config,
+    trained: optimizer.parameters(),
+    frozen,
+    log,
+  });
+  if (config.workers > 1) log(describeWorkers(workers, optimizer.parameters(), frozen));
   const policy = (): Parameters => ({ ...frozen, ...optimizer.parameters() });
   const evaluated = (): Promise<Record<string, number>> =>
     evaluate(policy(), base.config, data.eval, { loss: config, signal });
@@ -101,7 +111,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
         const microBatches = pairsOfStep(step, data.train.length, schedule, config).map((indices) =>
           indices.flatMap((i) => data.train[i] ?? []),
         );
-        return stepGradients(optimizer.parameters(), base.config, microBatches, { ...config, frozen });
+        return parallel.gradients(optimizer.parameters(), pairWork(microBatches, workers, config));
       },
       learningRate: (step) => learningRateAt(step, schedule, config),
       evaluate: evaluated,
@@ -129,6 +139,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     });
     return { outputDir, steps: schedule.maxSteps, before: state.before, after, samples, data };
   } finally {
+    parallel.stop();
     optimizer.dispose();
     trainable.dispose();
   }

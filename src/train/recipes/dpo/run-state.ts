@@ -31,7 +31,7 @@ export async function loadDpoState(
 ): Promise<{ state: DpoState; optimizer: AdamWState }> {
   return loadRunState(checkpoint, dpoStateSchema, {
     config: settingsToJson(config),
-    free: ["sample_prompts", "gradient_checkpointing"],
+    free: ["sample_prompts", "gradient_checkpointing", "workers"],
     same: [
       { field: "data_hash", hash: data.hash, name: "the training data or its scores", restore: "the data" },
       {

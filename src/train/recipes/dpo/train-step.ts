@@ -25,16 +25,16 @@ export function evaluatePairs(
 
 /**
  * Gradients of the mean loss over all micro-batches (1 x 8 equals 8 x 1) to the parameters `p`, and the figures. The caller disposes the
- * gradients. `frozen` parameters take part and get none.
+ * gradients. `frozen` parameters take part and get none. `of`: pairs of the whole step, where these are a part of it.
  */
 export function stepGradients(
   p: Parameters,
   config: T5Config,
   microBatches: readonly (readonly ScoredPair[])[],
-  settings: LossSettings & ForwardOptions & { frozen?: Parameters },
+  settings: LossSettings & ForwardOptions & { frozen?: Parameters; of?: number },
 ): { gradients: Record<string, Tensor>; figures: PairFigures } {
   const { frozen, gradientCheckpointing } = settings;
-  const of = sum(microBatches.map((batch) => batch.length));
+  const of = settings.of ?? sum(microBatches.map((batch) => batch.length));
   let figures = NO_FIGURES;
   let gradients: Record<string, Tensor> | undefined;
   for (const batch of microBatches) {

@@ -6,8 +6,7 @@ import { z } from "zod";
 import { createRng, type Rng, restoreRng } from "../../../shared/rng.ts";
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../../optim/adamw.ts";
-import { addGradients } from "../../optim/gradients.ts";
-import { startRemoteGradients } from "../../optim/remote-gradients.ts";
+import { startParallelGradients } from "../../optim/parallel-gradients.ts";
 import { loadModel, loadTokenizer, saveModel } from "../../store/model-folder.ts";
 import { checkpointDir } from "../run/checkpoint.ts";
 import { beginRunFolder, firstStep } from "../run/run-folder.ts";
@@ -133,24 +132,22 @@ export async function pretrain(config: PretrainConfig, run: Omit<RunOptions, "ex
   const batchesOf = drawPools(rng, tokenizer, config);
   const optimizer = createAdamW(model.parameters, ADAMW_DEFAULTS, resumed?.optimizer);
   const from = { ...model, dir: config.modelDir };
-  const remote = startRemoteGradients<TaskBatches, PretrainFigures>(
-    new URL("./gradient-process.ts", import.meta.url),
-    model.config,
-  );
+  const parallel = startParallelGradients<TaskBatches, PretrainFigures>({
+    module: new URL("./gradient-process.ts", import.meta.url),
+    processes: 2,
+    config: model.config,
+    trained: optimizer.parameters(),
+    compute: pretrainGradients,
+    add: (own, judged) => ({ ...own, ...judged }),
+  });
   const step = async (number: number): Promise<StepResult<StepLosses>> => {
     const { judge, ...others } = batchesOf(number);
     if ((number + 1) % POOL_BATCHES === 0) state.rng = [...rng.state()];
     const { here, there } = shareOut(judge, [...others.solve, ...others.check, ...others.fill]);
-    const parameters = optimizer.parameters();
-    const judging = await remote.begin(parameters, { judge: there });
     const batches = { ...others, ...(here.length > 0 && { judge: here }) };
-    const own = pretrainGradients(parameters, model.config, batches);
-    const judged = await judging.result();
+    const { gradients, figures } = await parallel.gradients(optimizer.parameters(), [batches, { judge: there }]);
     const tokens = tokensOf([...judge, ...Object.values(others).flat()]);
-    return {
-      gradients: addGradients(own.gradients, judged.gradients),
-      figures: { tokens, losses: { ...own.figures, ...judged.figures } },
-    };
+    return { gradients, figures: { tokens, losses: figures } };
   };
   try {
     await beginRunFolder(outputDir, first, { file: "pretrain_config.json", json });
@@ -182,6 +179,6 @@ export async function pretrain(config: PretrainConfig, run: Omit<RunOptions, "ex
     });
   } finally {
     optimizer.dispose();
-    remote.stop();
+    parallel.stop();
   }
 }

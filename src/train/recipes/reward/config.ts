@@ -28,7 +28,7 @@ const schema = z.strictObject({
   perDeviceTrainBatchSize: count,
   gradientAccumulationSteps: count,
   /** Processes that share each forward pass: for models too small to keep the cores busy. */
-  processes: count,
+  workers: count,
   learningRate: z.number().positive(),
   /** Share of all steps; used only when warmupSteps is 0. */
   warmupRatio: fraction,
@@ -76,7 +76,7 @@ export const REWARD_DEFAULTS: Readonly<RewardConfig> = {
   maxSteps: -1,
   perDeviceTrainBatchSize: 32,
   gradientAccumulationSteps: 1,
-  processes: 1,
+  workers: 1,
   learningRate: 5e-4,
   warmupRatio: 0.05,
   warmupSteps: 0,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../../shared/process-reward.ts";
 import { writeJson } from "../../io/write-text.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../../optim/adamw.ts";
+import { describeWorkers, threadsOf } from "../../optim/workers.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { loadModel, loadTokenizer, saveModel } from "../../store/model-folder.ts";
 import { modelName } from "../../store/model-id.ts";
@@ -19,10 +20,10 @@ import { settingsToJson } from "../run/settings.ts";
 import type { RewardConfig } from "./config.ts";
 import { labelMetrics, scoreTokens } from "./evaluate-labels.ts";
 import { growDecoder } from "./grow-decoder.ts";
-import { startParallelGradients } from "./parallel-gradients.ts";
 import { writeRewardCard } from "./reward-card.ts";
 import { loadRewardData } from "./reward-data.ts";
 import { loadRewardState, newRewardState } from "./run-state.ts";
+import { solutionWork, startSolutionGradients } from "./share-solutions.ts";
 import { planBatches } from "./solution-batches.ts";
 import { addSolutionFigures, NO_SOLUTIONS, solutionMetrics } from "./solution-figures.ts";
 
@@ -42,7 +43,7 @@ export async function trainRewardModel(config: RewardConfig, run: RunOptions = {
 async function train(config: RewardConfig, run: RunOptions): Promise<RewardResult> {
   const { log = () => {}, signal } = run;
   const { outputDir } = config;
-  const backend = await startTensorflow(config.backend);
+  const backend = await startTensorflow(config.backend, undefined, threadsOf(config.workers));
   log(`backend: ${describeBackend(backend)}`);
   const first = await firstStep(outputDir, run);
   const baseDir = await resolveModelWithProgress(config.model, { signal });
@@ -78,7 +79,13 @@ async function train(config: RewardConfig, run: RunOptions): Promise<RewardResul
   const batchesOf = planBatches(data.train, schedule.stepsPerEpoch, { ...config, comparisonWeight });
   const { tokenWeight, lmWeight } = config;
   const lossOptions = { answers, tokenWeight, lmWeight, comparisonWeight, lmLayers };
-  const parallel = startParallelGradients(model.config, config.processes);
+  const parallel = startSolutionGradients({
+    processes: config.workers,
+    config: model.config,
+    trained: optimizer.parameters(),
+    log,
+  });
+  if (config.workers > 1) log(describeWorkers(config.workers, optimizer.parameters()));
   const saveTo = async (dir: string, weightType?: RewardConfig["weightType"]): Promise<void> => {
     await saveModel(dir, base, optimizer.parameters(), weightType);
     await writeJson(join(dir, REWARD_MODEL_FILE), PROCESS_REWARD_MODEL);
@@ -97,7 +104,14 @@ async function train(config: RewardConfig, run: RunOptions): Promise<RewardResul
       state,
       optimizer,
       figures: { none: NO_SOLUTIONS, add: addSolutionFigures, metrics: (sum) => solutionMetrics(sum, config) },
-      step: (step) => parallel.gradients(optimizer.parameters(), batchesOf(step), lossOptions),
+      step: (step) => {
+        const work = solutionWork(batchesOf(step), {
+          workers: config.workers,
+          config: model.config,
+          loss: lossOptions,
+        });
+        return parallel.gradients(optimizer.parameters(), work);
+      },
       learningRate: (step) => learningRateAt(step, schedule, config),
       evaluate: evaluated,
       save: saveTo,

@@ -25,7 +25,7 @@ export async function loadRewardState(
 ): Promise<{ state: RewardState; optimizer: AdamWState }> {
   return loadRunState(checkpoint, rewardStateSchema, {
     config: settingsToJson(config),
-    free: ["processes", "weight_type"],
+    free: ["workers", "weight_type"],
     same: [{ field: "data_hash", hash: data.hash, name: "the training data", restore: "the data" }],
   });
 }

@@ -6,6 +6,7 @@ import { createProgress } from "../../io/progress.ts";
 import { writeResults, writeTrainerState } from "../../io/trainer-state.ts";
 import type { AdamW } from "../../optim/adamw.ts";
 import { applyGradients } from "../../optim/gradients.ts";
+import { isEndOfProcess } from "../../optim/remote-gradients.ts";
 import { type Tensor, tf } from "../../tensorflow/tensorflow.ts";
 import { checkpointDir, pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
 import { isStop } from "./export-result.ts";
@@ -76,8 +77,8 @@ export interface StepResult<F> {
 }
 
 /**
- * Runs the steps from `first` to the last and returns the last evaluation. Throws CapacityError "loss_not_finite", and "interrupted" after a
- * checkpoint where the signal was aborted.
+ * Runs the steps from `first` to the last and returns the last evaluation. Throws CapacityError "loss_not_finite"; after a checkpoint
+ * "interrupted" where the signal was aborted, and "gradients_ended" where processes die.
  */
 export async function runSteps<F extends { tokens: number }>(run: StepRun<F>): Promise<Metrics> {
   const { outputDir, settings, first, state, optimizer, figures, signal } = run;
@@ -152,9 +153,10 @@ export async function runSteps<F extends { tokens: number }>(run: StepRun<F>): P
     await writeTrainerState(outputDir, metrics.state({ step: maxSteps, epoch: epochOf(maxSteps) }));
     return after;
   } catch (error) {
-    if (!isStop(error, signal)) throw error;
-    if (done !== saved) await checkpoint();
-    throw interrupted(done, outputDir);
+    const stopped = isStop(error, signal);
+    // a process that died took nothing with it: the run can go on from here
+    if ((stopped || isEndOfProcess(error)) && done !== saved) await checkpoint();
+    throw stopped ? interrupted(done, outputDir) : error;
   } finally {
     progress.stop();
     metrics.close();

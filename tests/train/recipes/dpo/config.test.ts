@@ -85,6 +85,7 @@ test("the config file uses the names of TRL and transformers, and a saved config
       "warmup_ratio",
       "warmup_steps",
       "weight_decay",
+      "workers",
     ].sort(),
   );
   expect(resolveTrainConfig(JSON.parse(JSON.stringify(json)))).toEqual(config);

@@ -10,7 +10,7 @@ import type { Parameters } from "../../../../src/train/model/parameters.ts";
 import { binaryCrossEntropySum } from "../../../../src/train/recipes/reward/binary-cross-entropy.ts";
 import { REWARD_DEFAULTS } from "../../../../src/train/recipes/reward/config.ts";
 import { growDecoder } from "../../../../src/train/recipes/reward/grow-decoder.ts";
-import { startParallelGradients } from "../../../../src/train/recipes/reward/parallel-gradients.ts";
+import { solutionWork, startSolutionGradients } from "../../../../src/train/recipes/reward/share-solutions.ts";
 import { type SolutionLossOptions, solutionGradients } from "../../../../src/train/recipes/reward/solution-loss.ts";
 import {
   type LabelledTokens,
@@ -158,15 +158,18 @@ test("three batches of one solution give the gradients of one batch of three", (
 });
 
 test("two processes give the gradients and figures of one", async () => {
-  const parallel = startParallelGradients(model.config, 2);
+  const { config } = model;
+  const parallel = startSolutionGradients({ processes: 2, config, trained: model.parameters });
+  const shared = (batches: LabelledTokens[][]) =>
+    parallel.gradients(model.parameters, solutionWork(batches, { workers: 2, config, loss: options(0.5) }));
   try {
     const one = grouped([solutions()], 0.5);
-    const two = await parallel.gradients(model.parameters, [solutions()], options(0.5));
+    const two = await shared([solutions()]);
     expect(two.figures).toMatchObject({ solutions: 3, steps: one.figures.steps, lmTokens: one.figures.lmTokens });
     expect(two.figures.loss).toBeCloseTo(one.figures.loss, 4);
     expectSame(two.gradients, one.gradients);
     // a batch of one solution leaves the second process nothing to do
-    const alone = await parallel.gradients(model.parameters, [solutions().slice(0, 1)], options(0.5));
+    const alone = await shared([solutions().slice(0, 1)]);
     expect(alone.figures.solutions).toBe(1);
     tf.dispose([one.gradients, two.gradients, alone.gradients]);
   } finally {
