@@ -34,6 +34,21 @@ export function judgePrompt(
   return parts.join(" ");
 }
 
+/** How long the judge's questions about each step are, by sums alone: all of them together are far longer than the solution. */
+export function judgePromptLengths(
+  prompt: string,
+  steps: readonly Pick<Step, "text">[],
+  context: JudgeContext = "prefix",
+): number[] {
+  const empty = steps.map(() => ({ text: "" }));
+  let before = context === "none" ? 0 : prompt.length;
+  return steps.map(({ text }, index) => {
+    const length = judgePrompt("", empty, index, context).length + before + text.length;
+    if (context === "prefix") before += text.length;
+    return length;
+  });
+}
+
 /** P(yes) / (P(yes) + P(no)) from the two logits: the score of a step, in [0, 1]. */
 export function yesScore(yesLogit: number, noLogit: number): number {
   return 1 / (1 + Math.exp(noLogit - yesLogit));

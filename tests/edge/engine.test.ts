@@ -199,6 +199,43 @@ describe("score", () => {
     );
   });
 
+  // 512 tokens of at most 32 characters: 16,384
+  test("a prompt far over the limit is refused before any step is read", async () => {
+    let reads = 0;
+    const step = {
+      get text() {
+        reads++;
+        return "a";
+      },
+    };
+    const ask = (own?: string) =>
+      engine.score({
+        prompt: own === undefined ? "a".repeat(16_385) : PROMPT,
+        completions: [{ field: "query[0]", steps: new Array(512).fill(step), prompt: own }],
+        aggregation: "mean",
+        context: "prefix",
+      });
+    await expect(ask()).rejects.toThrow(/^prompt has 16385 characters.*512 tokens \(field "prompt"\)/);
+    await expect(ask("a".repeat(16_386))).rejects.toThrow(/^prompt has 16386 characters.*\(field "query\[0\]"\)/);
+    expect(reads).toBe(0);
+  });
+
+  test("a judge prompt far over the limit is refused by its length, which counts the steps before it", async () => {
+    // "Question: " 10, prompt 28, " Reasoning so far: " 19, 8 steps of 2000 and 7 spaces, " Next step: " 12, 2000, " Is ... no." 44
+    expect(PROMPT).toHaveLength(28);
+    await expect(scoring([`${"a".repeat(2_000)}\n`.repeat(512)])).rejects.toThrow(
+      "step 8 of completions[0], with its prompt and earlier steps, has 18120 characters",
+    );
+  });
+
+  test("judge prompts of two million characters are refused", async () => {
+    const steps = Array.from({ length: 512 }, (_, at) => ({ text: String(at) }));
+    const asked = { prompt: "a".repeat(16_000), aggregation: "mean", context: "prompt" } as const;
+    await expect(engine.score({ ...asked, completions: [{ field: "steps", steps }] })).rejects.toThrow(
+      'the questions about all steps have more than 2000000 characters (field "steps")',
+    );
+  });
+
   test("more than 512 steps in one request are refused", async () => {
     await expect(scoring(["a\n".repeat(300), "b\n".repeat(213)])).rejects.toThrow(
       '513 steps in one request, the limit is 512 (field "completions")',

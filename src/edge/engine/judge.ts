@@ -4,10 +4,10 @@
 
 import { type Aggregation, aggregateScores } from "../../shared/aggregate.ts";
 import { InputError } from "../../shared/errors.ts";
-import { type JudgeContext, judgePrompt, policyPrompt, yesScore } from "../../shared/prompts.ts";
+import { type JudgeContext, judgePrompt, judgePromptLengths, policyPrompt, yesScore } from "../../shared/prompts.ts";
 import type { Step } from "../../shared/steps.ts";
 import { createUnknownText, type UnknownText } from "../../shared/unknown-characters.ts";
-import { encodeWithinLimit } from "./encode.ts";
+import { checkCharacters, encodeWithinLimit } from "./encode.ts";
 import type { Model } from "./model.ts";
 import type { Job } from "./scheduler.ts";
 import { encodeSources, firstLogits, freeEncoded } from "./t5.ts";
@@ -76,23 +76,31 @@ const CHARACTERS_A_BIT = 20_000;
 const MAX_CHARACTERS = 2_000_000;
 
 /**
- * Scores every step of every completion, some steps a turn. Throws InputError for a completion without steps; as it goes, for a judge prompt
- * that is too long, or too many of them.
+ * Scores every step of every completion, some steps a turn. Throws InputError for a completion without steps, and for judge prompts of too
+ * many characters, one or all; as it goes, for one of too many tokens.
  */
 export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   checkSteps(options.completions);
   const questions = new Map<string, Question>();
-  const texts = options.completions.map(({ field, steps, prompt = options.prompt, from = 0 }) =>
-    steps.slice(from).map((_, at) => {
+  let characters = 0;
+  const texts = options.completions.map(({ field, steps, prompt: own, from = 0 }) => {
+    const prompt = own ?? options.prompt;
+    if (options.context !== "none") checkPrompt(model, prompt, own === undefined ? "prompt" : field);
+    const lengths = judgePromptLengths(policyPrompt(prompt), steps, options.context);
+    return steps.slice(from).map((_, at) => {
       const index = from + at;
+      // before the text is built: each may hold the whole prompt
+      checkCharacters(model, lengths[index] ?? 0, aboutQuestion({ field, index }));
       const text = judgePrompt(policyPrompt(prompt), steps, index, options.context);
-      const question = questions.get(text) ?? { text, ids: [], field, index };
+      const known = questions.get(text);
+      if (known !== undefined) return known;
+      characters += text.length;
+      if (characters > MAX_CHARACTERS) throw tooManyCharacters(options);
+      const question = { text, ids: [], field, index };
       questions.set(text, question);
       return question;
-    }),
-  );
-  const characters = [...questions.keys()].reduce((sum, text) => sum + text.length, 0);
-  if (characters > MAX_CHARACTERS) throw tooManyCharacters(options, characters);
+    });
+  });
   // a batch's keys and values; the lean form reads one question at a time
   const longest = Math.min(
     Math.max(...[...questions.keys()].map((text) => text.length)) / FEWEST_CHARACTERS_A_TOKEN,
@@ -217,19 +225,27 @@ function noSteps(field: string): InputError {
   });
 }
 
-function tooManyCharacters({ completions }: ScoreOptions, characters: number): InputError {
+function tooManyCharacters({ completions }: ScoreOptions): InputError {
   return new InputError({
     code: "too_much_work",
-    what: `the questions about all steps have ${characters} characters, the limit is ${MAX_CHARACTERS}`,
+    what: `the questions about all steps have more than ${MAX_CHARACTERS} characters`,
     where: `field "${completions[0]?.field ?? "completion"}"`,
     fix: "Send fewer or shorter ones at a time.",
   });
 }
 
-function encodeQuestion(model: Model, { text, field, index }: Question): number[] {
-  return encodeWithinLimit(model, text, {
+function checkPrompt(model: Model, prompt: string, field: string): void {
+  checkCharacters(model, policyPrompt(prompt).length, { what: "prompt", field, fix: "Shorten it." });
+}
+
+function encodeQuestion(model: Model, question: Question): number[] {
+  return encodeWithinLimit(model, question.text, aboutQuestion(question));
+}
+
+function aboutQuestion({ field, index }: Pick<Question, "field" | "index">) {
+  return {
     what: `step ${index} of ${field}, with its prompt and earlier steps,`,
     field,
     fix: 'Shorten it, or send "context": "prompt" to leave the earlier steps out.',
-  });
+  };
 }
