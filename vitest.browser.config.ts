@@ -1,4 +1,4 @@
-// npm run test:browser: what a person does in a real Chromium against a real worker. One browser at a time.
+// npm run test:browser: what a person sees and does in a real Chromium, of the report and against a real worker. One browser at a time.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({

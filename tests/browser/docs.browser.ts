@@ -4,7 +4,8 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { LocalWorker } from "../../src/infer/local-worker.ts";
-import { noBrowser, openPage, startBrowser, startPlayground } from "./playground/stage.ts";
+import { noBrowser, openPage, startBrowser } from "./chromium.ts";
+import { startPlayground } from "./playground/stage.ts";
 
 const KEY = "correct-horse";
 const documentSchema = z.object({ paths: z.record(z.string(), z.unknown()) });

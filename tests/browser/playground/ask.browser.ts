@@ -4,7 +4,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { LocalWorker } from "../../../src/infer/local-worker.ts";
-import { axeViolations, noBrowser, openPage, startBrowser, startPlayground } from "./stage.ts";
+import { axeViolations, noBrowser, openPage, startBrowser } from "../chromium.ts";
+import { startPlayground } from "./stage.ts";
 
 const PROMPT = "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?";
 const answerShape = z.object({

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LocalWorker, PROJECT_ROOT } from "../../../src/infer/local-worker.ts";
-import { noBrowser, openPage, startBrowser, startPlayground } from "./stage.ts";
+import { noBrowser, openPage, startBrowser } from "../chromium.ts";
+import { startPlayground } from "./stage.ts";
 
 const MAX_SCRIPT_GZIP = 90_000;
 

@@ -3,8 +3,9 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalWorker } from "../../../src/infer/local-worker.ts";
+import { noBrowser, openPage, startBrowser } from "../chromium.ts";
 import { cutAfterSteps } from "./cut-stream.ts";
-import { noBrowser, openPage, startBrowser, startPlayground } from "./stage.ts";
+import { startPlayground } from "./stage.ts";
 
 const KEY = "open-sesame-1";
 

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { prepareEdgePages, preparePlayground } from "../../../src/infer/edge-pages.ts";
 import { buildSite } from "../../../src/infer/playground/build-site.ts";
 import { startServer } from "../../../src/serve/serve.ts";
-import { axeViolations, noBrowser, openPage, shippedModels, startBrowser } from "./stage.ts";
+import { axeViolations, noBrowser, openPage, startBrowser } from "../chromium.ts";
+import { shippedModels } from "./stage.ts";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html",

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { LocalWorker } from "../../../src/infer/local-worker.ts";
 import { unpack } from "../../../src/playground/state/pack.ts";
-import { axeViolations, noBrowser, openPage, startBrowser, startPlayground } from "./stage.ts";
+import { axeViolations, noBrowser, openPage, startBrowser } from "../chromium.ts";
+import { startPlayground } from "./stage.ts";
 
 const PROMPTS = [
   "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?",

@@ -1,30 +1,12 @@
-// What the playground's tests stand on: a Chromium of this machine, the models that ship in a real worker, and a page on it.
+// What the playground's tests stand on: the models that ship, in a real worker.
 
-import { existsSync } from "node:fs";
-import { delimiter, isAbsolute, join } from "node:path";
-import axe from "axe-core";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { join } from "node:path";
 import { type LocalWorker, type LocalWorkerOptions, startLocalWorker } from "../../../src/infer/local-worker.ts";
 import { exportedModels } from "../../../src/train/onnx/export/exported-models.ts";
-import { findChromium } from "../chromium.ts";
 
 const MODELS = join(import.meta.dirname, "../../../data/models");
 const POLICY = join(MODELS, "stepwise-t5-nano");
 const REWARD = join(MODELS, "stepwise-t5-nano-prm");
-
-const found = whole(findChromium());
-if (found === undefined) {
-  console.warn("skipped: no Chromium. Install one (Debian: apt-get install chromium), or name one in CHROME_PATH.");
-}
-/** A command's place on the PATH. */
-function whole(command: string | undefined): string | undefined {
-  if (command === undefined || isAbsolute(command)) return command;
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  return folders.map((folder) => join(folder, command)).find((path) => existsSync(path));
-}
-
-/** Whether there is no browser to test with. */
-export const noBrowser = found === undefined;
 
 /** The exported folders of the models that ship. */
 export function shippedModels(): Promise<{ policyDir: string; rewardDir: string }> {
@@ -34,38 +16,4 @@ export function shippedModels(): Promise<{ policyDir: string; rewardDir: string 
 /** A worker with the models that ship and the playground. */
 export async function startPlayground(options: Partial<LocalWorkerOptions> = {}): Promise<LocalWorker> {
   return startLocalWorker({ ...(await shippedModels()), playground: true, ...options });
-}
-
-export function startBrowser(args: readonly string[] = []): Promise<Browser> {
-  const asRoot = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  return chromium.launch({
-    ...(found !== undefined && { executablePath: found }),
-    args: [...asRoot, "--disable-dev-shm-usage", "--disable-background-networking", ...args],
-  });
-}
-
-/** A page, and everything that it complained of. */
-export async function openPage(
-  browser: Browser,
-  url: string,
-  options: Parameters<Browser["newContext"]>[0] = {},
-): Promise<{ page: Page; context: BrowserContext; complaints: string[] }> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(url);
-  return { page, context, complaints };
-}
-
-/** What axe finds wrong on the page as it is, one line a rule. */
-export async function axeViolations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const violations: unknown = await page.evaluate(
-    "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html, any }) => html.slice(0, 160) + ' ' + (any[0]?.message ?? '')).join(' | ')))",
-  );
-  return Array.isArray(violations) ? violations.map(String) : ["axe did not answer"];
 }

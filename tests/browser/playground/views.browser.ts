@@ -10,7 +10,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type LocalWorker, PROJECT_ROOT } from "../../../src/infer/local-worker.ts";
-import { axeViolations, noBrowser, openPage, startBrowser, startPlayground } from "./stage.ts";
+import { axeViolations, noBrowser, openPage, startBrowser } from "../chromium.ts";
+import { startPlayground } from "./stage.ts";
 
 const run = promisify(execFile);
 const PAIRS = join(PROJECT_ROOT, "data/dpo/eval.jsonl");
