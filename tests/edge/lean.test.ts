@@ -38,7 +38,7 @@ async function operatorsOf(path: string): Promise<string[]> {
   return (model.graph?.node ?? []).map(({ opType }) => opType).sort();
 }
 
-describe.each<TinyWeights>(["t5-v1.1", "t5-v1.0"])("%s", (weights) => {
+describe.each<TinyWeights>(["t5-v1.1", "t5-v1.0", "umt5"])("%s", (weights) => {
   let tiny: Awaited<ReturnType<typeof exportTinyModel>>;
   let lean: Model;
   let exact: Model;

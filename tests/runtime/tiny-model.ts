@@ -9,7 +9,7 @@ import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../src/shared/proces
 import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { specials, t5TokenizerJson } from "../t5-tokenizer.ts";
 
-export type TinyWeights = "t5-v1.1" | "t5-v1.0";
+export type TinyWeights = "t5-v1.1" | "t5-v1.0" | "umt5";
 
 const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
 const VOCAB_SIZE = 96;

@@ -24,6 +24,15 @@ export const EMBEDDING_ALIASES = ["encoder.embed_tokens.weight", "decoder.embed_
 /** What the first code of T5 saved and no T5 reads: cross-attention has no positions (the original t5-small; transformers issue 9157). */
 export const UNREAD = ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"] as const;
 
+/** The table of relative positions that a layer's self-attention reads. */
+export function biasTable(
+  { ownBiasTables }: Pick<T5Config, "ownBiasTables">,
+  stack: "encoder" | "decoder",
+  layer: number,
+): string {
+  return `${stack}.block.${ownBiasTables ? layer : 0}.layer.0.SelfAttention.relative_attention_bias.weight`;
+}
+
 /** Name -> tensor, in memory layout. */
 export type Parameters = Readonly<Record<string, Tensor>>;
 
@@ -35,7 +44,7 @@ export interface ParameterSpec {
   transposed: boolean;
 }
 
-function attentionSpecs(prefix: string, config: T5Config, relativeBias: boolean): ParameterSpec[] {
+function attentionSpecs(prefix: string, config: T5Config, bias?: string): ParameterSpec[] {
   const inner = config.numHeads * config.dKv;
   const specs = ["q", "k", "v"].map((p) => ({
     name: `${prefix}.${p}.weight`,
@@ -43,9 +52,9 @@ function attentionSpecs(prefix: string, config: T5Config, relativeBias: boolean)
     transposed: true,
   }));
   specs.push({ name: `${prefix}.o.weight`, shape: [config.dModel, inner], transposed: true });
-  if (relativeBias) {
+  if (bias === `${prefix}.relative_attention_bias.weight`) {
     specs.push({
-      name: `${prefix}.relative_attention_bias.weight`,
+      name: bias,
       shape: [config.relativeAttentionNumBuckets, config.numHeads],
       transposed: false,
     });
@@ -70,14 +79,16 @@ export function parameterSpecs(config: T5Config, ownHead: boolean): ParameterSpe
   const specs: ParameterSpec[] = [{ name: EMBEDDING, shape: [config.vocabSize, config.dModel], transposed: false }];
   for (let i = 0; i < config.numLayers; i++) {
     const block = `encoder.block.${i}.layer`;
-    specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, i === 0), norm(`${block}.0.layer_norm`));
+    const bias = biasTable(config, "encoder", i);
+    specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, bias), norm(`${block}.0.layer_norm`));
     specs.push(...feedForwardSpecs(`${block}.1.DenseReluDense`, config), norm(`${block}.1.layer_norm`));
   }
   specs.push(norm("encoder.final_layer_norm"));
   for (let i = 0; i < config.numDecoderLayers; i++) {
     const block = `decoder.block.${i}.layer`;
-    specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, i === 0), norm(`${block}.0.layer_norm`));
-    specs.push(...attentionSpecs(`${block}.1.EncDecAttention`, config, false), norm(`${block}.1.layer_norm`));
+    const bias = biasTable(config, "decoder", i);
+    specs.push(...attentionSpecs(`${block}.0.SelfAttention`, config, bias), norm(`${block}.0.layer_norm`));
+    specs.push(...attentionSpecs(`${block}.1.EncDecAttention`, config), norm(`${block}.1.layer_norm`));
     specs.push(...feedForwardSpecs(`${block}.2.DenseReluDense`, config), norm(`${block}.2.layer_norm`));
   }
   specs.push(norm("decoder.final_layer_norm"));
@@ -99,7 +110,10 @@ export function vector(parameters: Parameters, name: string): Tensor1D {
   return tensor as Tensor1D;
 }
 
-/** Tensors under `prefix` that training changes there: the adapter's where there is one, else all but the bias table that layers share. */
+/**
+ * Tensors under `prefix` that training changes there: the adapter's where there is one, else all but the bias table, which is read outside
+ * of blocks.
+ */
 export function trainedWithin(parameters: Parameters, prefix: string): Tensor[] {
   const adapted = ADAPTER_SCALE in parameters;
   return Object.entries(parameters).flatMap(([name, tensor]) => {

@@ -2,7 +2,7 @@
 // Activations are tokens in rows, [N, D]: every projection is one plain matrix product. Attention alone sees [B, H, T, K]. The blocks are
 // written operation by operation, for every backend; native TensorFlow and onnxruntime run them as graphs (graphs/).
 // What differs from other transformers: no 1/sqrt(K) in attention, RMS norm without bias, a relative position bias that layer 0
-// owns and all layers share (none in cross-attention), and outputs scaled by D^-0.5 when the head is the embedding.
+// owns and all layers share, or each layer has (uMT5; none in cross-attention), and outputs scaled by D^-0.5 when the head is the embedding.
 
 import type { T5Config } from "../../shared/t5-config.ts";
 import { recomputed } from "../tensorflow/tape/recompute.ts";
@@ -13,7 +13,7 @@ import { decoderBlockGraph, encoderBlockGraph } from "./graphs/blocks.ts";
 import { gatedGelu, residual, rmsNorm } from "./layers.ts";
 import { isAdapted, project } from "./low-rank.ts";
 import { fromHeads, type HeadIndex, headIndex, padded, type RowsOfTokens, toHeads } from "./packed-rows.ts";
-import { matrix, type Parameters, trainedWithin, vector } from "./parameters.ts";
+import { biasTable, matrix, type Parameters, trainedWithin, vector } from "./parameters.ts";
 import { type DecoderBatch, type Encoded, embed, type TokenBatch, tokenRows } from "./token-batch.ts";
 
 /** Feed-forward of one block: gated GELU (v1.1) or ReLU (v1.0), x [N, D] -> [N, D]. */
@@ -132,13 +132,30 @@ function inGraph({ blockGraphs = true }: ForwardOptions): boolean {
   return blockGraphs;
 }
 
+/** The bias of a layer's self-attention, made of its table: one for the whole stack, or each layer's own. */
+function biasByLayer(
+  p: Parameters,
+  config: T5Config,
+  stack: "encoder" | "decoder",
+  make: (table: Tensor2D) => Tensor4D,
+): (layer: number) => Tensor4D {
+  const made = new Map<string, Tensor4D>();
+  return (layer) => {
+    const name = biasTable(config, stack, layer);
+    const bias = made.get(name) ?? make(matrix(p, name));
+    made.set(name, bias);
+    return bias;
+  };
+}
+
 /** Runs the encoder over padded prompts. */
 export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, options: ForwardOptions = {}): Encoded {
   const { batch, length } = prompts;
   const maskBias = paddingBias(prompts.mask);
-  const table = matrix(p, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
-  const positions = positionBias(table, config, { queryLength: length, keyLength: length, bidirectional: true });
-  const bias = tf.add(positions, maskBias) as Tensor4D; // [B, H, S, S]
+  const places = { queryLength: length, keyLength: length, bidirectional: true };
+  const biasOf = biasByLayer(p, config, "encoder", (table) => {
+    return tf.add(positionBias(table, config, places), maskBias); // [B, H, S, S]
+  });
   const rows = tokenRows(prompts);
   const index = headIndex(rows, length, config.numHeads);
   let x = embed(p, prompts, rows);
@@ -147,7 +164,7 @@ export function encode(p: Parameters, config: T5Config, prompts: TokenBatch, opt
     const block = ({ flowing: [x, bias], constant: index }: BlockInput<[Tensor2D, Tensor4D], HeadIndex>): Tensor2D =>
       (inGraph(options) ? encoderBlockGraph(p, config, name, { x, bias, index }) : undefined) ??
       encoderBlock(p, config, `${name}.layer`, { x, bias, index });
-    x = runBlock(block, { flowing: [x, bias], constant: index }, { p, name, options });
+    x = runBlock(block, { flowing: [x, biasOf(i)], constant: index }, { p, name, options });
     options.onEncoderBlock?.(padded(x, rows, length), i);
   }
   const hidden = normed(p, "encoder.final_layer_norm", x, config);
@@ -175,10 +192,11 @@ export function decodeReal(
   options: ForwardOptions = {},
 ): Tensor2D {
   const { batch, length } = targets;
-  const table = matrix(p, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
-  const positions = positionBias(table, config, { queryLength: length, keyLength: length, bidirectional: false });
-  const one = tf.add(positions, causalBias(length)) as Tensor4D;
-  const bias = tf.tile(one, [batch, 1, 1, 1]); // once, so that each layer's gradient is a plain sum
+  const places = { queryLength: length, keyLength: length, bidirectional: false };
+  const biasOf = biasByLayer(p, config, "decoder", (table) => {
+    const one: Tensor4D = tf.add(positionBias(table, config, places), causalBias(length));
+    return tf.tile(one, [batch, 1, 1, 1]); // once, so that each layer's gradient is a plain sum
+  });
   const { maskBias } = encoded;
   const source = encoded.packed ?? { hidden: encoded.hidden, rows: tokenRows(encoded) };
   const rows = tokenRows(targets);
@@ -198,7 +216,7 @@ export function decodeReal(
       const result = inGraph(options) ? decoderBlockGraph(p, config, name, input) : undefined;
       return result ?? decoderBlock(p, config, `${name}.layer`, input);
     };
-    const flowing: Input["flowing"] = [x, source.hidden, bias];
+    const flowing: Input["flowing"] = [x, source.hidden, biasOf(i)];
     x = runBlock(block, { flowing, constant: [maskBias, ...layouts] }, { p, name, options });
     options.onDecoderBlock?.(padded(x, rows, length), i);
   }

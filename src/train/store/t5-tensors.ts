@@ -42,6 +42,10 @@ export async function openT5Tensors(
   }
 }
 
+const isBiasTable = (name: string): boolean => name.endsWith("SelfAttention.relative_attention_bias.weight");
+const BIAS_FIX =
+  'uMT5 has a table of positions in every layer, T5 and mT5 in the first one alone: "model_type" in config.json must say which this is ("umt5", or "t5" or "mt5").';
+
 /** Throws as `openT5Tensors`; returns the names of tensors that are left unread. */
 function checkT5Tensors(config: T5Config, reader: TensorReader, where: string): string[] {
   const specs = parameterSpecs(config, headTensor(config, reader) === HEAD);
@@ -53,7 +57,9 @@ function checkT5Tensors(config: T5Config, reader: TensorReader, where: string): 
       code: "missing_tensor",
       what: `${missing.length} tensors are missing: ${preview(missing)}`,
       where,
-      fix: "The weights must be of the T5 that config.json describes (num_layers, feed_forward_proj).",
+      fix: missing.every(isBiasTable)
+        ? BIAS_FIX
+        : "The weights must be of the T5 that config.json describes (num_layers, feed_forward_proj).",
     });
   }
   const harmless: ReadonlySet<string> = new Set([...EMBEDDING_ALIASES, HEAD, ...UNREAD]);
@@ -63,7 +69,9 @@ function checkT5Tensors(config: T5Config, reader: TensorReader, where: string): 
       code: "unexpected_tensor",
       what: `${unexpected.length} tensors do not belong to this T5: ${preview(unexpected)}`,
       where,
-      fix: "Merge adapters into the weights and check config.json (num_layers, feed_forward_proj).",
+      fix: unexpected.every(isBiasTable)
+        ? BIAS_FIX
+        : "Merge adapters into the weights and check config.json (num_layers, feed_forward_proj).",
     });
   }
   for (const spec of specs) {

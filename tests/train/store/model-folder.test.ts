@@ -87,10 +87,10 @@ const BROKEN: [name: string, breakIt: (dir: string) => Promise<void>, code: stri
     "config.json",
   ],
   [
-    "of umt5",
-    (dir) => editJson(join(dir, "config.json"), { model_type: "umt5" }),
+    "of longt5",
+    (dir) => editJson(join(dir, "config.json"), { model_type: "longt5" }),
     "unsupported_model",
-    /"umt5" is not supported/,
+    /"longt5" is not supported/,
     "config.json",
   ],
   [

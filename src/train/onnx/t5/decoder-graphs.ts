@@ -64,7 +64,7 @@ export function buildStepGraph<A>(t5: T5Context<A>, head: string): Graph {
   const newPositions = ops.add(ops.range(ops.squeeze(ops.sizeOf(ids, 1))), pastLength);
   const pastPositions = ops.where(ops.less(slots, pastLength), slots, graph.int64(NOWHERE));
   const keyPositions = ops.concat([pastPositions, newPositions], 0);
-  const selfBias = positionBias(t5, newPositions, keyPositions, false); // [1, H, T, C + T]
+  const selfBiasOf = positionBias(t5, newPositions, keyPositions, false); // [1, H, T, C + T]
   const crossBias = paddingBias(t5, mask); // [B, 1, 1, S]
   const lastAxis = graph.int64([-1]);
   const end = graph.int64([Number.MAX_SAFE_INTEGER]);
@@ -88,7 +88,7 @@ export function buildStepGraph<A>(t5: T5Context<A>, head: string): Graph {
       graph.output(newName(layer, "value"), newValue, ["batch_size", numHeads, "length", dKv]);
       // cached and new keys are never joined: only their scores are, [B, H, T, C + T]
       const scores = ops.concat([ops.matMul(query, transposed(key)), ops.matMul(query, transposed(newKey))], 3);
-      const weights = ops.softmax(ops.add(scores, selfBias));
+      const weights = ops.softmax(ops.add(scores, selfBiasOf(layer)));
       const ofPast = ops.slice(weights, graph.int64([0]), capacity, lastAxis);
       const ofNew = ops.slice(weights, capacity, end, lastAxis);
       const context = ops.add(ops.matMul(ofPast, value), ops.matMul(ofNew, newValue));

@@ -43,11 +43,11 @@ export function buildLeanDecoder(t5: LeanContext): Graph {
   const total = graph.input(LEAN.totalLength, "int64", []);
 
   const length = ops.sizeOf(embedded, 1); // T, [1]
-  const bias = rowPositionBias(t5, { pastLengths, total, length: ops.squeeze(length) });
+  const biasOf = rowPositionBias(t5, { pastLengths, total, length: ops.squeeze(length) });
   const lastPositions = ops.cast(ops.sub(ops.add(pastLengths, length), graph.int64([1])), "int32");
   const totalLength = ops.cast(total, "int32");
   const toSequences = toSequencesLike(t5, embedded, length);
-  const selfAttention = selfAttentions(t5, { bias, lastPositions, totalLength, toSequences });
+  const selfAttention = selfAttentions(t5, { biasOf, lastPositions, totalLength, toSequences });
   const crossAttention = crossAttentions(t5, mask);
 
   const sublayers = inputs.flatMap(({ own, cross }, layer) => {
@@ -68,8 +68,8 @@ export function buildLeanDecoder(t5: LeanContext): Graph {
 function selfAttentions(
   t5: LeanContext,
   shared: {
-    /** `[B, H, T, total]` */
-    bias: Float;
+    /** `[B, H, T, total]` of each layer. */
+    biasOf: (layer: number) => Float;
     /** `[B]`: the position of each row's last token of this run. */
     lastPositions: Value<"int32">;
     /** Positions of the longest row, this run's included; scalar. */
@@ -79,7 +79,7 @@ function selfAttentions(
 ): (path: string, layer: number, past: Past) => Sublayer {
   const { config, graph, runtime } = t5;
   const { numHeads, dKv } = config;
-  const { toSequences, ...rows } = shared;
+  const { toSequences, biasOf, ...rows } = shared;
   const grownShape = ["batch_size", numHeads, "total_decoder_sequence_length", dKv];
   return (path, layer, past) => {
     const { project, output } = attentionMaps(t5, `${path}.SelfAttention`);
@@ -89,7 +89,15 @@ function selfAttentions(
         const query = toSequences(project(normed, "q"));
         const key = toSequences(project(normed, "k"));
         const value = toSequences(project(normed, "v"));
-        const { context, present } = runtime.rowAttention({ query, key, value, past, numHeads, ...rows });
+        const { context, present } = runtime.rowAttention({
+          query,
+          key,
+          value,
+          past,
+          numHeads,
+          bias: biasOf(layer),
+          ...rows,
+        });
         graph.output(presentName(layer, "decoder", "key"), present.key, grownShape);
         graph.output(presentName(layer, "decoder", "value"), present.value, grownShape);
         return output(context);

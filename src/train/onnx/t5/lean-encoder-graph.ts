@@ -30,9 +30,9 @@ export function buildLeanEncoder(t5: LeanContext): Graph {
   const toSequences = toSequencesLike(t5, embedded);
   const keyMask = ops.cast(mask, "int32");
   const positions = ops.range(ops.squeeze(ops.sizeOf(mask, 1)));
-  const bias = positionBias(t5, positions, positions, true); // [1, H, S, S]
+  const biasOf = positionBias(t5, positions, positions, true); // [1, H, S, S]
 
-  const selfAttention = (path: string): Sublayer => {
+  const selfAttention = (path: string, layer: number): Sublayer => {
     const { project, output } = attentionMaps(t5, `${path}.SelfAttention`);
     return {
       path,
@@ -40,12 +40,15 @@ export function buildLeanEncoder(t5: LeanContext): Graph {
         const query = toSequences(project(normed, "q"));
         const key = toSequences(project(normed, "k"));
         const value = toSequences(project(normed, "v"));
-        return output(runtime.attention({ query, key, value, keyMask, bias, numHeads }));
+        return output(runtime.attention({ query, key, value, keyMask, bias: biasOf(layer), numHeads }));
       },
     };
   };
   const blocks = Array.from({ length: config.numLayers }, (_, i) => `encoder.block.${i}`);
-  const sublayers = blocks.flatMap((block) => [selfAttention(`${block}.layer.0`), feedForward(t5, `${block}.layer.1`)]);
+  const sublayers = blocks.flatMap((block, i) => [
+    selfAttention(`${block}.layer.0`, i),
+    feedForward(t5, `${block}.layer.1`),
+  ]);
   const states = layers.rows(residualStream(t5, embedded, { sublayers, stack: "encoder" }));
 
   for (let layer = 0; layer < config.numDecoderLayers; layer++) {

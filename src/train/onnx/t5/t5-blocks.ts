@@ -2,6 +2,7 @@
 // Attention is not divided by sqrt(dKv): T5 folds that into its initial weights.
 
 import type { T5Config } from "../../../shared/t5-config.ts";
+import { biasTable } from "../../model/parameters.ts";
 import type { GraphBuilder, Value } from "../graph/graph-builder.ts";
 import type { Ops } from "../graph/ops.ts";
 import { bytesOf } from "../graph/tensor-bytes.ts";
@@ -94,51 +95,75 @@ export function paddingBias<A>({ graph, ops }: T5Context<A>, mask: Int): Float {
   return ops.unsqueeze(ops.mul(padding, graph.float(MASKED)), graph.int64([1, 2]));
 }
 
+/** What a layer's self-attention adds to its scores: the same value for every layer, or one of the layer's own. */
+type BiasOfLayer = (layer: number) => Float;
+type BiasContext = Pick<T5Context<never>, "graph" | "ops" | "config" | "weights">;
+
 /** Relative position bias `[1, H, T, S]` of queries at `queryPositions [T]` on keys at `keyPositions [S]`. */
 export function positionBias(
-  t5: Pick<T5Context<never>, "graph" | "ops" | "config" | "weights">,
+  t5: BiasContext,
   queryPositions: Int,
   keyPositions: Int,
   bidirectional: boolean,
-): Float {
+): BiasOfLayer {
   const { graph, ops, config } = t5;
-  const table = distanceTable(t5, bidirectional);
-  return graph.within("position_bias", () => {
+  return byLayer(t5, bidirectional ? "encoder" : "decoder", () => {
     const max = graph.int64(config.relativeAttentionMaxDistance);
     const query = ops.unsqueeze(queryPositions, graph.int64([1])); // [T, 1]
     const key = ops.unsqueeze(keyPositions, graph.int64([0])); // [1, S]
     if (bidirectional) {
       const ahead = ops.clip(ops.sub(key, query), graph.int64(-config.relativeAttentionMaxDistance), max);
-      return ops.unsqueeze(ops.gather(table, ops.add(ahead, max), 1), graph.int64([0]));
+      const column = ops.add(ahead, max);
+      return (table) => ops.unsqueeze(ops.gather(table, column, 1), graph.int64([0]));
     }
     const back = ops.sub(query, key); // negative for keys in the future
-    const bias = ops.gather(table, ops.clip(back, graph.int64(0), max), 1); // [H, T, S]
-    return ops.unsqueeze(ops.where(ops.less(back, graph.int64(0)), graph.float(MASKED), bias), graph.int64([0]));
+    const column = ops.clip(back, graph.int64(0), max);
+    let future: Value<"bool"> | undefined;
+    return (table) => {
+      const bias = ops.gather(table, column, 1); // [H, T, S]
+      future ??= ops.less(back, graph.int64(0));
+      return ops.unsqueeze(ops.where(future, graph.float(MASKED), bias), graph.int64([0]));
+    };
   });
 }
 
 /** Relative position bias `[B, H, T, total]` of rows that go on from `pastLengths [B]`, T = `length`. What lies ahead is not masked. */
 export function rowPositionBias(
-  t5: Pick<T5Context<never>, "graph" | "ops" | "config" | "weights">,
+  t5: BiasContext,
   { pastLengths, total, length }: { pastLengths: Int; total: Int; length: Int },
-): Float {
+): BiasOfLayer {
   const { graph, ops, config } = t5;
-  const table = distanceTable(t5, false);
-  return graph.within("position_bias", () => {
+  return byLayer(t5, "decoder", () => {
     const queries = ops.add(ops.unsqueeze(pastLengths, graph.int64([1])), ops.range(length)); // [B, T]
     const back = ops.sub(ops.unsqueeze(queries, graph.int64([2])), ops.range(total)); // [B, T, total]
-    const max = graph.int64(config.relativeAttentionMaxDistance);
-    return ops.transpose(ops.gather(table, ops.clip(back, graph.int64(0), max), 1), [1, 0, 2, 3]);
+    const column = ops.clip(back, graph.int64(0), graph.int64(config.relativeAttentionMaxDistance));
+    return (table) => ops.transpose(ops.gather(table, column, 1), [1, 0, 2, 3]);
   });
 }
 
+/**
+ * The bias of each layer. `distances` builds once what of it is the same for all layers, and gives what reads a table by it; layers' own
+ * biases are built where they are asked for, so that no two need to be in memory.
+ */
+function byLayer(t5: BiasContext, stack: "encoder" | "decoder", distances: () => (table: Float) => Float): BiasOfLayer {
+  const { graph, config } = t5;
+  const first = distanceTable(t5, stack, 0);
+  const within = <T>(build: () => T): T => graph.within("position_bias", build);
+  const { read, shared } = within(() => {
+    const readTable = distances();
+    return { read: readTable, shared: config.ownBiasTables ? undefined : readTable(first) };
+  });
+  return (layer) => {
+    if (shared !== undefined) return shared;
+    const table = layer === 0 ? first : distanceTable(t5, stack, layer);
+    return within(() => read(table));
+  };
+}
+
 /** The bias by distance, `[H, n]` (relative-bias.ts). */
-function distanceTable(
-  { graph, config, weights }: Pick<T5Context<never>, "graph" | "config" | "weights">,
-  bidirectional: boolean,
-): Float {
-  const stack = bidirectional ? "encoder" : "decoder";
-  const name = `${stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight`;
+function distanceTable({ graph, config, weights }: BiasContext, stack: "encoder" | "decoder", layer: number): Float {
+  const name = biasTable(config, stack, layer);
+  const bidirectional = stack === "encoder";
   return graph.weight({
     name,
     type: "float32",

@@ -68,7 +68,7 @@ export function decoderStack<A>(
   const length = ops.squeeze(ops.sizeOf(embedded, 1));
   const queryPositions = ops.add(ops.range(length), before);
   const keyPositions = ops.range(ops.add(length, before));
-  const selfBias = positionBias(t5, queryPositions, keyPositions, false); // [1, H, T, past + T]
+  const selfBiasOf = positionBias(t5, queryPositions, keyPositions, false); // [1, H, T, past + T]
   const crossBias = paddingBias(t5, mask); // [B, 1, 1, S]
 
   let x = embedded;
@@ -82,7 +82,7 @@ export function decoderStack<A>(
           query: layers.linear(normed, `${self}.q.weight`),
           key: grow(t5, cache, { layer, side: "decoder", part: "key" }, layers.linear(normed, `${self}.k.weight`)),
           value: grow(t5, cache, { layer, side: "decoder", part: "value" }, layers.linear(normed, `${self}.v.weight`)),
-          bias: selfBias,
+          bias: selfBiasOf(layer),
           outputWeight: `${self}.o.weight`,
         }),
       );

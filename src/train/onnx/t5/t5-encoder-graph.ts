@@ -15,11 +15,23 @@ export function buildEncoderGraph<A>(t5: T5Context<A>): Graph {
   return graph.finish();
 }
 
+/** The bias `[B, H, S, S]` of each layer, padding hidden. */
+function encoderBias<A>(t5: T5Context<A>, positions: Value<"int64">, mask: Value<"int64">) {
+  const { config, ops } = t5;
+  const positioned = positionBias(t5, positions, positions, true);
+  if (config.ownBiasTables) {
+    const padding = paddingBias(t5, mask);
+    return (layer: number) => ops.add(positioned(layer), padding);
+  }
+  const shared = ops.add(positioned(0), paddingBias(t5, mask));
+  return () => shared;
+}
+
 /** Embeddings `[B, S, D]` and `mask [B, S]` to last hidden states `[B, S, D]`. */
 export function encoderStack<A>(t5: T5Context<A>, embedded: Value<"float32">, mask: Value<"int64">): Value<"float32"> {
   const { config, graph, ops, layers } = t5;
   const positions = ops.range(ops.squeeze(ops.sizeOf(mask, 1)));
-  const bias = ops.add(positionBias(t5, positions, positions, true), paddingBias(t5, mask)); // [B, H, S, S]
+  const biasOf = encoderBias(t5, positions, mask);
 
   let x = embedded;
   for (let i = 0; i < config.numLayers; i++) {
@@ -31,7 +43,7 @@ export function encoderStack<A>(t5: T5Context<A>, embedded: Value<"float32">, ma
         query: layers.linear(normed, `${attention}.q.weight`),
         key: splitHeads(t5, layers.linear(normed, `${attention}.k.weight`)),
         value: splitHeads(t5, layers.linear(normed, `${attention}.v.weight`)),
-        bias,
+        bias: biasOf(i),
         outputWeight: `${attention}.o.weight`,
       });
       x = ops.add(x, attended);

@@ -78,15 +78,20 @@ function encodePrompts(weights: JudgeWeights, config: T5Config, prompts: Prompts
   const length = prompts.reduce((longest, row) => Math.max(longest, row.length), 0);
   const rows = rowsOfLengths(prompts.map((row) => row.length));
   const places = headPlaces(rows, length, config.numHeads);
-  const positions = positionBias(weights.bias, config, { queryLength: length, keyLength: length, bidirectional: true });
+  const span = { queryLength: length, keyLength: length, bidirectional: true };
   const even = prompts.every((row) => row.length === length);
   const mask = even ? undefined : maskOf(prompts, length);
-  const bias: Tensor4D = mask === undefined ? positions : tf.add(positions, tf.expandDims(tf.expandDims(mask, 1), 1));
+  const biases = weights.biases.map((table): Tensor4D => {
+    const positions = positionBias(table, config, span);
+    return mask === undefined ? positions : tf.add(positions, tf.expandDims(tf.expandDims(mask, 1), 1));
+  });
   let x = tf.gather(weights.embedding, tf.tensor1d(Int32Array.from(prompts.flat()), "int32")) as Tensor2D;
-  for (const layer of weights.encoder) {
+  weights.encoder.forEach((layer, i) => {
     const below = x;
+    const bias = biases[i] ?? biases[0];
+    if (bias === undefined) throw new TypeError("an encoder has a bias");
     x = tf.tidy(() => encoderLayer(layer, config, below, { bias, ...places }));
-  }
+  });
   const states = padded(unitNorm(x, config.layerNormEpsilon), rows, length);
   return {
     states: tf.reshape(states, [prompts.length, length, config.dModel]),

@@ -11,7 +11,7 @@
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { product } from "../../model/layers.ts";
 import { isAdapted } from "../../model/low-rank.ts";
-import { matrix, type Parameters, vector } from "../../model/parameters.ts";
+import { biasTable, matrix, type Parameters, vector } from "../../model/parameters.ts";
 import { head } from "../../model/t5.ts";
 import { type Tensor2D, type Tensor3D, tf } from "../../tensorflow/tensorflow.ts";
 import { GATE_SCALE } from "./judge-layers.ts";
@@ -42,8 +42,8 @@ export type DecoderWeights = FeedForwardWeights & {
 
 export type JudgeWeights = {
   embedding: Tensor2D;
-  /** Relative position bias of the encoder, [buckets, H]. */
-  bias: Tensor2D;
+  /** Relative position bias of the encoder, [buckets, H]: one for all layers, or one for each. */
+  biases: Tensor2D[];
   encoder: EncoderWeights[];
   decoder: DecoderWeights[];
   /** Head columns of "yes" and "no", [D, 2]. */
@@ -61,7 +61,9 @@ export function judgeWeights(p: Parameters, config: T5Config, tokens: { yes: num
     const answers: Tensor2D = withGain(p, "decoder.final_layer_norm", tf.transpose(tf.mul(rows, scale)), config);
     return {
       embedding: tf.clone(matrix(p, "shared.weight")),
-      bias: tf.clone(matrix(p, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight")),
+      biases: [...new Set(encoder.map((_, i) => biasTable(config, "encoder", i)))].map((name) =>
+        tf.clone(matrix(p, name)),
+      ),
       encoder,
       decoder,
       answers,

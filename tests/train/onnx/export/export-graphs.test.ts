@@ -178,20 +178,23 @@ describe.each(GOLDEN_MODELS)("%s", (name) => {
     }
   });
 
-  test("q4 logits are as near to fp32's as PyTorch's with the same matrices in 4 bits, with and without the cache", async () => {
-    const rows = shiftRight(golden.chosen);
-    const exact = await model("fp32").decode(await model("fp32").encode(golden.prompts), rows);
-    const encoded = await model("q4").encode(golden.prompts);
-    const whole = await model("q4").decode(encoded, rows);
-    expect(cosine(whole.logits.data, exact.logits.data)).toBeGreaterThan((Q4_COSINES[name] ?? 1) - 0.02);
-    let cache: Parameters<OnnxT5["decode"]>[2];
-    for (let t = 0; t < 6; t++) {
-      const column = rows.map((row) => row.slice(t, t + 1));
-      const step = await model("q4").decode(encoded, column, cache);
-      for (const b of [0, 1]) expect(cosine(at(step.logits, b, 0), at(whole.logits, b, t))).toBeGreaterThan(0.999);
-      cache = step.cache;
-    }
-  });
+  test.runIf(name in Q4_COSINES)(
+    "q4 logits are as near to fp32's as PyTorch's with the same matrices in 4 bits, with and without the cache",
+    async () => {
+      const rows = shiftRight(golden.chosen);
+      const exact = await model("fp32").decode(await model("fp32").encode(golden.prompts), rows);
+      const encoded = await model("q4").encode(golden.prompts);
+      const whole = await model("q4").decode(encoded, rows);
+      expect(cosine(whole.logits.data, exact.logits.data)).toBeGreaterThan((Q4_COSINES[name] ?? 1) - 0.02);
+      let cache: Parameters<OnnxT5["decode"]>[2];
+      for (let t = 0; t < 6; t++) {
+        const column = rows.map((row) => row.slice(t, t + 1));
+        const step = await model("q4").decode(encoded, column, cache);
+        for (const b of [0, 1]) expect(cosine(at(step.logits, b, 0), at(whole.logits, b, t))).toBeGreaterThan(0.999);
+        cache = step.cache;
+      }
+    },
+  );
 });
 
 async function zerosLike(tensor: { dims: readonly number[] }) {

@@ -18,7 +18,7 @@ const goldenSchema = z.object({
 });
 export type Golden = z.infer<typeof goldenSchema>;
 
-export const GOLDEN_MODELS = ["t5-v1.1", "t5-v1.1-shared-head", "t5-v1.0"] as const;
+export const GOLDEN_MODELS = ["t5-v1.1", "t5-v1.1-shared-head", "t5-v1.0", "umt5"] as const;
 
 export function goldenDir(model: string): string {
   return new URL(`../../../golden/${model}`, import.meta.url).pathname;

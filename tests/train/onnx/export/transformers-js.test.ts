@@ -33,7 +33,8 @@ async function generate(
   }
 }
 
-describe.each(GOLDEN_MODELS)("%s", (name) => {
+// transformers.js has no uMT5
+describe.each(GOLDEN_MODELS.filter((name) => name !== "umt5"))("%s", (name) => {
   const golden = loadGolden(name);
   let dir = "";
   beforeAll(async () => {
