@@ -15,17 +15,20 @@ export interface ProblemRange {
   maxValue?: number;
 }
 
+/** The longest problem. */
+export const MOST_STEPS = 12;
+
 export const DEFAULT_RANGE = { minSteps: 2, maxSteps: 6, maxValue: 99 } as const satisfies ProblemRange;
 
 /** One problem; its number of steps is uniform over the range. Throws InputError for a range outside 1 to 12 steps. */
 export function generateProblem(rng: Rng, range: ProblemRange = DEFAULT_RANGE): ArithmeticProblem {
   const { minSteps, maxSteps, maxValue = DEFAULT_RANGE.maxValue } = range;
   const whole = Number.isInteger(minSteps) && Number.isInteger(maxSteps) && Number.isInteger(maxValue);
-  if (!whole || minSteps < 1 || maxSteps < minSteps || maxSteps > 12 || maxValue < 30 || maxValue > 99) {
+  if (!whole || minSteps < 1 || maxSteps < minSteps || maxSteps > MOST_STEPS || maxValue < 30 || maxValue > 99) {
     throw new InputError({
       code: "bad_problem_range",
       what: `no problems with ${minSteps} to ${maxSteps} steps and numbers up to ${maxValue}`,
-      fix: "Use 1 <= minSteps <= maxSteps <= 12 and 30 <= maxValue <= 99.",
+      fix: `Use 1 <= minSteps <= maxSteps <= ${MOST_STEPS} and 30 <= maxValue <= 99.`,
     });
   }
   const steps = rng.int(minSteps, maxSteps + 1);

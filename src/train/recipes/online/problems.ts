@@ -40,8 +40,9 @@ export async function problemsOfRound(
   const own = seedOfRound(seed, round);
   const { problemSource, problems: count } = settings;
   if (problemSource !== PREFERENCE) return (await loadProblems(problemSource, count, own)).problems;
-  const min = settings.problemMinSteps ?? DEFAULT_RANGE.minSteps;
-  const max = settings.problemMaxSteps ?? Math.max(min, DEFAULT_RANGE.maxSteps);
+  const rise = round * settings.problemStepsRise;
+  const min = (settings.problemMinSteps ?? DEFAULT_RANGE.minSteps) + rise;
+  const max = Math.max(min, (settings.problemMaxSteps ?? DEFAULT_RANGE.maxSteps) + rise);
   const rng = createRng(own);
   const chances = settings.curriculum ? curriculumChances(difficulty, min, max) : undefined;
   const problems = new Map<string, RolloutProblem>();

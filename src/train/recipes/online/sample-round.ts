@@ -130,9 +130,9 @@ async function rollChunk(
   const sampling = { doSample: true, temperature: settings.temperature, topK: 0, topP: 1 };
   const shared = { sampling, maxNewTokens: settings.maxNewTokens, seed, streams: indices, signal };
   const sampled =
-    search === "step-beam"
-      ? await searchRollouts(policy, problems, rewardModel, { ...shared, samples, expand })
-      : await sampleRollouts(policy, problems, { ...shared, samples });
+    search === "none"
+      ? await sampleRollouts(policy, problems, { ...shared, samples })
+      : await searchRollouts(policy, problems, rewardModel, { ...shared, search, samples, expand });
   const rollouts = await scoreRollouts(sampled, { scorer, aggregation, rewardModel });
   const branches = (learnFrom === "step" || learnFrom === "right-steps") && resample > 0;
   return branches ? branchRollouts(policy, rollouts, { ...shared, samples: resample, scorer, rewardModel }) : rollouts;

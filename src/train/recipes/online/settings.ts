@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
+import { MOST_STEPS } from "../../data/arithmetic/generate.ts";
 import type { LossType } from "../../loss/settings.ts";
 import { PAIR_KINDS } from "../rollout/pair-kinds.ts";
 import { PREFERENCE } from "../rollout/problems.ts";
@@ -43,6 +44,8 @@ const settingsSchema = z.strictObject({
   /** Steps of the built-in problems; null: as the generator draws. */
   problemMinSteps: count.nullable(),
   problemMaxSteps: count.nullable(),
+  /** Each round's built-in problems have so many steps more than those of the round before. */
+  problemStepsRise: z.number().int().nonnegative(),
   /** Draw the next round's built-in problems by number of steps, most where about half of the samples are right. */
   curriculum: z.boolean(),
   /** The run samples no more than this; null: as much as the rounds have. */
@@ -71,6 +74,7 @@ export const ONLINE_DEFAULTS: Readonly<Omit<OnlineSettings, "learnFrom" | "score
   reference: "round",
   problemMinSteps: null,
   problemMaxSteps: null,
+  problemStepsRise: 0,
   curriculum: false,
   budgetSamples: null,
   budgetTokens: null,
@@ -129,6 +133,12 @@ export function resolveOnlineSettings(
       "--curriculum",
       "problems of a file have no known difficulty",
       "Leave out --curriculum, --problem-min-steps and --problem-max-steps.",
+    );
+  if ((problemMaxSteps ?? 6) + (settings.rounds - 1) * settings.problemStepsRise > MOST_STEPS)
+    throw refusal(
+      "--problem-steps-rise",
+      `the last round would have problems of more than ${MOST_STEPS} steps`,
+      "Give fewer rounds, a smaller rise or a smaller --problem-max-steps.",
     );
   if ((problemMinSteps ?? 2) > (problemMaxSteps ?? 6))
     throw refusal("--problem-min-steps", "more than --problem-max-steps", "Give the smaller number first.");

@@ -39,7 +39,7 @@ export interface RolloutOptions {
   samples: number;
   /** How solutions are found: each sampled on its own (default), or step by step, led by the scorer. */
   search?: SearchChoice | undefined;
-  /** Next steps written from each kept prefix of a search. Default 4. */
+  /** Next steps written from each kept prefix of a search, or most tries of a step. Default 4. */
   searchExpand?: number | undefined;
   sampling: SamplingOptions;
   maxNewTokens: number;
@@ -158,14 +158,16 @@ async function rollBatch(
   const { options, streams, rewardModel } = batch;
   const { scorer, aggregation, samples, sampling, maxNewTokens, seed, batchSize, signal } = options;
   const shared = { sampling, maxNewTokens, seed, batchSize, streams, signal };
+  const { search = "none", searchExpand: expand = 4 } = options;
   const sampled =
-    options.search === "step-beam"
-      ? await searchRollouts(policy, problems, rewardModel ?? checkerReward(problems), {
+    search === "none"
+      ? await sampleRollouts(policy, problems, { ...shared, samples })
+      : await searchRollouts(policy, problems, rewardModel ?? checkerReward(problems), {
           ...shared,
+          search,
           samples,
-          expand: options.searchExpand ?? 4,
-        })
-      : await sampleRollouts(policy, problems, { ...shared, samples });
+          expand,
+        });
   let rollouts = await scoreRollouts(sampled, { scorer, aggregation, rewardModel });
   if (options.pairs.includes("step") && options.resample > 0) {
     rollouts = await branchRollouts(policy, rollouts, { ...shared, samples: options.resample, scorer, rewardModel });
@@ -189,7 +191,7 @@ function checkOptions(options: RolloutOptions): void {
   }
   if ((scorer === "judge" || scorer === "both") && rewardModelDir === undefined && fleet === undefined)
     refuse("--scorer", `scorer "${scorer}" needs a reward model`, "Name one with --reward-model.");
-  if (options.search === "step-beam" && scorer === "outcome")
+  if ((options.search ?? "none") !== "none" && scorer === "outcome")
     refuse("--search", "outcomes alone say nothing of a solution that is only begun", "Use --scorer checker or judge.");
   if (labels !== "checker" && monteCarlo === 0) {
     const fix = "Ask for continuations with --monte-carlo, such as 8.";
@@ -227,7 +229,7 @@ async function identity(options: RolloutOptions): Promise<RunIdentity> {
     aggregation,
     resample: options.pairs.includes("step") ? options.resample : 0,
     monte_carlo: monteCarlo,
-    search: options.search === "step-beam" ? `step-beam ${options.searchExpand ?? 4}` : "none",
+    search: (options.search ?? "none") === "none" ? "none" : `${options.search} ${options.searchExpand ?? 4}`,
   };
 }
 

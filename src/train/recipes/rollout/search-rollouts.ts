@@ -8,15 +8,22 @@ import { checkSample, normaliseSteps } from "./check-sample.ts";
 import type { Rollout, RolloutProblem } from "./rollout.ts";
 import type { Policy, SampleOptions } from "./sample-rollouts.ts";
 import { searchModels } from "./search-models.ts";
+import { retryRollouts } from "./step-retry.ts";
 
-export const SEARCHES = ["none", "step-beam"] as const;
+/**
+ * none        samples, each on its own
+ * step-beam   several next steps from each of the best prefixes, the best of all kept
+ * step-retry  a solution that goes wrong is continued from its last good step, again and again
+ */
+export const SEARCHES = ["none", "step-beam", "step-retry"] as const;
 export type SearchChoice = (typeof SEARCHES)[number];
 
 const MAX_STEPS = 16;
 const MAX_STEP_TOKENS = 48;
 
 export interface SearchRolloutOptions extends SampleOptions {
-  /** Next steps written from each of the `samples` prefixes that are kept. */
+  search: Exclude<SearchChoice, "none">;
+  /** step-beam: next steps written from each of the `samples` prefixes that are kept; step-retry: most tries of a step. */
   expand: number;
 }
 
@@ -27,7 +34,8 @@ export async function searchRollouts(
   rewardModel: Scorer,
   options: SearchRolloutOptions,
 ): Promise<Rollout[]> {
-  const { samples, expand, maxNewTokens, sampling, seed, streams, signal } = options;
+  const { search, samples, expand, maxNewTokens, sampling, seed, streams, signal } = options;
+  if (search === "step-retry") return retryRollouts(policy, problems, rewardModel, { ...options, tries: expand });
   const searches = problems.map(() =>
     stepSearch({
       kind: "step_beam",
