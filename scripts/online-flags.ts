@@ -34,6 +34,7 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   scorer: "what scores the steps (default: judge with --reward-model, else checker)",
   learnFrom: "what is made of the samples (default by loss)",
   maxPairsPerProblem: "of each problem and round",
+  replay: "learn from the samples of all rounds so far",
   resample: "next steps written again where no sample shows a right one (step, right-steps)",
   scoredBy: "train: pairs have no scores, so that the reward model of the update scores them",
   reference: "frozen model of the losses that have one: the round's first policy, or the run's",
@@ -54,7 +55,7 @@ function option(key: Key): Option {
   const description = `online: ${DESCRIPTIONS[key]}${shown}`;
   const choices = CHOICES[key];
   if (choices !== undefined) return new Option(`${flagOf(key)} <choice>`, description).choices(choices);
-  if (key === "curriculum") return new Option(flagOf(key), description);
+  if (key === "curriculum" || key === "replay") return new Option(flagOf(key), description);
   if (key === "problemSource") return new Option(`${flagOf(key)} <file|dir>`, description);
   return new Option(`${flagOf(key)} <number>`, description).argParser((text) => {
     const value = Number(text);

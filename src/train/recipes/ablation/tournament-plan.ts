@@ -32,6 +32,8 @@ const planSchema = z.strictObject({
   train: z.record(z.string(), z.unknown()).default({}),
   online: z.record(z.string(), z.unknown()),
   evaluations: z.array(evaluationSchema).min(1),
+  /** The first so many problems of each evaluation are also solved after every round but the last, for the curves; 0: no curves. */
+  curve_problems: z.number().int().nonnegative().default(0),
   /** Method that the others are compared with. */
   rival: z.string().min(1),
   methods: z.array(methodSchema).min(1),

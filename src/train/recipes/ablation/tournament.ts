@@ -16,6 +16,7 @@ import { resolveTrainConfig } from "../dpo/config.ts";
 import { trainOnline } from "../online/recipe.ts";
 import { onlineSettingsFromJson, resolveOnlineSettings } from "../online/settings.ts";
 import { type Figures, figuresSchema, measurePolicy } from "./figures.ts";
+import { tournamentChart } from "./tournament-chart.ts";
 import type { TournamentMethod, TournamentPlan } from "./tournament-plan.ts";
 import { type MethodOutcomes, tournamentTable } from "./tournament-table.ts";
 
@@ -28,9 +29,12 @@ const outcomeSchema = z.object({
   sample_seconds: z.number(),
   update_seconds: z.number(),
   rounds: z.array(z.record(z.string(), z.unknown())),
+  /** After each round, from the model before training on: exact match on the first problems of each evaluation. */
+  curve: z.array(z.object({ tokens: z.number(), exact: z.record(z.string(), z.number()) })),
   /** By evaluation. */
   figures: z.record(z.string(), figuresSchema),
 });
+const pointSchema = z.record(z.string(), z.number());
 export type MethodOutcome = z.infer<typeof outcomeSchema>;
 
 export interface TournamentOptions {
@@ -45,7 +49,7 @@ export interface TournamentOptions {
 
 type Measured = readonly { name: string; items: readonly EvaluationItem[] }[];
 
-/** Runs all methods with all seeds, seed by seed; writes results.json and results.md after each. */
+/** Runs all methods with all seeds, seed by seed; writes results.json, results.md and curves.svg after each. */
 export async function runTournament(options: TournamentOptions): Promise<{ table: string }> {
   const { plan, seeds, outputDir, signal, log = () => {} } = options;
   await startTensorflow(options.backend);
@@ -59,12 +63,13 @@ export async function runTournament(options: TournamentOptions): Promise<{ table
   );
   log("the model before training");
   const base = await measureAll(plan.model, evaluations, signal);
+  const start = exactOf(base, plan.curve_problems);
   const outcomes = new Map<string, MethodOutcome[]>(methods.map(({ name }) => [name, []]));
   let table = "";
   for (const seed of seeds) {
     for (const method of methods) {
       log(`seed ${seed}, ${method.name}: ${method.what}`);
-      outcomes.get(method.name)?.push(await runMethod(method, { options, seed, evaluations }));
+      outcomes.get(method.name)?.push(await runMethod(method, { options, seed, evaluations, start }));
       const all: MethodOutcomes[] = methods.map(({ name, what }) => ({
         name,
         what,
@@ -77,6 +82,8 @@ export async function runTournament(options: TournamentOptions): Promise<{ table
         `${JSON.stringify({ settings, base, methods: all }, null, 1)}\n`,
       );
       await writeText(join(outputDir, "results.md"), table);
+      const chart = tournamentChart(Object.keys(base), all);
+      if (chart !== undefined) await writeText(join(outputDir, "curves.svg"), chart);
     }
   }
   return { table };
@@ -92,9 +99,25 @@ async function measureAll(
   return figures;
 }
 
+interface MethodRun {
+  options: TournamentOptions;
+  seed: number;
+  evaluations: Measured;
+  /** Exact match of the model before training, for the curve. */
+  start: Record<string, number>;
+}
+
+/** Exact match on the first `problems` of each evaluation. */
+function exactOf(figures: Readonly<Record<string, Figures>>, problems: number): Record<string, number> {
+  const mean = (sums: readonly number[]): number => sums.reduce((sum, one) => sum + one, 0) / Math.max(1, sums.length);
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, { exact_match }]) => [name, mean(exact_match.sums.slice(0, problems))]),
+  );
+}
+
 async function runMethod(
   method: TournamentMethod,
-  { options, seed, evaluations }: { options: TournamentOptions; seed: number; evaluations: Measured },
+  { options, seed, evaluations, start }: MethodRun,
 ): Promise<MethodOutcome> {
   const { plan, outputDir, backend, signal, log } = options;
   const dir = join(outputDir, `seed-${seed}`, method.name);
@@ -104,6 +127,7 @@ async function runMethod(
     plan.reward_model === null ? null : await hashWeights(plan.reward_model),
     [plan.train, plan.online, method.train, method.online, seed],
     evaluations.map(({ items }) => items.map(({ prompt }) => prompt)),
+    plan.curve_problems,
   ];
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex");
   const before = outcomeSchema.safeParse(await readJson(file, { fix: "" }).catch(() => undefined));
@@ -119,15 +143,33 @@ async function runMethod(
     lossType: config.lossType,
     hasRewardModel: plan.reward_model !== null,
   });
+  const few: Measured = evaluations.map(({ name, items }) => ({ name, items: items.slice(0, plan.curve_problems) }));
+  const pointFile = (round: number): string => join(dir, `after-round-${round}.json`);
   const { rounds } = await trainOnline(config, settings, {
     resume: true,
     exportOnnx: false,
     sharedDir: join(outputDir, "shared"),
+    ...(plan.curve_problems > 0 && {
+      afterRound: async (round: number, policy: string) => {
+        if (round === settings.rounds) return;
+        const exact = exactOf(await measureAll(policy, few, signal), plan.curve_problems);
+        await writeText(pointFile(round), `${JSON.stringify(exact)}\n`);
+      },
+    }),
     ...(signal && { signal }),
     ...(log && { log }),
   });
   const sum = (of: (entry: (typeof rounds)[number]) => number): number =>
     rounds.reduce((total, one) => total + of(one), 0);
+  const figures = await measureAll(model, evaluations, signal);
+  let tokens = 0;
+  const curve = [{ tokens, exact: start }];
+  for (const { round, tokens: own } of plan.curve_problems > 0 ? rounds : []) {
+    tokens += own;
+    const isLast = round === settings.rounds;
+    const kept = isLast ? exactOf(figures, plan.curve_problems) : await readJson(pointFile(round), { fix: "" });
+    curve.push({ tokens, exact: pointSchema.parse(kept) });
+  }
   const outcome: MethodOutcome = {
     key,
     samples: sum(({ samples }) => samples),
@@ -136,7 +178,8 @@ async function runMethod(
     sample_seconds: sum(({ sample_seconds }) => sample_seconds),
     update_seconds: sum(({ update_seconds }) => update_seconds),
     rounds: rounds.map(({ log: _, ...entry }) => entry),
-    figures: await measureAll(model, evaluations, signal),
+    curve,
+    figures,
   };
   await writeText(file, `${JSON.stringify(outcome)}\n`);
   await rm(join(model, "rounds"), { recursive: true, force: true });

@@ -23,7 +23,7 @@ import { type Spent, spentOn } from "./budget.ts";
 import { writeOnlineCard } from "./card.ts";
 import { materialOf } from "./material.ts";
 import { difficultyOf, problemsOfRound, seedOfRound } from "./problems.ts";
-import { sampleRound } from "./sample-round.ts";
+import { ROLLOUTS_FILE, readRollouts, sampleRound } from "./sample-round.ts";
 import { type OnlineSettings, onlineSettingsToJson } from "./settings.ts";
 import { loadOnlineState, type OnlineState, type RoundEntry, STATE_FILE, saveOnlineState } from "./state.ts";
 import { solvedGreedily } from "./validation.ts";
@@ -37,6 +37,8 @@ export interface OnlineRun {
   exportOnnx?: boolean;
   /** Samples of equal rounds are shared with other runs there. */
   sharedDir?: string | undefined;
+  /** Is given the policy after each round (from 1), before the round counts as finished. */
+  afterRound?: ((round: number, modelDir: string) => Promise<void>) | undefined;
 }
 
 export interface OnlineResult {
@@ -165,8 +167,10 @@ async function runRound(context: Context, round: number): Promise<RoundEntry | u
   }).finally(() => bar.stop());
   if (rollouts.length === 0) return undefined;
   const sampled = performance.now();
-  const updated = await update(context, { dir, modelDir, rollouts });
+  const before = settings.replay ? await earlierRollouts(config.outputDir, round) : [];
+  const updated = await update(context, { dir, modelDir, rollouts: [...before, ...rollouts] });
   const exact = settings.validationProblems === 0 ? null : await validate(context, updated.modelDir);
+  await run.afterRound?.(round + 1, updated.modelDir);
   return {
     round: round + 1,
     problems: rollouts.length,
@@ -180,6 +184,12 @@ async function runRound(context: Context, round: number): Promise<RoundEntry | u
     validation_exact: exact,
     log: updated.log,
   };
+}
+
+/** Samples of all rounds before `round`, in their order. */
+async function earlierRollouts(outputDir: string, round: number): Promise<Rollout[]> {
+  const rounds = Array.from({ length: round }, (_, before) => join(roundDir(outputDir, before), ROLLOUTS_FILE));
+  return (await Promise.all(rounds.map(readRollouts))).flat();
 }
 
 interface Update {

@@ -42,10 +42,11 @@ export interface RoundOfSamples {
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-const ROLLOUTS_FILE = "rollouts.jsonl";
+/** Samples of a finished round, in its folder. */
+export const ROLLOUTS_FILE = "rollouts.jsonl";
 const PARTIAL_FILE = "rollouts.partial.jsonl";
-/** Problems between two writes to disk, and between two looks at the budget. */
-const CHUNK = 64;
+/** Problems between two writes to disk, and between two looks at the budget: a search writes fewer tokens a problem than samples are. */
+const CHUNKS = { none: 64, "step-beam": 64, "step-retry": 128 } as const;
 
 /** Samples, scores and keeps a round; one that is there already is read. Throws what sampling throws. */
 export async function sampleRound(round: RoundOfSamples): Promise<Rollout[]> {
@@ -74,7 +75,7 @@ export async function sampleRound(round: RoundOfSamples): Promise<Rollout[]> {
   return rollouts;
 }
 
-async function readRollouts(file: string): Promise<Rollout[]> {
+export async function readRollouts(file: string): Promise<Rollout[]> {
   const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
   return lines.map((line) => rolloutSchema.parse(JSON.parse(line)));
 }
@@ -99,8 +100,9 @@ async function rollChunks(round: RoundOfSamples, journal: Journal): Promise<Roll
   };
   try {
     const tokenizer = await loadTokenizer(modelDir, await loadConfig(modelDir));
-    for (let start = 0; start < problems.length; start += CHUNK) {
-      const indices = problems.slice(start, start + CHUNK).map((_, i) => start + i);
+    const chunk = CHUNKS[settings.search];
+    for (let start = 0; start < problems.length; start += chunk) {
+      const indices = problems.slice(start, start + chunk).map((_, i) => start + i);
       const kept = indices.flatMap((i) => journal.finished.get(i) ?? []);
       if (kept.length === indices.length) rollouts.push(...kept);
       else {

@@ -35,6 +35,8 @@ const settingsSchema = z.strictObject({
   scorer: z.enum(SCORER_NAMES),
   learnFrom: z.enum(MATERIALS),
   maxPairsPerProblem: count,
+  /** An update learns from the samples of all rounds so far, not of the newest alone. */
+  replay: z.boolean(),
   /** Next steps written again where no sample shows a right one (`step`, `right-steps`). */
   resample: z.number().int().nonnegative(),
   /** "train": pairs have no scores, so that the update's reward model scores them. */
@@ -69,6 +71,7 @@ export const ONLINE_DEFAULTS: Readonly<Omit<OnlineSettings, "learnFrom" | "score
   search: "none",
   searchExpand: 4,
   maxPairsPerProblem: 4,
+  replay: false,
   resample: 4,
   scoredBy: "rollout",
   reference: "round",
@@ -121,6 +124,8 @@ export function resolveOnlineSettings(
       "outcomes alone say nothing of a solution that is only begun",
       "Use --scorer checker or judge.",
     );
+  if (lossType === "grpo" && settings.replay)
+    throw refusal("--replay", "grpo learns from samples of the policy as it is", "Leave out --replay.");
   if (lossType === "grpo" && reference === "fixed") {
     const fix = "Use --reference round: the clip is about the policy that wrote the samples.";
     throw refusal("--reference", "grpo with a fixed reference", fix);
