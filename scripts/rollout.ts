@@ -83,11 +83,19 @@ const program = new Command("npm run rollout --")
   .option("--problems <n>", "problems to solve", wholeNumber(0), 500)
   .option("--samples <k>", "solutions of each problem", wholeNumber(0), 8)
   .addOption(
-    new Option("--search <how>", "step-beam: search step by step, led by the scores, --samples prefixes kept")
+    new Option(
+      "--search <how>",
+      "step-beam: search step by step, led by the scores, --samples prefixes kept; step-retry: write bad steps again",
+    )
       .choices(SEARCHES)
       .default("none"),
   )
-  .option("--search-expand <n>", "step-beam: next steps written from each kept prefix", wholeNumber(1), 4)
+  .option(
+    "--search-expand <n>",
+    "step-beam: next steps written from each kept prefix; step-retry: most tries of a step",
+    wholeNumber(1),
+    4,
+  )
   .option("--temperature <t>", "of sampling", numberIn(0, 100, false), 1)
   .option("--top-k <k>", "sample from the k likeliest tokens; 0: from all", wholeNumber(0), 0)
   .option("--top-p <p>", "sample from the likeliest tokens that reach p", numberIn(0, 1, false), 1)

@@ -145,6 +145,32 @@ test("a budget of samples ends the run; what is left of a round is not begun", a
   expect(rounds.map(({ samples }) => samples)).toEqual([128]);
 }, 120_000);
 
+test("with replay the second update has the first round's solutions, too", async () => {
+  const { rounds } = await start(
+    "replay",
+    {},
+    {
+      train: { lossType: "sft", advantages: "process" },
+      online: { problems: 12, samples: 3, maxNewTokens: 96, temperature: 1, replay: true },
+    },
+  );
+  // right solutions that ended, each once, of each problem
+  const found = await Promise.all(
+    [1, 2].map(async (round) => {
+      const text = await readFile(join(dir, "replay", "rounds", String(round), "rollouts.jsonl"), "utf8");
+      const rollouts = text.trimEnd().split("\n");
+      return rollouts.reduce((sum, line) => {
+        const { samples } = rolloutSchema.parse(JSON.parse(line));
+        const right = samples.filter(({ exact, finished }) => exact === true && finished);
+        return sum + new Set(right.map(({ completion }) => completion)).size;
+      }, 0);
+    }),
+  );
+  const [first = 0, second = 0] = found;
+  expect(first).toBeGreaterThan(0);
+  expect(rounds.map(({ pairs }) => pairs)).toEqual([first, first + second]);
+}, 120_000);
+
 test("equal first rounds of two runs share their samples", async () => {
   const sharedDir = join(dir, "shared");
   await start("one", { sharedDir }, { online: { rounds: 1 } });

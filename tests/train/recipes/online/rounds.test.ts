@@ -31,6 +31,13 @@ test("problems have as many steps as asked for", async () => {
   expect(new Set(counts)).toEqual(new Set([5, 6]));
 });
 
+test("problems grow by the rise each round, and never beyond the longest", async () => {
+  const rising = { rounds: 3, problems: 12, problemMinSteps: 5, problemMaxSteps: 6, problemStepsRise: 2 };
+  const third = await problemsOfRound(settings(rising), 1, 2, {});
+  expect(new Set(third.map(({ gold }) => stepsOf(gold)))).toEqual(new Set([9, 10]));
+  expect(() => settings({ ...rising, rounds: 4, problemMaxSteps: 7 })).toThrow(/problems of more than 12 steps/);
+});
+
 test("the curriculum asks most where half of the samples are right, and never forgets the rest", () => {
   // p (1 - p): 0.09, 0.25, 0.05 in place of 0.01 and of 0
   const chances = curriculumChances({ 2: 0.9, 3: 0.5, 4: 0.99, 5: 0 }, 2, 5);
