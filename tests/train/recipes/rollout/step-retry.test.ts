@@ -10,7 +10,8 @@ import { tokensOf } from "../../../../src/train/recipes/rollout/rollout.ts";
 import { type Policy, sampleRollouts } from "../../../../src/train/recipes/rollout/sample-rollouts.ts";
 import { retryRollouts } from "../../../../src/train/recipes/rollout/step-retry.ts";
 import type { Scorer } from "../../../../src/train/reward/scoring/scoring-processes.ts";
-import { loadConfig, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
+import { loadConfig } from "../../../../src/train/store/model-config.ts";
+import { loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 
 const POLICY = "data/models/stepwise-t5-nano";
 const PROBLEMS = drawProblems(12, 5);
