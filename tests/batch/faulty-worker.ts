@@ -1,11 +1,18 @@
 // The worker as it is, on bindings that fail when a test says so, and with workflows that a test may end. Only tests start it.
 
+import { BatchLedger as Ledger } from "../../src/edge/batch/ledger.ts";
 import type { FileBucket, JobParams, ShardParams, WorkflowBinding } from "../../src/edge/batch/platform.ts";
 import { BatchJob as Job, BatchShard as Shard } from "../../src/edge/batch/workflows.ts";
 import type { Env } from "../../src/edge/env.ts";
 import worker from "../../src/edge/worker.ts";
 
-export { BatchLedger } from "../../src/edge/worker.ts";
+/** The ledger, whose files may be told to have expired. */
+export class BatchLedger extends Ledger {
+  async expireNow(id: string): Promise<void> {
+    this.ctx.storage.sql.exec("UPDATE files SET doc = json_set(doc, '$.expiresAt', 1) WHERE id = ?", id);
+    await this.ctx.storage.setAlarm(Date.now());
+  }
+}
 
 /** Calls whose name and key hold a text fail so often; `times` below 0: always. */
 interface Fault {
@@ -83,6 +90,12 @@ export default {
       return Response.json({});
     }
     if (pathname === "/test/failed") return Response.json(failed);
+    if (pathname === "/test/expire") {
+      const ledger = env.BATCH_LEDGER?.get(env.BATCH_LEDGER.idFromName("everyone"));
+      // a function of the tests' own ledger
+      await (ledger as unknown as BatchLedger).expireNow(query.get("id") ?? "");
+      return Response.json({});
+    }
     if (pathname === "/test/terminate") {
       const workflows = query.get("kind") === "job" ? env.BATCH_JOBS : env.BATCH_SHARDS;
       const instance = await workflows?.get(query.get("id") ?? "");

@@ -174,7 +174,7 @@ test("a record of a batch tells what both of its answers lack", async () => {
     line: { customId: "1", url: "/infer", body: pair },
     id: "1",
     requestId: "1",
-    owner: "a",
+    client: "a",
     parameters: {
       concurrency: 1,
       priority: "normal" as const,

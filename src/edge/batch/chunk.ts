@@ -5,8 +5,9 @@
 import { ArtifactError, CapacityError } from "../../shared/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { AppDeps } from "../http/app-env.ts";
-import type { BatchRecord, Chunk } from "./ledger-api.ts";
-import { chunkKey, requestId } from "./names.ts";
+import { estimateTokens } from "./input-line.ts";
+import type { BatchRecord, Begun, Chunk, Control } from "./ledger-api.ts";
+import { chunkKey, clientOf, requestId } from "./names.ts";
 import { type BatchBindings, ledgerOf, type ShardParams, type StoredHead } from "./platform.ts";
 import { type InputRecord, LostInput, readRecords } from "./read-records.ts";
 import { type RecordAnswer, runRecord } from "./run-record.ts";
@@ -55,15 +56,29 @@ export async function runChunk(
   const before = await bindings.BATCH_FILES.head(key);
   if (before !== null) return told(before);
 
-  const { control, tries, batch, reason } = await ledger.begin(shard.batch, shard.shard, at.record);
-  if (control === "pause" || control === "cancel") return { ...at, control };
+  const begun = await ledger.begin(shard.batch, shard.shard, at.record);
+  if (begun.control === "pause" || begun.control === "cancel") return { ...at, control: begun.control };
+  try {
+    return await told(await workOn({ deps, bindings, stepMs }, { shard, at, key, begun }));
+  } catch (error) {
+    // what ends the worker says nothing; this step failed for another reason
+    await ledger.takeBack(shard.batch, at.record).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Answers records and writes them; the head of their object, whichever run of the step has written it. */
+async function workOn(
+  { deps, bindings, stepMs }: ChunkDeps,
+  { shard, at, key, begun }: { shard: ShardParams; at: Position; key: string; begun: Begun },
+): Promise<StoredHead> {
+  const { control, tries, batch, reason } = begun;
   const limit = Math.min(shard.last - at.record, tries > TRIES_TOGETHER ? 1 : MAX_RECORDS);
-  const maxLineBytes = deps.settings.MAX_BODY_BYTES;
-  const range = { from: at.byte, to: shard.to, maxLineBytes, limit };
+  const range = { from: at.byte, to: shard.to, maxLineBytes: deps.settings.MAX_BODY_BYTES, limit };
   const records = await readRecords(bindings.BATCH_FILES, batch.inputKey, range);
   if (records.length === 0) throw new LostInput("the input ends before its last record");
   const start = Date.now();
-  const given = control === "given_up" ? shardFailed(reason) : tries > TRIES_ALONE ? NEVER_ENDS : GIVEN_UP[control];
+  const given = tries > TRIES_ALONE ? NEVER_ENDS : givenUp(control, reason);
   const lines =
     given === undefined
       ? await runRecords(deps, records, { batch, shard, at, stepMs })
@@ -87,7 +102,13 @@ export async function runChunk(
   const written = await bindings.BATCH_FILES.put(key, bytes, { customMetadata, onlyIf: { etagDoesNotMatch: "*" } });
   const head = written === null ? await bindings.BATCH_FILES.head(key) : { size: bytes.length, customMetadata };
   if (head === null) throw new Error("a finished chunk is not in the bucket");
-  return told(head);
+  return head;
+}
+
+/** What stands in place of answers. */
+function givenUp(control: Control, reason: string | null): Reason | undefined {
+  if (control === "expire" || control === "capped") return GIVEN_UP[control];
+  return control === "given_up" ? shardFailed(reason) : undefined;
 }
 
 function shardFailed(reason: string | null): Reason {
@@ -99,8 +120,7 @@ interface Reason {
   message: string;
 }
 
-const GIVEN_UP: Record<"run" | "expire" | "capped", Reason | undefined> = {
-  run: undefined,
+const GIVEN_UP: Record<"expire" | "capped", Reason> = {
   expire: {
     code: "batch_expired",
     message: "This request could not be executed before the completion window expired.",
@@ -129,7 +149,12 @@ async function runRecords(
   const lines: ResultLine[] = [];
   let failure: { error: unknown } | undefined;
   let bytes = 0;
+  let tokens = 0;
+  /** Guessed, of those that were begun and not finished. */
+  let guessed = 0;
   const { owner, parameters } = batch;
+  const isUsedUp = (): boolean =>
+    parameters.maxTotalTokens !== null && batch.tokens + tokens + guessed >= parameters.maxTotalTokens;
   const turnOf = (index: number): Turn => ({
     owner,
     priority: parameters.priority,
@@ -138,14 +163,20 @@ async function runRecords(
   });
   const rest = records.entries();
   const runRest = async (): Promise<void> => {
-    for (const [index, record] of rest) {
+    for (;;) {
+      if (isUsedUp()) return;
+      const next = rest.next();
+      if (next.done === true) return;
+      const [index, record] = next.value;
+      const guess = estimateTokens(record.line, record.bytes);
+      guessed += guess;
       const number = at.record + index;
       const id = idOf(record, number);
       const job = {
         line: record.line,
         id,
         requestId: requestId(shard.batch, number),
-        owner: shard.owner,
+        client: clientOf(shard.owner),
         parameters: batch.parameters,
       };
       try {
@@ -153,8 +184,11 @@ async function runRecords(
         const line = lineOf(id, { requestId: job.requestId, answer: await runRecord({ ...deps, engine }, job) });
         lines[index] = line;
         bytes += line.text.length;
+        tokens += line.tokens;
       } catch (error) {
         failure ??= { error };
+      } finally {
+        guessed -= guess;
       }
       if (failure !== undefined || Date.now() - start > stepMs || bytes > MAX_OUTPUT_BYTES) return;
     }

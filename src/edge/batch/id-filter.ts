@@ -7,30 +7,52 @@ export interface IdFilter {
 }
 
 const HASHES = 4;
-const MAX_BYTES = 16 * 2 ** 20;
+const FIRST_BYTES = 1_024;
+/** Of all filters together; beyond, the last one fills up, and suspects more. */
+const MAX_BYTES = 2 ** 25;
+/** A filter is full when it has 16 bits for each id. */
+const BYTES_AN_ID = 2;
 
-/** For so many ids: 16 bits of each, up to 16 MiB. */
-export function createIdFilter(expectedIds: number): IdFilter {
-  const bytes = 2 ** Math.ceil(Math.log2(Math.min(MAX_BYTES, Math.max(1024, expectedIds * 2))));
-  const bits = new Uint8Array(bytes);
-  const mask = bytes * 8 - 1;
+/** Grows with its ids: a full filter is left as it is, and one of twice its size begun. */
+export function createIdFilter(): IdFilter {
+  const filters = [new Uint8Array(FIRST_BYTES)];
+  let total = FIRST_BYTES;
+  let ids = 0;
+  const newest = (): Uint8Array => {
+    const last = filters.at(-1) ?? new Uint8Array(FIRST_BYTES);
+    if (ids * BYTES_AN_ID < last.length || total + 2 * last.length > MAX_BYTES) return last;
+    const next = new Uint8Array(2 * last.length);
+    filters.push(next);
+    total += next.length;
+    ids = 0;
+    return next;
+  };
   return {
     add(id) {
-      const [low, high] = hashOf(id);
-      let wasThere = true;
-      for (let hash = 0; hash < HASHES; hash++) {
-        const bit = (low + Math.imul(hash, high | 1)) & mask;
-        const byte = bit >>> 3;
-        const flag = 1 << (bit & 7);
-        const now = bits[byte] ?? 0;
-        if ((now & flag) === 0) {
-          wasThere = false;
-          bits[byte] = now | flag;
-        }
-      }
-      return wasThere;
+      const hash = hashOf(id);
+      if (filters.some((bits) => isIn(bits, hash))) return true;
+      set(newest(), hash);
+      ids += 1;
+      return false;
     },
   };
+}
+
+function isIn(bits: Uint8Array, [low, high]: readonly [number, number]): boolean {
+  const mask = bits.length * 8 - 1;
+  for (let hash = 0; hash < HASHES; hash++) {
+    const bit = (low + Math.imul(hash, high | 1)) & mask;
+    if (((bits[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false;
+  }
+  return true;
+}
+
+function set(bits: Uint8Array, [low, high]: readonly [number, number]): void {
+  const mask = bits.length * 8 - 1;
+  for (let hash = 0; hash < HASHES; hash++) {
+    const bit = (low + Math.imul(hash, high | 1)) & mask;
+    bits[bit >>> 3] = (bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
+  }
 }
 
 /** Two 32-bit FNV-1a hashes of the text's code units, mixed by MurmurHash3's finalizer. */

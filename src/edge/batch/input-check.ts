@@ -10,19 +10,18 @@ const MAX_SUSPECTS = 20_000;
 const MAX_CUTS = 2_048;
 /** Bytes between two cuts; doubled when there are too many. */
 const CUT_BYTES = 16 * 2 ** 10;
-const BYTES_A_LINE = 64;
 
 export interface InputCheck {
   write(chunk: Uint8Array): void;
   end(): InputSummary;
 }
 
-/** Checks lines of up to `maxLineBytes`; `expectedBytes` of the file size the filter of ids. */
-export function createInputCheck(maxLineBytes: number, expectedBytes: number): InputCheck {
+/** Checks lines of up to `maxLineBytes`. */
+export function createInputCheck(maxLineBytes: number): InputCheck {
   const errors: LineError[] = [];
   const urls: Record<string, number> = {};
   const suspects = new Set<string>();
-  const ids = createIdFilter(expectedBytes / BYTES_A_LINE);
+  const ids = createIdFilter();
   const cuts = createCuts();
   let errorCount = 0;
   let records = 0;

@@ -159,6 +159,8 @@ export interface Ledger {
   /** Shards to be started now; all of them have started or ended when `left` is 0. */
   takeShards(id: string): Promise<{ start: (Shard & { life: number })[]; left: number }>;
   begin(id: string, shard: number, first: number): Promise<Begun>;
+  /** A step that failed and said so: these records were not what ended it. */
+  takeBack(id: string, first: number): Promise<void>;
   /** The shard's other records get an error instead of an answer. */
   giveUp(id: string, shard: number, reason: string): Promise<void>;
   done(id: string, shard: number, chunk: Chunk): Promise<void>;

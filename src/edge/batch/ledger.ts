@@ -61,11 +61,19 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   }
 
   async file(id: string) {
-    return readDocs<FileRecord>(this.#sql, "files", id)[0];
+    const [file] = readDocs<FileRecord>(this.#sql, "files", id);
+    return file === undefined || this.#isExpired(file) ? undefined : file;
+  }
+
+  /** One that a batch still works on is kept until that has ended. */
+  #isExpired({ id, expiresAt }: FileRecord): boolean {
+    if (expiresAt === null || Date.now() < 1_000 * expiresAt) return false;
+    return !activeBatches(this.#sql).some(({ inputFile }) => inputFile === id);
   }
 
   async files({ purpose, ...page }: Page & { purpose?: string | undefined }) {
-    return readPage<FileRecord>(this.#sql, "files", page, purpose);
+    const { items, more } = readPage<FileRecord>(this.#sql, "files", page, purpose);
+    return { items: items.filter((file) => !this.#isExpired(file)), more };
   }
 
   async removeFile(id: string) {
@@ -168,6 +176,10 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
     );
     const [row] = this.#sql.exec("SELECT tries FROM tries WHERE batch = ? AND first = ?", id, first).toArray();
     return { control, tries: Number(row?.tries), batch, reason };
+  }
+
+  async takeBack(id: string, first: number) {
+    this.#sql.exec("UPDATE tries SET tries = tries - 1 WHERE batch = ? AND first = ?", id, first);
   }
 
   async giveUp(id: string, shard: number, reason: string) {

@@ -6,6 +6,16 @@ export function newId(kind: "file" | "batch"): string {
   return kind === "file" ? `file-${hex}` : `batch_${hex}`;
 }
 
+/** Whose ledger it is: a key's, or everyone's where there are none. */
+export function ownerOf(client: string, hasKeys: boolean): string {
+  return hasKeys ? `key:${client}` : "everyone";
+}
+
+/** The key's name. */
+export function clientOf(owner: string): string {
+  return owner.replace(/^key:/, "");
+}
+
 /** The workflow of a batch; a new one where the last has died. */
 export function jobInstance(batch: string, life = 0): string {
   return life === 0 ? batch : `${batch}-again-${life}`;

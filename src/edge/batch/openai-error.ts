@@ -5,7 +5,7 @@ import type { AppDeps, AppEnv } from "../http/app-env.ts";
 import { errorBody } from "../http/errors.ts";
 
 export class BatchError extends Error {
-  readonly status: 400 | 404 | 409 | 413 | 501;
+  readonly status: 400 | 404 | 408 | 409 | 413 | 429 | 501;
   readonly type: string;
   readonly param: string | null;
   readonly code: string | null;

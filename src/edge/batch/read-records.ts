@@ -13,6 +13,8 @@ export interface InputRecord {
   line: InputLine;
   /** The byte after its line. */
   to: number;
+  /** Of its line. */
+  bytes: number;
 }
 
 /** The records of whole lines from `from` on, at least one unless there is none before `to`, at most `limit`. */
@@ -21,19 +23,29 @@ export async function readRecords(
   key: string,
   range: { from: number; to: number; maxLineBytes: number; limit: number },
 ): Promise<InputRecord[]> {
-  const { from, to, maxLineBytes, limit } = range;
-  for (const window of [WINDOW_BYTES, maxLineBytes + 2]) {
+  const { to, maxLineBytes, limit } = range;
+  let window = WINDOW_BYTES;
+  for (let from = range.from; from < to; ) {
     const length = Math.min(window, to - from);
     const object = await bucket.get(key, { range: { offset: from, length } });
     if (object === null) throw new LostInput("the batch's input is not in the bucket");
     const records: InputRecord[] = [];
-    const splitter = createLineSplitter(maxLineBytes, ({ to: end, bytes }) => {
+    const start = from;
+    let end = from;
+    const splitter = createLineSplitter(maxLineBytes, ({ to: after, bytes }) => {
+      end = Math.min(to, start + after);
       const parsed = bytes === undefined || records.length >= limit ? undefined : parseLine(bytes);
-      if (parsed !== undefined && "line" in parsed) records.push({ line: parsed.line, to: Math.min(to, from + end) });
+      if (parsed !== undefined && "line" in parsed) {
+        records.push({ line: parsed.line, to: end, bytes: bytes?.length ?? 0 });
+      }
     });
     splitter.write(new Uint8Array(await object.arrayBuffer()));
-    if (from + length === to) splitter.end();
-    if (records.length > 0 || from + length === to) return records;
+    if (start + length === to) splitter.end();
+    if (records.length > 0 || start + length === to) return records;
+    // blank lines are left behind; a line that is longer than the window is read whole
+    if (end === start && window > maxLineBytes) return [];
+    if (end === start) window = maxLineBytes + 2;
+    from = end;
   }
   return [];
 }

@@ -6,6 +6,8 @@ import type { z } from "zod";
 import type { AppDeps, AppEnv } from "../http/app-env.ts";
 import { createBatchSchema, newBatch } from "./create-batch.ts";
 import type { BatchRecord, FileRecord, Ledger, Page } from "./ledger-api.ts";
+import { ENDED } from "./ledger-rows.ts";
+import { ownerOf } from "./names.ts";
 import { batchObject, fileObject } from "./objects.ts";
 import { BatchError, notFound, respondToBatchErrors } from "./openai-error.ts";
 import { type BatchBindings, ledgerOf } from "./platform.ts";
@@ -21,7 +23,7 @@ export function batchRoutes(deps: AppDeps) {
   const bound = (c: Context<AppEnv>): { bindings: BatchBindings; owner: string; ledger: Ledger } => {
     if (deps.batches === undefined) throw batchesOff();
     // without keys all callers are one
-    const owner = deps.settings.keys.length === 0 ? "everyone" : `key:${c.get("client")}`;
+    const owner = ownerOf(c.get("client"), deps.settings.keys.length > 0);
     return { bindings: deps.batches, owner, ledger: ledgerOf(deps.batches, owner) };
   };
 
@@ -126,7 +128,10 @@ async function partialResult(bindings: BatchBindings, ledger: Ledger, id: string
   const batch = named === null ? undefined : await ledger.batch(`batch_${named[1]}`);
   if (batch === undefined) return undefined;
   const kind = named?.[2] === "error" ? "error" : "output";
-  return streamPieces(bindings.BATCH_FILES, piecesOf(batch.id, await allChunks(ledger, batch.id), kind));
+  const chunks = await allChunks(ledger, batch.id);
+  // the results of a batch that has ended were deleted
+  if (chunks.length === 0 && ENDED.includes(batch.status)) return undefined;
+  return streamPieces(bindings.BATCH_FILES, piecesOf(batch.id, chunks, kind));
 }
 
 function pageOf(c: Context<AppEnv>): Page {

@@ -2,7 +2,7 @@
 // may go better another time is tried again.
 
 import { z } from "zod";
-import { InputError } from "../../shared/errors.ts";
+import { CapacityError, InputError } from "../../shared/errors.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import { newCall } from "../http/call.ts";
 import { errorBody, toHttpError } from "../http/errors.ts";
@@ -21,7 +21,8 @@ export interface RecordJob {
   line: InputLine;
   id: string;
   requestId: string;
-  owner: string;
+  /** Whose tokens are counted: the key's name. */
+  client: string;
   parameters: BatchParameters;
 }
 
@@ -38,8 +39,8 @@ const MAX_PAUSE_MS = 3_000;
 const MAX_BUSY_MS = 60_000;
 
 /**
- * Answers one request. Throws what keeps every request from being answered (models that cannot be opened, an engine that stays busy), and
- * StepOver for one whose turn did not come in time.
+ * Answers one request. Throws what keeps every request from being answered, an engine that stays busy, and StepOver for one whose turn did
+ * not come in time.
  */
 export async function runRecord(deps: AppDeps, job: RecordJob): Promise<RecordAnswer> {
   const start = Date.now();
@@ -49,13 +50,20 @@ export async function runRecord(deps: AppDeps, job: RecordJob): Promise<RecordAn
       return { status: 200, body, tokens: tokensOf(body) };
     } catch (error) {
       if (error instanceof StepOver) throw error;
-      const status = toHttpError(error)?.status ?? 500;
-      if (status === 500 && tries < FAULT_TRIES) await sleep(PAUSE_MS);
-      else if (status !== 503 && status !== 429) return failed(error, job, deps);
+      const isFull = isBusy(error);
+      // the models were open when the step began: what a request finds missing is a matter of its own
+      const mayPass = (toHttpError(error)?.status ?? 500) >= 500 && tries < FAULT_TRIES;
+      if (!isFull && mayPass) await sleep(PAUSE_MS);
+      else if (!isFull) return failed(error, job, deps);
       else if (Date.now() - start < MAX_BUSY_MS) await sleep(Math.min(MAX_PAUSE_MS, PAUSE_MS * 2 ** tries));
       else throw error;
     }
   }
+}
+
+/** Whether there is no place now; not a request that needs more than there ever is. */
+function isBusy(error: unknown): boolean {
+  return error instanceof CapacityError && error.code === "busy";
 }
 
 function failed(error: unknown, { requestId }: RecordJob, { log }: AppDeps): RecordAnswer {
@@ -64,7 +72,7 @@ function failed(error: unknown, { requestId }: RecordJob, { log }: AppDeps): Rec
 }
 
 async function answer(deps: AppDeps, job: RecordJob): Promise<unknown> {
-  const call = newCall(job.requestId, job.owner);
+  const call = newCall(job.requestId, job.client);
   const body = seeded(job.line, job.id);
   const routes: Record<BatchUrl, () => Promise<unknown>> = {
     "/v1/completions": () => completionsResult(deps, checked(completionsSchema, body), call),

@@ -16,23 +16,47 @@ export const MAX_FILE_BYTES = 5 * 2 ** 30;
 const EXPIRES_MIN_S = 3_600;
 const EXPIRES_MAX_S = 2_592_000;
 
+/** Of an isolate at a time: each holds a part of 8 MiB. */
+const MAX_UPLOADS = 4;
+const IDLE_MS = 30_000;
+const GONE_MS = 120_000;
+
 export interface UploadOptions {
   owner: string;
   maxLineBytes: number;
+  /** Time without a piece after which a caller is given up. */
+  idleMs?: number;
 }
+
+/** When each was last heard of: one whose request the platform has ended leaves no other trace. */
+const heardOf = new Map<string, number>();
 
 /** Takes a file in. Throws BatchError; nothing of a file that was not taken is left. */
 export async function takeUpload(
   bindings: BatchBindings,
   request: Request,
-  { owner, maxLineBytes }: UploadOptions,
+  options: UploadOptions,
 ): Promise<FileRecord> {
   const id = newId("file");
+  for (const [other, at] of heardOf) if (Date.now() - at > GONE_MS) heardOf.delete(other);
+  if (heardOf.size >= MAX_UPLOADS) throw tooMany();
+  heardOf.set(id, Date.now());
+  try {
+    return await take(bindings, request, { ...options, id });
+  } finally {
+    heardOf.delete(id);
+  }
+}
+
+async function take(
+  bindings: BatchBindings,
+  request: Request,
+  { id, owner, maxLineBytes, idleMs = IDLE_MS }: UploadOptions & { id: string },
+): Promise<FileRecord> {
   const key = inputKey(id);
   const ledger = ledgerOf(bindings, owner);
-  const expectedBytes = Number(request.headers.get("content-length") ?? 2 ** 30);
-  if (expectedBytes > MAX_FILE_BYTES) throw tooLarge();
-  const check = createInputCheck(maxLineBytes, expectedBytes);
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_FILE_BYTES) throw tooLarge();
+  const check = createInputCheck(maxLineBytes);
   const writer = createPartWriter(bindings.BATCH_FILES, key, (uploadId) => ledger.openUpload({ id, key, uploadId }));
   // what cannot be taken away now is taken away by the ledger
   const cleanUp = async (): Promise<void> => {
@@ -40,7 +64,12 @@ export async function takeUpload(
     await ledger.closeUpload(id);
   };
   try {
-    const form = await readForm(request, async (piece) => {
+    let bytesRead = 0;
+    const form = await readForm(request, idleMs, async (piece) => {
+      bytesRead += piece.length;
+      heardOf.set(id, Date.now());
+      // a caller that names no length is held to it all the same
+      if (bytesRead > MAX_FILE_BYTES) throw tooLarge();
       check.write(piece);
       await writer.write(piece);
     });
@@ -71,7 +100,11 @@ interface Form {
 }
 
 /** Reads a form; pieces of its file are handed on as they come, and waited for. */
-async function readForm(request: Request, onPiece: (piece: Uint8Array) => Promise<void>): Promise<Form> {
+async function readForm(
+  request: Request,
+  idleMs: number,
+  onPiece: (piece: Uint8Array) => Promise<void>,
+): Promise<Form> {
   const fields = new Map<string, string>();
   let filename: string | undefined;
   let failure: MultipartError | undefined;
@@ -98,24 +131,36 @@ async function readForm(request: Request, onPiece: (piece: Uint8Array) => Promis
   });
   const reader = request.body?.getReader();
   if (reader === undefined || failure !== undefined) throw notAForm();
-  for (let next = await readPiece(reader); !next.done; next = await readPiece(reader)) {
-    parser.write(next.value);
-    for (const piece of pieces) await onPiece(piece);
-    pieces = [];
-    if (failure === undefined) continue;
+  try {
+    for (let next = await readPiece(reader, idleMs); !next.done; next = await readPiece(reader, idleMs)) {
+      parser.write(next.value);
+      for (const piece of pieces) await onPiece(piece);
+      pieces = [];
+      if (failure !== undefined) throw notAForm();
+    }
+  } catch (error) {
+    // nobody reads the rest
     reader.cancel().catch(() => undefined);
-    throw notAForm();
+    throw error;
   }
   parser.end();
   if (!isDone) throw notAForm();
   return { fields, filename };
 }
 
-async function readPiece(reader: ReadableStreamDefaultReader<Uint8Array>) {
-  try {
-    return await reader.read();
-  } catch {
+/** The next piece. A caller that sends nothing for so long is given up. */
+async function readPiece(reader: ReadableStreamDefaultReader<Uint8Array>, idleMs: number) {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const idle = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(tooSlow(idleMs)), idleMs);
+  });
+  const piece = reader.read().catch(() => {
     throw new CallerLeft();
+  });
+  try {
+    return await Promise.race([piece, idle]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -133,6 +178,16 @@ function wrong(param: string, what: string): BatchError {
 
 function notAForm(): BatchError {
   return new BatchError(400, "invalid_request_error", "The body is not a whole multipart/form-data form.", {});
+}
+
+function tooSlow(idleMs: number): BatchError {
+  const message = `Nothing more came for ${idleMs / 1000} s.`;
+  return new BatchError(408, "invalid_request_error", message, { code: "upload_timed_out" });
+}
+
+function tooMany(): BatchError {
+  const message = `This worker takes ${MAX_UPLOADS} uploads at a time. Try again in a while.`;
+  return new BatchError(429, "invalid_request_error", message, { code: "rate_limit_exceeded" });
 }
 
 function tooLarge(): BatchError {

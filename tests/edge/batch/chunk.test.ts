@@ -3,11 +3,12 @@
 import { expect, test } from "vitest";
 import { runChunk } from "../../../src/edge/batch/chunk.ts";
 import type { Chunk, Control, Ledger } from "../../../src/edge/batch/ledger-api.ts";
+import { readRecords } from "../../../src/edge/batch/read-records.ts";
 import { createYieldingEngine } from "../../../src/edge/batch/yielding-engine.ts";
 import { parseSettings } from "../../../src/edge/env.ts";
 import { createAccounts } from "../../../src/edge/http/accounts.ts";
 import { createMetrics } from "../../../src/edge/http/metrics.ts";
-import { CapacityError } from "../../../src/shared/errors.ts";
+import { ArtifactError, CapacityError } from "../../../src/shared/errors.ts";
 import { fakeEngine } from "../fake-engine.ts";
 import { memoryBucket } from "./memory-bucket.ts";
 
@@ -15,7 +16,10 @@ const OWNER = "everyone";
 const BATCH = "batch_1";
 
 /** A shard of so many records, and what its steps need. */
-async function stage(count: number, options: { tries?: number; control?: Control; beforePut?: () => void } = {}) {
+async function stage(
+  count: number,
+  options: { tries?: number; control?: Control; beforePut?: () => void; maxTotalTokens?: number } = {},
+) {
   const input = Array.from({ length: count }, (_, index) =>
     JSON.stringify({ custom_id: `r${index}`, method: "POST", url: "/generate", body: { prompt: `p${index}` } }),
   ).join("\n");
@@ -29,13 +33,15 @@ async function stage(count: number, options: { tries?: number; control?: Control
   const parameters = {
     concurrency: 1,
     priority: "normal",
-    maxTotalTokens: null,
+    maxTotalTokens: options.maxTotalTokens ?? null,
     maxNewTokens: null,
     aggregation: null,
   };
-  const batch = { id: BATCH, owner: OWNER, inputKey: "input", parameters };
+  const batch = { id: BATCH, owner: OWNER, tokens: 0, inputKey: "input", parameters };
+  let tries = (options.tries ?? 1) - 1;
   const ledger = {
-    begin: async () => ({ control: options.control ?? "run", tries: options.tries ?? 1, batch }),
+    begin: async () => ({ control: options.control ?? "run", tries: ++tries, batch, reason: null }),
+    takeBack: async () => void tries--,
     done: async (_batch: string, _shard: number, chunk: Chunk) => void done.push(chunk),
   };
   const engine = fakeEngine();
@@ -50,7 +56,7 @@ async function stage(count: number, options: { tries?: number; control?: Control
   };
   const bindings = {
     BATCH_FILES: bucket,
-    // the two functions that a step calls
+    // the functions that a step calls
     BATCH_LEDGER: { idFromName: () => ({}), get: () => ledger as unknown as Ledger },
     BATCH_JOBS: { createBatch: async () => [], get: () => Promise.reject(new Error("no workflows here")) },
     BATCH_SHARDS: { createBatch: async () => [], get: () => Promise.reject(new Error("no workflows here")) },
@@ -139,6 +145,55 @@ test("a request that is wrong has its own answer; the others go on", async () =>
     ["r1", 500],
   ]);
   expect(done[0]).toMatchObject({ first: 0, last: 4, completed: 3, failed: 1 });
+});
+
+test("steps that fail are not taken for ends of the worker, however often", async () => {
+  const { step, engine, lines } = await stage(3);
+  const { load } = engine;
+  engine.load = () => Promise.reject(new ArtifactError({ code: "no_model", what: "the model is not there" }));
+  for (let tries = 0; tries < 12; tries++) await expect(step()).rejects.toThrow("the model is not there");
+  engine.load = load;
+  expect((await step()).record).toBe(3);
+  expect(await lines()).toEqual(ids(3));
+});
+
+test.each([
+  ["what it needs is damaged", () => new ArtifactError({ code: "bad_logits", what: "no token may follow" })],
+  ["it takes more time than there is", () => new CapacityError({ code: "deadline", what: "it was stopped" })],
+])("a request that can never be answered does not hold up the others: %s", async (_, failure) => {
+  const { step, engine, lines } = await stage(3);
+  const { generate } = engine;
+  engine.generate = async (options) => {
+    if (options.prompt === "p0") throw failure();
+    return generate(options);
+  };
+  expect((await step()).record).toBe(3);
+  expect(await lines()).toEqual([
+    ["r1", 200],
+    ["r2", 200],
+    ["r0", 503],
+  ]);
+});
+
+test("no request is begun beyond the batch's tokens, those in work counted by a guess", async () => {
+  const { step, engine, done } = await stage(60, { maxTotalTokens: 1 });
+  expect((await step()).record).toBe(1);
+  expect(engine.generated).toHaveLength(1);
+  expect(done[0]?.tokens).toBeGreaterThan(0);
+});
+
+test("blank lines before a line of the largest size are left behind", async () => {
+  const bucket = memoryBucket();
+  const small = JSON.stringify({ custom_id: "a", method: "POST", url: "/generate", body: { prompt: "p" } });
+  const frame = { custom_id: "b", method: "POST", url: "/generate", body: { prompt: "" } };
+  const maxLineBytes = 200_000;
+  const prompt = "x".repeat(maxLineBytes - JSON.stringify(frame).length);
+  const large = JSON.stringify({ ...frame, body: { prompt } });
+  const input = `${small}\n\n\n\n   \n${large}\n`;
+  await bucket.put("input", input);
+  const range = { from: small.length + 1, to: input.length, maxLineBytes, limit: 10 };
+  const records = await readRecords(bucket, "input", range);
+  expect(records.map(({ line: { customId }, to }) => [customId, to])).toEqual([["b", input.length]]);
 });
 
 test("a busy engine is asked again", async () => {

@@ -43,7 +43,7 @@ test("shards cover all records in order, and start where a record does", () => {
         const body = { prompt: "a".repeat(bytes), max_tokens: 2_000 };
         return `${JSON.stringify({ custom_id: `${index}`, method: "POST", url: "/v1/completions", body })}\n`;
       });
-      const check = createInputCheck(2 ** 20, 2 ** 20);
+      const check = createInputCheck(2 ** 20);
       const starts = new Map<number, number>();
       let at = 0;
       lines.forEach((line, index) => {
@@ -73,7 +73,7 @@ test("ids that occur twice are found, and no others", async () => {
       const line = (id: number) =>
         `${JSON.stringify({ custom_id: `id-${id}`, method: "POST", url: "/generate", body: { prompt: "a" } })}\n`;
       const bytes = encode(numbers.map(line).join(""));
-      const check = createInputCheck(1_000, bytes.length);
+      const check = createInputCheck(1_000);
       check.write(bytes);
       const input = check.end();
       const bucket = memoryBucket();
