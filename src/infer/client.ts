@@ -238,7 +238,8 @@ function nameOf({ id, dtype, files }: z.infer<typeof servedModel>): string {
   return `${id} ${dtype} ${digest.digest("hex").slice(0, 12)}`;
 }
 
-function parseEndpoint(text: string): string {
+/** The worker's root. Throws InputError for what is no URL of one. */
+export function parseEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new InputError({

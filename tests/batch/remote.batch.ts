@@ -1,6 +1,6 @@
 // npm run infer -- --remote writes what a local run writes, whatever happens to the connection.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -56,4 +56,7 @@ test("a remote run writes the bytes of a local run, through a kill", async () =>
     expect(await readFile(join(remote, name), "utf8")).toBe(await readFile(join(local, name), "utf8"));
   }
   expect((await worker.openai.batches.list()).data).toHaveLength(1);
+  // nothing is left there, and nothing beside the results
+  expect((await worker.openai.files.list()).data).toEqual([]);
+  expect((await readdir(remote)).sort()).toEqual([ERRORS_FILE, CSV_FILE, JSONL_FILE]);
 });

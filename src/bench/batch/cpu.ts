@@ -1,8 +1,9 @@
 // CPU time of a record: what docs/scale.md reckons with.
 
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { cpuSeconds, ownWorkerd } from "./own-workerd.ts";
-import { hasEnded, openStage, untilBatch } from "./stage.ts";
+import { hasEnded, linesOf, openStage, untilBatch } from "./stage.ts";
 
 export interface CpuResult {
   records: number;
@@ -30,13 +31,13 @@ export async function benchCpu(
   try {
     const pid = await ownWorkerd();
     const run = async (lines: readonly string[], endpoint: string) => {
-      const file = await stage.client.upload(`${lines.join("\n")}\n`, "input.jsonl");
+      const file = await stage.client.upload(new Blob([`${lines.join("\n")}\n`]), "input.jsonl");
       const before = await cpuSeconds(pid);
       const body = { input_file_id: file, endpoint, completion_window: "24h", max_new_tokens: maxNewTokens };
-      const { id } = await stage.client.create(body);
+      const { id } = await stage.client.create(body, randomUUID());
       const batch = await untilBatch(() => stage.client, id, hasEnded);
       const seconds = (await cpuSeconds(pid)) - before;
-      const output = batch.output_file_id === null ? [] : await stage.client.lines(batch.output_file_id);
+      const output = batch.output_file_id === null ? [] : await linesOf(stage.client, batch.output_file_id);
       const bytes = output.reduce((sum, line) => sum + JSON.stringify(line).length + 1, 0);
       return { ms: (1000 * seconds) / lines.length, bytes: bytes / lines.length };
     };

@@ -1,12 +1,19 @@
 // A worker with batches whose state outlives it, the requests it is given, and what came of them.
 
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import getPort from "get-port";
 import { startLocalWorker } from "../../infer/local-worker.ts";
-import { type BatchClient, createBatchClient, type RemoteBatch } from "../../infer/remote/batch-client.ts";
+import {
+  type BatchClient,
+  createBatchClient,
+  type RemoteBatch,
+  type RemoteLine,
+  readLines,
+} from "../../infer/remote/batch-client.ts";
 import { requestOf } from "../load/client.ts";
 
 export interface Stage {
@@ -80,8 +87,9 @@ export function inputLines(records: number, maxNewTokens: number): string {
 
 /** Makes a batch of them. */
 export async function submitBatch(client: BatchClient, lines: string, more: object = {}): Promise<RemoteBatch> {
-  const file = await client.upload(lines, "input.jsonl");
-  return client.create({ input_file_id: file, endpoint: "/generate", completion_window: "24h", ...more });
+  const file = await client.upload(new Blob([lines]), "input.jsonl");
+  const body = { input_file_id: file, endpoint: "/generate", completion_window: "24h", ...more };
+  return client.create(body, randomUUID());
 }
 
 /** Asks until the batch is so. */
@@ -102,12 +110,26 @@ export function hasEnded({ status }: RemoteBatch): boolean {
   return ["completed", "failed", "expired", "cancelled"].includes(status);
 }
 
+/** All lines of a result file. */
+export async function linesOf(client: BatchClient, file: string): Promise<RemoteLine[]> {
+  const folder = await mkdtemp(join(tmpdir(), "stepwise-batch-lines-"));
+  try {
+    const path = join(folder, "lines.jsonl");
+    await client.download(file, path);
+    const lines: RemoteLine[] = [];
+    for await (const line of readLines(path)) lines.push(line);
+    return lines;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** The texts of a batch's output by its ids, in the order of the file. */
 export async function textsOf(
   client: BatchClient,
   { output_file_id: file }: RemoteBatch,
 ): Promise<[string, unknown][]> {
-  const lines = file === null ? [] : await client.lines(file);
+  const lines = file === null ? [] : await linesOf(client, file);
   return lines.map(({ custom_id: id, response }) => {
     const body = response?.body;
     return [

@@ -1,20 +1,23 @@
 // npm run infer -- --remote: the pairs as a batch of the worker's own. The batch is remembered beside the results, so that the same command
 // again, from here or after a fault, follows it and fetches what it has.
 
-import { mkdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { openAsBlob } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { InputError, StepwiseError } from "../../shared/errors.ts";
 import { type ResultRecord, resultSchema } from "../../shared/records.ts";
 import type { UnknownText } from "../../shared/unknown-characters.ts";
+import { parseEndpoint } from "../client.ts";
 import { type InputRecord, type RecordFailure, readPairs } from "../read-pairs.ts";
 import { failureOfAnswer, RequestFailure } from "../request-failure.ts";
 import type { BatchProgress, BatchSettings, BatchSummary } from "../run-batch.ts";
 import { summarizeUnknown, unknownOf, unknownShape } from "../unknown-tally.ts";
 import { writeResults } from "../write-results.ts";
-import { type BatchClient, createBatchClient, type RemoteBatch } from "./batch-client.ts";
+import { type BatchClient, createBatchClient, type RemoteBatch, readLines } from "./batch-client.ts";
 
 /** Beside the results, while the batch is not fetched. */
 export const REMOTE_FILE = "inference_remote.json";
@@ -25,7 +28,9 @@ const rememberedSchema = z.object({
   limit: z.number().nullable(),
   max_new_tokens: z.number(),
   aggregation: z.string().nullable(),
-  batch: z.string(),
+  /** Names the batch before its id is known. */
+  submission: z.string(),
+  batch: z.string().nullable(),
 });
 type Remembered = z.infer<typeof rememberedSchema>;
 
@@ -55,10 +60,10 @@ const ENDED = ["completed", "failed", "expired", "cancelled"];
  */
 export async function inferRemote(options: RemoteOptions): Promise<RemoteSummary> {
   const { outputDir, wait, signal, onProgress = () => {}, pollMs = 2_000 } = options;
-  const url = options.endpoint.replace(/\/+$/, "");
+  const url = parseEndpoint(options.endpoint);
   const client = createBatchClient({ url, apiKey: options.apiKey, signal, retries: options.retries });
   const input = await readPairs(options.input, options.limit);
-  const run: Omit<Remembered, "batch"> = {
+  const run: Run = {
     url,
     input_sha256: input.sha256,
     limit: options.limit ?? null,
@@ -67,12 +72,7 @@ export async function inferRemote(options: RemoteOptions): Promise<RemoteSummary
   };
   const path = join(outputDir, REMOTE_FILE);
   try {
-    let batch = await takeUp(client, path, run);
-    if (batch === undefined) {
-      batch = await submit(client, input.records, run);
-      await mkdir(outputDir, { recursive: true });
-      await writeFileAtomic(path, `${JSON.stringify({ ...run, batch: batch.id })}\n`);
-    }
+    let batch = (await takeUp(client, path, run)) ?? (await submit({ client, path, run }, input.records));
     for (;;) {
       const progress = progressOf(batch, input.unusable.length);
       onProgress(progress);
@@ -81,19 +81,22 @@ export async function inferRemote(options: RemoteOptions): Promise<RemoteSummary
       await sleep(pollMs, undefined, { ...(signal !== undefined && { signal }) });
       batch = (await client.retrieve(batch.id)) ?? gone(batch.id, url);
     }
-    const summary = await fetchResults(client, batch, input);
-    await writeResults(outputDir, summary.results, summary.failures);
+    const summary = await fetchResults(client, batch, { ...input, outputDir });
     await rm(path, { force: true });
-    const { results, failures, unknown } = summary;
-    const total = input.records.length + input.unusable.length;
-    return { isDone: true, total, succeeded: results.length, resumed: 0, failures, unknown };
+    // nobody asks for these again
+    for (const file of [batch.input_file_id, batch.output_file_id, batch.error_file_id]) {
+      if (file !== null) await client.remove(file).catch(() => undefined);
+    }
+    return { isDone: true, total: input.records.length + input.unusable.length, resumed: 0, ...summary };
   } catch (error) {
     throw explained(error, url, signal);
   }
 }
 
+type Run = Omit<Remembered, "batch" | "submission">;
+
 /** The batch that this very command has submitted before. */
-async function takeUp(client: BatchClient, path: string, run: Omit<Remembered, "batch">) {
+async function takeUp(client: BatchClient, path: string, run: Run): Promise<RemoteBatch | undefined> {
   const text = await readFile(path, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   let remembered: Remembered;
@@ -102,26 +105,45 @@ async function takeUp(client: BatchClient, path: string, run: Omit<Remembered, "
   } catch {
     return undefined;
   }
-  const { batch, ...before } = remembered;
-  return JSON.stringify(before) === JSON.stringify(run) ? client.retrieve(batch) : undefined;
+  const { batch, submission, ...before } = remembered;
+  if (JSON.stringify(before) !== JSON.stringify(run)) return undefined;
+  // stopped between asking for the batch and hearing of it
+  return batch === null ? client.find(submission) : client.retrieve(batch);
 }
 
 async function submit(
-  client: BatchClient,
+  { client, path, run }: { client: BatchClient; path: string; run: Run },
   records: readonly InputRecord[],
-  run: Omit<Remembered, "batch">,
 ): Promise<RemoteBatch> {
-  const lines = records.map(({ index, pair: { prompt, chosen, rejected } }) =>
-    JSON.stringify({ custom_id: idOf(index), prompt, chosen, rejected }),
-  );
-  const file = await client.upload(`${lines.join("\n")}\n`, "pairs.jsonl");
-  return client.create({
-    input_file_id: file,
-    endpoint: "/infer",
-    completion_window: "7d",
-    max_new_tokens: run.max_new_tokens,
-    aggregation: run.aggregation,
-  });
+  const submission = randomUUID();
+  await mkdir(dirname(path), { recursive: true });
+  const remember = (batch: string | null) =>
+    writeFileAtomic(path, `${JSON.stringify({ ...run, submission, batch } satisfies Remembered)}\n`);
+  const upload = `${path}.upload`;
+  try {
+    await writeFile(upload, inputLines(records));
+    const file = await client.upload(await openAsBlob(upload), "pairs.jsonl");
+    await remember(null);
+    const body = {
+      input_file_id: file,
+      endpoint: "/infer",
+      completion_window: "7d",
+      max_new_tokens: run.max_new_tokens,
+      aggregation: run.aggregation,
+    };
+    const batch = await client.create(body, submission);
+    await remember(batch.id);
+    return batch;
+  } finally {
+    await rm(upload, { force: true });
+  }
+}
+
+function* inputLines(records: readonly InputRecord[]): Generator<string> {
+  for (const { index, pair } of records) {
+    const { prompt, chosen, rejected } = pair;
+    yield `${JSON.stringify({ custom_id: idOf(index), prompt, chosen, rejected })}\n`;
+  }
 }
 
 function idOf(index: number): string {
@@ -132,38 +154,65 @@ function progressOf({ request_counts: { total, completed, failed } }: RemoteBatc
   return { done: completed + failed + unusable, failed: failed + unusable, total: total + unusable };
 }
 
-/** Results in the order of the input; whatever has none is a failure. */
+interface Fetched {
+  records: readonly InputRecord[];
+  unusable: readonly RecordFailure[];
+  outputDir: string;
+}
+
+/** Downloads the results and writes them, in the order of the input; whatever has none is a failure. */
 async function fetchResults(
   client: BatchClient,
   batch: RemoteBatch,
-  { records, unusable }: { records: readonly InputRecord[]; unusable: readonly RecordFailure[] },
-): Promise<Pick<BatchSummary, "failures" | "unknown"> & { results: ResultRecord[] }> {
-  if (batch.status === "failed") throw refused(batch);
-  const results = new Map<string, ResultRecord>();
+  { records, unusable, outputDir }: Fetched,
+): Promise<Pick<BatchSummary, "failures" | "unknown" | "succeeded">> {
+  if (batch.status === "failed" && batch.output_file_id === null) throw refused(batch);
+  const paths: string[] = [];
+  try {
+    for (const file of [batch.output_file_id, batch.error_file_id]) {
+      if (file === null) continue;
+      const path = join(outputDir, `${REMOTE_FILE}.${paths.length}`);
+      paths.push(path);
+      await client.download(file, path);
+    }
+    const { succeeded, errors, unknown } = await readThrough(paths);
+    const why = batch.errors?.data[0]?.message ?? `the batch was ${batch.status} before this record`;
+    const failures = records
+      .filter(({ index }) => !succeeded.has(idOf(index)))
+      .map(({ index, line, pair: { prompt } }) => ({ line, prompt, error: errors.get(idOf(index)) ?? why }));
+    const all = [...unusable, ...failures].sort((a, b) => a.line - b.line);
+    const count = await writeResults(outputDir, resultsIn(paths), all);
+    return { succeeded: count, failures: all, unknown: summarizeUnknown(unknown.values()) };
+  } finally {
+    for (const path of paths) await rm(path, { force: true });
+  }
+}
+
+/** What the lines tell beside the results themselves. */
+async function readThrough(paths: readonly string[]) {
+  const succeeded = new Set<string>();
   const errors = new Map<string, string>();
   const unknown = new Map<string, UnknownText>();
-  for (const file of [batch.output_file_id, batch.error_file_id]) {
-    for (const { custom_id: id, response, error } of file === null ? [] : await client.lines(file)) {
+  for (const path of paths) {
+    for await (const { custom_id: id, response, error } of readLines(path)) {
       if (response === null) errors.set(id, error?.message ?? "no answer");
       else if (response.status_code === 200) {
-        results.set(id, resultSchema.parse(response.body));
+        succeeded.add(id);
         const told = unknownOf(unknownShape.parse(response.body));
         if (told !== undefined) unknown.set(id, told);
       } else errors.set(id, failureOfAnswer(response.status_code, null, JSON.stringify(response.body)).message);
     }
   }
-  const failures = records
-    .filter(({ index }) => !results.has(idOf(index)))
-    .map(({ index, line, pair: { prompt } }) => ({
-      line,
-      prompt,
-      error: errors.get(idOf(index)) ?? `the batch was ${batch.status} before this record`,
-    }));
-  return {
-    results: records.flatMap(({ index }) => results.get(idOf(index)) ?? []),
-    failures: [...unusable, ...failures].sort((a, b) => a.line - b.line),
-    unknown: summarizeUnknown(unknown.values()),
-  };
+  return { succeeded, errors, unknown };
+}
+
+/** The results, which stand in the order of the input. */
+async function* resultsIn(paths: readonly string[]): AsyncGenerator<ResultRecord> {
+  for (const path of paths) {
+    for await (const { response } of readLines(path)) {
+      if (response?.status_code === 200) yield resultSchema.parse(response.body);
+    }
+  }
 }
 
 function refused({ errors }: RemoteBatch): InputError {
