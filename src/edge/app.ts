@@ -6,7 +6,7 @@ import { cors } from "hono/cors";
 import { isBatchPath, respondToBatchErrors } from "./batch/openai-error.ts";
 import { batchRoutes } from "./batch/routes.ts";
 import { type Accounts, createAccounts } from "./http/accounts.ts";
-import { admit } from "./http/admit.ts";
+import { admit, renewModels } from "./http/admit.ts";
 import type { AppDeps, AppEnv } from "./http/app-env.ts";
 import { requireApiKey } from "./http/auth.ts";
 import { callOf } from "./http/call.ts";
@@ -86,6 +86,7 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
       return c.json(await chatResult(deps, body, callOf(c)));
     })
     .get("/health", async (c) => {
+      renewModels(deps.engine, c);
       checkServed(await deps.engine.load());
       return c.json({ status: "ok" });
     })

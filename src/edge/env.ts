@@ -29,6 +29,7 @@ export interface Env extends Partial<BatchBindings> {
   CORS_ORIGIN?: string;
   MAX_BODY_BYTES?: string;
   MAX_WAITING?: string;
+  MODEL_CHECK_SECONDS?: string;
   REQUESTS_PER_MINUTE?: string;
   TOKENS_PER_MINUTE?: string;
   LIMIT_ADDRESSES?: string;
@@ -54,6 +55,8 @@ const settingsSchema = z.object({
   CORS_ORIGIN: z.string().default(""),
   MAX_BODY_BYTES: z.coerce.number().int().positive().default(1_048_576),
   MAX_WAITING: z.coerce.number().int().nonnegative().default(16),
+  /** How often requests look for a new version of the models, at most; 0: never. */
+  MODEL_CHECK_SECONDS: z.coerce.number().int().nonnegative().default(60),
   /** Of each caller, unless its key says otherwise; 0 is no limit. */
   REQUESTS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),
   TOKENS_PER_MINUTE: z.coerce.number().int().nonnegative().default(0),

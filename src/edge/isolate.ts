@@ -9,6 +9,7 @@ import { createEngine } from "./engine/engine.ts";
 import { type Env, parseSettings, type Settings } from "./env.ts";
 import { createAccounts } from "./http/accounts.ts";
 import type { AppDeps } from "./http/app-env.ts";
+import { notRenewed } from "./http/errors.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createAssetStore, createBucketStore, type FileStreams, type ModelStore } from "./model-store.ts";
 import { ortRuntime } from "./ort.ts";
@@ -51,6 +52,8 @@ function build(env: Env): Isolate {
     reward: settings.REWARD_MODEL,
     dtype: settings.DTYPE,
     maxWaiting: settings.MAX_WAITING,
+    renewMs: settings.MODEL_CHECK_SECONDS * 1_000,
+    report: (error) => console.log(notRenewed(error)),
     observe: metrics.observe,
   });
   const deps: AppDeps = {

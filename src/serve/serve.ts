@@ -9,6 +9,7 @@ import { getConnInfo } from "@hono/node-server/conninfo";
 import { type App, createApp } from "../edge/app.ts";
 import { createEngine } from "../edge/engine/engine.ts";
 import { type Env, type PageFiles, parseSettings } from "../edge/env.ts";
+import { notRenewed } from "../edge/http/errors.ts";
 import { createMetrics } from "../edge/http/metrics.ts";
 import { InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
@@ -93,6 +94,8 @@ async function openApp(options: ServeOptions, pages: PageFiles | undefined): Pro
     reward: settings.REWARD_MODEL,
     dtype,
     maxWaiting: settings.MAX_WAITING,
+    renewMs: settings.MODEL_CHECK_SECONDS * 1_000,
+    report: (error) => log(notRenewed(error)),
     observe: metrics.observe,
   });
   await engine.load();

@@ -38,6 +38,7 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
     generated,
     scored,
     queueLength: 0,
+    renew: () => undefined,
     memoryBytes: 1_000_000,
     status: () => ({ running: 0, waiting: 0, tokensPerSecond: 0, memoryBytes: 1_000_000 }),
     load: async () => ({ policy: info("policy-model"), reward: info("reward-model") }),

@@ -113,6 +113,7 @@ export function createYieldingEngine(engine: Engine, now: () => number = Date.no
       generate: (options) => yielding(options.signal, () => engine.generate(options)),
       score: (options) => yielding(options.signal, () => engine.score(options)),
       forced: (options) => yielding(options.signal, () => engine.forced(options)),
+      renew: () => engine.renew(),
       status: () => engine.status(),
       get queueLength() {
         return engine.queueLength;

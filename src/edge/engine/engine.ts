@@ -3,19 +3,17 @@
 
 import type { Manifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
-import type { T5Config } from "../../shared/t5-config.ts";
 import type { ModelStore } from "../model-store.ts";
 import { beamJob } from "./beams.ts";
 import { type ForcedOptions, type ForcedTokens, forcedJob } from "./forced.ts";
 import { type GenerateOptions, type Generation, generateJob } from "./generate.ts";
 import { judgeJob, type ScoreOptions, type Scoring } from "./judge.ts";
-import { heldBytes, memoryBudget } from "./memory-budget.ts";
-import { closeModel, judgeOf, loadModel, type Model } from "./model.ts";
-import { createOpenedOnce } from "./opened-once.ts";
+import { heldBytes } from "./memory-budget.ts";
+import type { Model } from "./model.ts";
 import { processJob } from "./process-reward.ts";
-import { createRowsTogether, type RowsTogether, sharesSteps } from "./rows-together.ts";
 import type { Runtime } from "./runtime.ts";
-import { createScheduler, type Job, type Scheduler } from "./scheduler.ts";
+import { createScheduler, type Job } from "./scheduler.ts";
+import { createServedModels, type ModelPair } from "./served-models.ts";
 import { createSpeedometer } from "./speedometer.ts";
 import { MAX_RUN_MS, ranTooLong } from "./work.ts";
 
@@ -46,6 +44,11 @@ export interface Engine {
   score(options: ScoreOptions): Promise<Scoring>;
   /** Log-probabilities of a completion that is already written, by the policy. Throws as `generate` does. */
   forced(options: ForcedOptions): Promise<ForcedTokens>;
+  /**
+   * Looks whether there is a new version of the models, where it is time to, and puts it in the place of the one before. The promise, which
+   * never rejects, is to be kept alive; it is nobody's to wait for.
+   */
+  renew(): Promise<void> | undefined;
   /** What the engine does now. Reads nothing, waits for nothing. */
   status(): EngineStatus;
   /** Requests running or waiting. */
@@ -65,99 +68,88 @@ export interface EngineOptions {
   reward: string;
   dtype: Dtype;
   maxWaiting: number;
+  /** How often the models' manifests are looked at, at most; by default never. */
+  renewMs?: number | undefined;
+  /** Told why a new version could not be opened; the one before serves on. */
+  report?: ((error: unknown) => void) | undefined;
   /** Told of waits, times and sizes as they occur. */
   observe?: ((measure: EngineMeasure, value: number) => void) | undefined;
 }
 
-/** How long a failed or unfinished load is remembered before the next request tries again. */
-const RETRY_LOAD_MS = 5_000;
-const LOAD_LEASE_MS = 60_000;
 /** Requests that the models work on at a time; more would only make each slower. */
 const MAX_RUNNING = 16;
 /** How long a request waits for its turn at most. */
 const MAX_WAIT_MS = 30_000;
 
-type Rest<T extends readonly unknown[]> = T extends readonly [unknown, ...infer More] ? More : never;
-
-interface Models {
-  policy: Model;
-  reward: Model;
-  /** Where the texts of all requests are written. */
-  together: RowsTogether | undefined;
-  budgetBytes: number;
-}
-
 /** Creates an engine; nothing is read before the first call. */
 export function createEngine(options: EngineOptions): Engine {
-  const { store, runtime, dtype, maxWaiting, observe = () => undefined } = options;
-  let together: RowsTogether | undefined;
-  let budgetBytes = 0;
-  let config: T5Config | undefined;
+  const { runtime, maxWaiting, observe = () => undefined } = options;
   const speed = createSpeedometer();
+  const pairs = new WeakMap<Job, ModelPair>();
+  const isOf = (pair: ModelPair) => (job: Job) => pairs.get(job) === pair;
   const scheduler = createScheduler({
     maxRunning: MAX_RUNNING,
     maxWaiting,
     maxWaitMs: MAX_WAIT_MS,
     maxRunMs: MAX_RUN_MS,
-    budgetBytes: () => budgetBytes,
-    heldBytes: (jobs) => (config === undefined ? 0 : heldBytes(config, jobs)),
+    budgetBytes() {
+      const older = models.inUse.slice(0, -1);
+      return (models.inUse.at(-1)?.budgetBytes ?? 0) - older.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+    },
+    heldBytes: (jobs) =>
+      models.inUse
+        .map((pair) => heldBytes(pair.policy.config, jobs.filter(isOf(pair))))
+        .reduce((sum, bytes) => sum + bytes, 0),
     async shared() {
-      const rows = together?.size ?? 0;
-      if (rows === 0) return;
-      await together?.step();
-      speed.count(rows);
-      observe("stepwise_batch_rows", rows);
+      for (const { together } of models.inUse) {
+        const rows = together?.size ?? 0;
+        if (rows === 0) continue;
+        await together?.step();
+        speed.count(rows);
+        observe("stepwise_batch_rows", rows);
+      }
     },
     onStart: (waitedMs) => observe("stepwise_queue_wait_seconds", waitedMs / 1000),
     tooLong: ranTooLong,
   });
-  const openBoth = async (): Promise<{ policy: Model; reward: Model }> => {
-    const policy = await loadModel(store, options.policy, dtype, runtime);
-    if (options.reward === options.policy) return { policy, reward: judgeOf(policy) };
-    try {
-      return { policy, reward: await loadModel(store, options.reward, dtype, runtime) };
-    } catch (error) {
-      await closeModel(policy);
-      throw error;
-    }
-  };
-  const open = async (): Promise<Models> => {
-    const { policy, reward } = await openBoth();
-    config = policy.config;
-    together = sharesSteps(policy) ? createRowsTogether(policy) : undefined;
-    budgetBytes = memoryBudget(new Set([policy, reward]), runtime.memoryBytes());
-    return { policy, reward, together, budgetBytes };
-  };
-  const run = async <J extends Job>(job: J, ...about: Rest<Parameters<Scheduler["run"]>>): Promise<J> => {
-    await scheduler.run(job, ...about);
+  const models = createServedModels({
+    ...options,
+    renewMs: options.renewMs ?? 0,
+    isUsed: (pair) => scheduler.holds(isOf(pair)),
+    report: options.report ?? (() => undefined),
+  });
+  /** Does what a job of the models that are open has to do. */
+  const run = async <J extends Job>(
+    request: { signal?: AbortSignal | undefined; onQueue?: ((position: number) => void) | undefined },
+    makeJob: (pair: ModelPair) => J,
+  ): Promise<J> => {
+    request.signal?.throwIfAborted();
+    const pair = await models.get();
+    const job = makeJob(pair);
+    pairs.set(job, pair);
+    await scheduler.run(job, request.signal, request.onQueue);
     const bytes = runtime.memoryBytes();
     if (bytes > 0) observe("stepwise_memory_bytes", bytes); // not every runtime knows
     return job;
   };
-  const models = createOpenedOnce(open, { retryMs: RETRY_LOAD_MS, leaseMs: LOAD_LEASE_MS });
   return {
     async load() {
       const { policy, reward } = await models.get();
       return { policy: infoOf(policy), reward: infoOf(reward) };
     },
     async generate(request) {
-      request.signal?.throwIfAborted();
-      const { policy, ...room } = await models.get();
       const makeJob = request.beams === undefined ? generateJob : beamJob;
-      const job = makeJob(policy, request, room);
-      return (await run(job, request.signal, request.onQueue)).result();
+      return (await run(request, ({ policy, ...room }) => makeJob(policy, request, room))).result();
     },
     async score(request) {
-      request.signal?.throwIfAborted();
-      const { reward } = await models.get();
-      const job = reward.manifest.reward === undefined ? judgeJob(reward, request) : processJob(reward, request);
-      return (await run(job, request.signal)).result();
+      const makeJob = ({ reward }: ModelPair) =>
+        reward.manifest.reward === undefined ? judgeJob(reward, request) : processJob(reward, request);
+      return (await run(request, makeJob)).result();
     },
     async forced(request) {
-      request.signal?.throwIfAborted();
-      const job = forcedJob((await models.get()).policy, request);
-      return (await run(job, request.signal)).result();
+      return (await run(request, ({ policy }) => forcedJob(policy, request))).result();
     },
+    renew: () => models.renew(),
     status: () => ({
       running: scheduler.running,
       waiting: scheduler.waiting,

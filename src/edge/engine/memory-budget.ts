@@ -31,6 +31,17 @@ export function memoryBudget(models: ReadonlySet<Model>, runtimeBytes: number): 
   return Math.max(LEAST_BYTES, SHARE * (LIMIT_BYTES - OBJECT_BYTES - shared - runtimeBytes - working));
 }
 
+/** Of files that are opened, in the runtime and on their way there. */
+const OPENING = 2;
+
+/** Whether files of `newBytes` can be opened beside these models, of which the runtime holds `runtimeBytes`. */
+export function fitsBeside(models: ReadonlySet<Model>, runtimeBytes: number, newBytes: number): boolean {
+  // a runtime that does not know what it holds has no such limit
+  if (runtimeBytes === 0) return true;
+  const tables = [...models].reduce((sum, { tableBytes }) => sum + 2 * tableBytes, 0);
+  return OBJECT_BYTES + tables + runtimeBytes + OPENING * newBytes + LEAST_BYTES <= LIMIT_BYTES;
+}
+
 /** Rows that a request writes beside those of others. */
 export interface SharedRows {
   count: number;

@@ -56,6 +56,15 @@ function checkContract(manifest: Manifest, config: T5Config, tokenizer: TextToke
   });
 }
 
+/** Bytes of the files that the runtime opens; a low-memory form's embedding is none of them. */
+export function runtimeFileBytes({ files }: Manifest, dtype: Dtype): number {
+  const ofType = files.filter((file) => file.dtype === dtype);
+  const roles: ManifestFile["role"][] = ofType.some(({ role }) => role === "lean_encoder")
+    ? ["lean_encoder", "lean_decoder", "lean_head", "lean_weights"]
+    : ["encoder", "decoder"];
+  return ofType.filter(({ role }) => roles.includes(role)).reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /**
  * Opens the model in `folder` of the store, one graph at a time: a transfer that goes on while the runtime opens a graph, and the isolate
  * hears nothing, may be broken off. Throws ArtifactError when it is absent, damaged or unfit.

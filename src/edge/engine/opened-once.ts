@@ -4,6 +4,12 @@
 export interface OpenedOnce<T> {
   /** Opens it, or waits until another request has; throws what `open` threw, for a while, before it is tried again. */
   get(): Promise<T>;
+  /** What is open. */
+  readonly value: T | undefined;
+  /** From now on another is what is open. */
+  replace(value: T): void;
+  /** The next who asks opens it anew. */
+  forget(): void;
 }
 
 type State<T> =
@@ -44,6 +50,15 @@ export function createOpenedOnce<T>(open: () => Promise<T>, { retryMs, leaseMs }
         if (state.kind === "failed") throw state.error;
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
+    },
+    get value() {
+      return state.kind === "open" ? state.value : undefined;
+    },
+    replace(value) {
+      state = { kind: "open", value };
+    },
+    forget() {
+      state = { kind: "absent" };
     },
   };
 }

@@ -51,6 +51,8 @@ export interface Scheduler {
   run(job: Job, signal?: AbortSignal, onQueue?: (position: number) => void): Promise<void>;
   readonly running: number;
   readonly waiting: number;
+  /** Whether such a job has come and was not yet released. */
+  holds(is: (job: Job) => boolean): boolean;
 }
 
 interface Entry {
@@ -214,6 +216,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     get waiting() {
       return inState("waiting").length;
     },
+    holds: (is) => entries.some(({ job }) => is(job)) || toRelease.some(is),
   };
 }
 

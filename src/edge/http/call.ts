@@ -42,7 +42,8 @@ export function callOf(c: Context<AppEnv>): Call {
   return { ...call, end: c.get("leave"), keepAlive: (work) => keepAlive(c, work) };
 }
 
-function keepAlive(c: Context<AppEnv>, work: Promise<unknown>): void {
+/** Lets work go on when the answer is out, or its caller gone. */
+export function keepAlive(c: Context<AppEnv>, work: Promise<unknown>): void {
   // Hono throws where the platform has no such thing
   let context: Pick<typeof c.executionCtx, "waitUntil"> | undefined;
   try {

@@ -34,6 +34,12 @@ export function toHttpError(error: unknown): HttpError | undefined {
   return undefined;
 }
 
+/** A line of the log: a new version of the models could not be opened. */
+export function notRenewed(error: unknown): string {
+  const told = error instanceof ArtifactError || error instanceof CapacityError ? error.message : String(error);
+  return JSON.stringify({ event: "models_not_renewed", error: told });
+}
+
 /** What an error tells the caller: the one shape. A fault that nobody foresaw is logged with its stack, and only its id is told. */
 export function errorBody(
   error: unknown,
