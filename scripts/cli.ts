@@ -28,3 +28,15 @@ export function stopOnInterrupt(): AbortSignal {
   }
   return controller.signal;
 }
+
+/** Stops a server on Ctrl-C (or SIGTERM), and then the process. */
+export function stopOnSignal(stop: () => Promise<void>): void {
+  const end = (): void => {
+    stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once("SIGINT", end);
+  process.once("SIGTERM", end);
+}

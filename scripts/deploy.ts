@@ -1,27 +1,21 @@
 // npm run deploy: the worker with its models to Cloudflare. A model that is not exported yet is exported first.
 // Exit 1 when that fails, a limit is met or wrangler fails.
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { deployWorker, destroyWorker } from "../src/infer/deploy-worker.ts";
-import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
+import { addModelFlags, type ModelFlags } from "./serve-flags.ts";
 
-interface Flags {
-  policy?: string;
-  reward?: string;
-  dtype: Dtype;
+interface Flags extends ModelFlags {
   dryRun: boolean;
   batch: boolean;
   destroy: boolean;
 }
 
-const program = new Command("npm run deploy --")
+const program = addModelFlags(new Command("npm run deploy --"))
   .description("Put the worker and its models online with wrangler (an account with the Workers Paid plan).")
-  .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
-  .option("--reward <dir>", "model that scores (default: the one that the policy was trained with)")
-  .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
   .option("--dry-run", "bundle and check, upload nothing; needs no account", false)
   .option("--batch", "with batches: makes their bucket, ledger, workflows and a key where they are missing", false)
   .option("--destroy", "take the worker and what was made for it down; with --dry-run: tell what that would be", false)

@@ -1,25 +1,19 @@
 // npm run playground:build: the playground with its models as files for any static host; the models run in the visitor's browser.
 // Exit 1 when a model is unfit or a file cannot be written.
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { buildSite } from "../src/infer/playground/build-site.ts";
-import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
 import { reportFailure } from "./cli.ts";
+import { addModelFlags, type ModelFlags } from "./serve-flags.ts";
 
-interface Flags {
-  policy?: string;
-  reward?: string;
-  dtype: Dtype;
+interface Flags extends ModelFlags {
   output: string;
 }
 
-const program = new Command("npm run playground:build --")
+const program = addModelFlags(new Command("npm run playground:build --"))
   .description("Write the playground and its models as a static site that needs no worker.")
-  .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
-  .option("--reward <dir>", "model that scores (default: the one that the policy was trained with)")
-  .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
   .option("--output <dir>", "folder of the site; what is in it is replaced", "outputs/playground")
   .allowExcessArguments(false)
   .parse();

@@ -1,38 +1,25 @@
 // npm run serve: the worker's app on Node until Ctrl-C. A model that is not exported yet is exported first.
 // Exit 1 when that fails or the port is taken.
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
-import { prepareEdgePages, preparePlayground } from "../src/infer/edge-pages.ts";
+import { preparePages } from "../src/infer/edge-pages.ts";
 import { isLoopback, startServer } from "../src/serve/serve.ts";
-import { DTYPES, type Dtype } from "../src/shared/onnx-names.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
-import { reportFailure } from "./cli.ts";
+import { reportFailure, stopOnSignal } from "./cli.ts";
 import { wholeNumber } from "./flags.ts";
+import { addModelFlags, type ModelFlags, portOption } from "./serve-flags.ts";
 
-interface Flags {
-  policy?: string;
-  reward?: string;
+interface Flags extends ModelFlags {
   host: string;
   port: number;
-  dtype: Dtype;
   threads?: number;
 }
 
-const portNumber = (text: string): number => {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new InvalidArgumentError("Give a port from 1 to 65535.");
-  return port;
-};
-
-const program = new Command("npm run serve --")
+const program = addModelFlags(new Command("npm run serve --"))
   .description("Serve the same API from this machine: Node and onnxruntime-node on all cores, no Cloudflare.")
-  .option("--policy <dir>", "model that generates (default: the trained model, else the one that ships)")
-  .option("--reward <dir>", "model that scores (default: the one that the policy was trained with)")
   .option("--host <address>", "address to listen on; 0.0.0.0 is every one", "127.0.0.1")
-  .option("--port <number>", "port", portNumber, 8787)
-  .addOption(new Option("--dtype <type>", "weight type of the graphs").choices(DTYPES).default("int8"))
+  .addOption(portOption("port"))
   .option("--threads <n>", "threads of a graph (default: all cores)", wholeNumber(1, 256))
   .addHelpText(
     "after",
@@ -41,11 +28,6 @@ const program = new Command("npm run serve --")
   .allowExcessArguments(false)
   .parse();
 const { policy, reward, ...flags } = program.opts<Flags>();
-
-const preparePages = async (dir: string): Promise<void> => {
-  await prepareEdgePages(dir);
-  await preparePlayground(dir);
-};
 
 try {
   const chosen = chooseModels({ policy, reward });
@@ -58,14 +40,7 @@ try {
     console.warn("warning: anyone who reaches this machine may use it. Set STEPWISE_API_KEY.");
   const server = await startServer({ ...models, ...flags, env: process.env, preparePages, log });
   console.log(`ready: ${server.url} (Ctrl-C stops it); playground: ${server.url}/; the API: ${server.url}/docs`);
-  const stop = () => {
-    server.stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  stopOnSignal(() => server.stop());
 } catch (error) {
   reportFailure(error);
 }

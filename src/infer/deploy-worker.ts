@@ -16,7 +16,7 @@ import {
   writeBatchConfig,
 } from "./deploy-resources.ts";
 import { type EdgeModels, MAX_ASSET_BYTES, prepareEdgeModels } from "./edge-models.ts";
-import { pageFolders, prepareEdgePages, preparePlayground } from "./edge-pages.ts";
+import { pageFolders, preparePages } from "./edge-pages.ts";
 import { prepareEdgeWasm } from "./edge-wasm.ts";
 import { fillBucket } from "./fill-bucket.ts";
 import { EDGE_WASM, PROJECT_ROOT, WRANGLER_CONFIG } from "./local-worker.ts";
@@ -62,8 +62,7 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
   await mkdir(modelsDir, { recursive: true });
   const models = await prepareEdgeModels({ policyDir, rewardDir, assetsDir: modelsDir, dtype });
   await removeStrays(assetsDir, bucket === undefined ? [models.policy, models.reward] : []);
-  await prepareEdgePages(assetsDir);
-  await preparePlayground(assetsDir);
+  await preparePages(assetsDir);
   checkWeights(models.files);
   if (bucket === undefined) checkAssets(models.files);
   say(`policy        ${policyDir}`);

@@ -34,6 +34,12 @@ export async function preparePlayground(assetsDir: string): Promise<void> {
   }
 }
 
+/** Both: every page. */
+export async function preparePages(assetsDir: string): Promise<void> {
+  await prepareEdgePages(assetsDir);
+  await preparePlayground(assetsDir);
+}
+
 /** The folders that the pages take. */
 export async function pageFolders(): Promise<string[]> {
   return [...(await readdir(OWN)), PAGE_FOLDER];

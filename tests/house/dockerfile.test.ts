@@ -46,7 +46,9 @@ test("what lies about in a checkout stays out of the build", async () => {
 test("every script and source that is run or imported is among what is copied, with the flags that it knows", async () => {
   const entry: string[] = JSON.parse(argumentsOf("ENTRYPOINT")[0] ?? "[]");
   const script = entry.find((word) => word.endsWith(".ts")) ?? "";
-  const source = await read(script);
+  const own = await read(script);
+  const shared = [...own.matchAll(/from "\.\/([\w-]+\.ts)"/g)].map(([, file]) => read(`scripts/${file}`));
+  const source = [own, ...(await Promise.all(shared))].join("\n");
   for (const flag of entry.filter((word) => word.startsWith("--") && word !== "--import"))
     expect(source).toContain(`"${flag} <`);
   const ran = argumentsOf("RUN").join(" ");

@@ -1,5 +1,6 @@
 // Fields of forms, each inside its label.
 
+import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 
 export function Field({ label, children }: { label: string; children: ComponentChildren }) {
@@ -9,6 +10,21 @@ export function Field({ label, children }: { label: string; children: ComponentC
       {label}
       {children}
     </label>
+  );
+}
+
+/** Two lines of text, kept in a signal. */
+export function TextField({ label, text }: { label: string; text: Signal<string> }) {
+  return (
+    <Field label={label}>
+      <textarea
+        rows={2}
+        value={text.value}
+        onInput={(event) => {
+          text.value = event.currentTarget.value;
+        }}
+      />
+    </Field>
   );
 }
 

@@ -6,6 +6,7 @@ import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { NumberField } from "../steps/fields.tsx";
 import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
+import { SamplingFields } from "../steps/sampling-fields.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
 import { aggregateOf, partsOf } from "../steps/scored-text.ts";
 import { StepList } from "../steps/step-list.tsx";
@@ -80,29 +81,14 @@ export function Ask() {
 }
 
 function Settings() {
-  const { temperature, seed, maxNewTokens } = settings.value;
+  const { maxNewTokens } = settings.value;
   const limit = info.value?.policy.max_target_tokens;
   const set = (part: Partial<typeof settings.value>): void => {
     settings.value = { ...settings.value, ...part };
   };
   return (
     <div class="row settings">
-      <NumberField
-        label="Temperature (0 is greedy)"
-        value={temperature}
-        min={0}
-        max={5}
-        step={0.1}
-        onChange={(value) => set({ temperature: value })}
-      />
-      <NumberField
-        label="Seed"
-        value={seed}
-        min={0}
-        max={4294967295}
-        step={1}
-        onChange={(value) => set({ seed: value })}
-      />
+      <SamplingFields value={settings.value} onChange={set} />
       <NumberField
         label="Most tokens"
         value={maxNewTokens}

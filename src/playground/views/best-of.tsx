@@ -4,9 +4,10 @@ import { aggregateScores } from "../../shared/aggregate.ts";
 import { finalAnswer } from "../../shared/final-answer.ts";
 import { aggregation } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
-import { Choice, Field, NumberField } from "../steps/fields.tsx";
+import { Choice, NumberField, TextField } from "../steps/fields.tsx";
 import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
+import { SamplingFields } from "../steps/sampling-fields.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
 import { SearchTree } from "../steps/search-tree.tsx";
 import {
@@ -36,15 +37,7 @@ export function BestOf() {
           void find();
         }}
       >
-        <Field label="Question">
-          <textarea
-            rows={2}
-            value={question.value}
-            onInput={(event) => {
-              question.value = event.currentTarget.value;
-            }}
-          />
-        </Field>
+        <TextField label="Question" text={question} />
         <Settings />
         <p class="row">
           <button type="submit" class="main" disabled={isBusy || question.value.trim() === ""}>
@@ -65,7 +58,7 @@ export function BestOf() {
 }
 
 function Settings() {
-  const { way, n, temperature, seed, width, expand } = settings.value;
+  const { way, n, width, expand } = settings.value;
   const set = (part: Partial<BestOfSettings>): void => {
     settings.value = { ...settings.value, ...part };
   };
@@ -94,22 +87,7 @@ function Settings() {
           />
         </>
       )}
-      <NumberField
-        label="Temperature"
-        value={temperature}
-        min={0.1}
-        max={5}
-        step={0.1}
-        onChange={(value) => set({ temperature: value })}
-      />
-      <NumberField
-        label="Seed"
-        value={seed}
-        min={0}
-        max={4294967295}
-        step={1}
-        onChange={(value) => set({ seed: value })}
-      />
+      <SamplingFields value={settings.value} min={0.1} onChange={set} />
     </div>
   );
 }

@@ -4,10 +4,11 @@ import { readPairFile } from "../api/pair-file-lazy.ts";
 import { aggregation, SOURCE_NAMES, SOURCES } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { alignSteps, firstWrongStep, preferenceOf } from "../steps/compare-parts.ts";
-import { Field, NumberField } from "../steps/fields.tsx";
+import { Field, NumberField, TextField } from "../steps/fields.tsx";
 import { FilePicker } from "../steps/file-picker.tsx";
 import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
+import { SamplingFields } from "../steps/sampling-fields.tsx";
 import { ScoreMark } from "../steps/score-mark.tsx";
 import { aggregateOf, NOTHING, partsOf, type StepPart } from "../steps/scored-text.ts";
 import {
@@ -32,15 +33,7 @@ export function Compare() {
   return (
     <>
       <h2 class="hidden">Compare</h2>
-      <Field label="Question">
-        <textarea
-          rows={2}
-          value={question.value}
-          onInput={(event) => {
-            question.value = event.currentTarget.value;
-          }}
-        />
-      </Field>
+      <TextField label="Question" text={question} />
       <FileRow />
       <div class="sides">
         {SIDES.map((side) => (
@@ -101,7 +94,7 @@ function FileRow() {
 }
 
 function SideForm({ side }: { side: Side }) {
-  const { name, from, temperature, seed, text, ms } = sides.value[side];
+  const { name, from, text, ms } = sides.value[side];
   return (
     <fieldset>
       <legend>{name}</legend>
@@ -126,22 +119,7 @@ function SideForm({ side }: { side: Side }) {
             </select>
           </Field>
         )}
-        <NumberField
-          label="Temperature"
-          value={temperature}
-          min={0}
-          max={5}
-          step={0.1}
-          onChange={(value) => setSide(side, { temperature: value })}
-        />
-        <NumberField
-          label="Seed"
-          value={seed}
-          min={0}
-          max={4294967295}
-          step={1}
-          onChange={(value) => setSide(side, { seed: value })}
-        />
+        <SamplingFields value={sides.value[side]} onChange={(part) => setSide(side, part)} />
       </div>
       <p class="row">
         <button type="button" disabled={busy.value !== undefined} onClick={() => void writeSide(side)}>

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { prepareEdgePages, preparePlayground } from "../../../src/infer/edge-pages.ts";
+import { preparePages } from "../../../src/infer/edge-pages.ts";
 import { buildSite } from "../../../src/infer/playground/build-site.ts";
 import { startServer } from "../../../src/serve/serve.ts";
 import { axeViolations, noBrowser, openPage, startBrowser } from "../chromium.ts";
@@ -93,10 +93,7 @@ describe.skipIf(noBrowser)("hosts", () => {
       host: "127.0.0.1",
       port: 0,
       env: {},
-      async preparePages(to) {
-        await prepareEdgePages(to);
-        await preparePlayground(to);
-      },
+      preparePages,
       log: () => undefined,
     });
     try {
