@@ -87,7 +87,9 @@ describe.each([
   ["beside the ones before, where memory allows", 1_000_000, 6],
   ["in their place, where it does not", 119_000_000, 3],
 ])("models are opened %s", (_, memory, most) => {
-  test("requests flow meanwhile, none fails, and each is answered by the one or the other", async () => {
+  test("requests flow meanwhile, none fails, and each is answered by the one or the other", {
+    timeout: 120_000,
+  }, async () => {
     const [before, after] = [await answerOf(older.dir), await answerOf(newer.dir)];
     expect(after).not.toBe(before);
     served = { dir: older.dir };
@@ -106,13 +108,18 @@ describe.each([
       }
     };
     const clients = Promise.all(Array.from({ length: 4 }, client));
-    await expect.poll(() => texts.length).toBeGreaterThan(8);
-    served = { dir: newer.dir };
-    await expect.poll(() => texts.at(-1), { timeout: 20_000 }).toBe(after);
-    const changed = texts.length;
-    await expect.poll(() => texts.length).toBeGreaterThan(changed + 8);
-    isOver = true;
-    await clients;
+    const patient = { timeout: 40_000 };
+    let changed = 0;
+    try {
+      await expect.poll(() => texts.length, patient).toBeGreaterThan(8);
+      served = { dir: newer.dir };
+      await expect.poll(() => texts.at(-1), patient).toBe(after);
+      changed = texts.length;
+      await expect.poll(() => texts.length, patient).toBeGreaterThan(changed + 8);
+    } finally {
+      isOver = true;
+      await clients;
+    }
     await Promise.all(renewals);
     expect(new Set(texts)).toEqual(new Set([before, after]));
     // once the new one answers alone, the old one does no more

@@ -127,13 +127,13 @@ test("a search that is broken off has used a token of every beam a step", async 
   expect(told).toMatchObject([{ completionTokens: 3 * 4 }]);
 });
 
-test("a caller who leaves the line has used nothing", async () => {
+test("a caller who leaves the line has used nothing", { timeout: 60_000 }, async () => {
   const { signal, happen } = abortAfter(1);
   const others = Array.from({ length: 16 }, () => engine.generate(asked));
   const told = await usedBy((onUsed) => engine.generate({ ...asked, signal, onUsed, onQueue: happen }));
   expect(signal.aborted).toBe(true);
   // a graph may be running for others
-  await expect.poll(() => told).toEqual([{ promptTokens: 0, completionTokens: 0, steps: 0 }]);
+  await expect.poll(() => told, { timeout: 20_000 }).toEqual([{ promptTokens: 0, completionTokens: 0, steps: 0 }]);
   await Promise.all(others);
 });
 
@@ -175,7 +175,9 @@ test("forced decoding that ends after the prompt has used the prompt", async () 
   ]);
 });
 
-test("a stream that is left in the middle is charged: the minute's tokens are used up", async () => {
+test("a stream that is left in the middle is charged: the minute's tokens are used up", {
+  timeout: 60_000,
+}, async () => {
   const promptTokens = reference.encode(policyPrompt(PROMPT)).length;
   // only with some of the tokens that were written is it too much
   const { app, call } = appOn(engine, { TOKENS_PER_MINUTE: String(promptTokens + 2) });
@@ -194,7 +196,7 @@ test("a stream that is left in the middle is charged: the minute's tokens are us
   leave.abort();
   const counted = async (name: string) =>
     Number(new RegExp(`^stepwise_${name}_total (\\d+)$`, "m").exec((await call("/metrics")).text)?.[1]);
-  await expect.poll(() => counted("prompt_tokens")).toBe(promptTokens);
+  await expect.poll(() => counted("prompt_tokens"), { timeout: 20_000 }).toBe(promptTokens);
   expect(await counted("generated_tokens")).toBeGreaterThanOrEqual(11);
   expect(await call("/generate", { inputs: PROMPT })).toMatchObject({
     status: 429,
