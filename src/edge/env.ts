@@ -43,7 +43,7 @@ export interface Env extends Partial<BatchBindings> {
 /** Files that a browser loads: `docs/index.html` and what it names. */
 export type PageFiles = ModelStore & FileStreams;
 
-const folder = z.string().regex(/^[\w.-]+$/, "must be the name of a model folder");
+const folder = z.string().regex(/^(?!\.\.?$)[\w.-]+$/, "must be the name of a model folder");
 const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const settingsSchema = z.object({
   POLICY_MODEL: folder.default("policy"),

@@ -19,14 +19,22 @@ const LEAN_ROLES = [
 /** Of the form that is written now; exports of earlier ones are read, too. 2: small models are not rounded. */
 export const LEAN_VERSION = 2;
 
+/** A path inside the model folder, with `/`: no part of it may lead out, for files are laid out and served by these paths. */
+const inside = z
+  .string()
+  .regex(/^[\w.-]+(\/[\w.-]+)*$/)
+  .refine(
+    (path) => !path.split("/").some((part) => part === "." || part === ".."),
+    "must stay inside the model folder",
+  );
+
 const file = z.object({
-  /** Path inside the model folder, with `/`. */
-  path: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/),
+  path: inside,
   role: z.enum(["config", "generation_config", "tokenizer", "tokenizer_config", "encoder", "decoder", ...LEAN_ROLES]),
   /** Only for graphs and weights. */
   dtype: z.enum(DTYPES).optional(),
   /** Only for a lean graph: paths of the files that hold its weights. */
-  weights: z.array(z.string()).optional(),
+  weights: z.array(inside).optional(),
   bytes: z.number().int().nonnegative(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });

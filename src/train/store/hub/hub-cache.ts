@@ -2,9 +2,10 @@
 //   <cache>/models--owner--name/{blobs/<etag>, refs/<revision>, snapshots/<commit>/<file> -> ../../blobs/<etag>}
 
 import { copyFile, mkdir, readFile, rm, stat, symlink } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { getHFHubCachePath, getRepoFolderName } from "@huggingface/hub";
 import writeFileAtomic from "write-file-atomic";
+import { ArtifactError } from "../../../shared/errors.ts";
 import { shardFiles } from "./select-files.ts";
 
 /** A branch, tag or commit; `cacheDir` is the folder that holds models--*. */
@@ -25,18 +26,31 @@ export function cachedModel(
   return { folder: join(cacheDir ?? getHFHubCachePath(), getRepoFolderName({ type, name: id })), revision };
 }
 
-/** Path of a blob; it exists only when it is whole and its hash was checked. */
+/** Path of a blob; it exists only when it is whole and its hash was checked. Throws ArtifactError for a name that leads elsewhere. */
 export function blobFile({ folder }: CachedModel, etag: string): string {
-  return join(folder, "blobs", etag);
+  return inside(join(folder, "blobs"), etag);
 }
 
+/** Throws ArtifactError for a name that leads elsewhere. */
 export function snapshotDir({ folder }: CachedModel, commit: string): string {
-  return join(folder, "snapshots", commit);
+  return inside(join(folder, "snapshots"), commit);
 }
 
-/** Puts a blob under its name into the snapshot; a copy where links are not allowed (Windows). */
+/** A server's names of files, hashes and commits never lead out of their folder. */
+function inside(folder: string, name: string): string {
+  const path = join(folder, name);
+  if (path.startsWith(folder + sep)) return path;
+  throw new ArtifactError({
+    code: "not_a_hub",
+    what: `the server names a file "${name}", which lies outside of the cache`,
+    where: folder,
+    fix: "Correct HF_ENDPOINT.",
+  });
+}
+
+/** Puts a blob under its name into the snapshot; a copy where links are not allowed (Windows). Throws ArtifactError as `blobFile`. */
 export async function linkBlob(model: CachedModel, commit: string, name: string, etag: string): Promise<void> {
-  const link = join(snapshotDir(model, commit), name);
+  const link = inside(snapshotDir(model, commit), name);
   await mkdir(dirname(link), { recursive: true });
   if (await isFile(link)) return;
   await rm(link, { force: true });

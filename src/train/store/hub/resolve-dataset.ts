@@ -93,12 +93,12 @@ async function download(cache: CachedModel, dataset: DatasetId, options: Dataset
 async function fromCache(cache: CachedModel, dataset: DatasetId): Promise<string[]> {
   const ref = await readFile(join(cache.folder, "refs", cache.revision), "utf8").catch(() => "");
   const commit = /^[0-9a-f]{40}$/.test(cache.revision) ? cache.revision : ref.trim();
-  const folder = snapshotDir(cache, commit);
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const folder = commit === "" ? "" : snapshotDir(cache, commit);
+  const entries = folder === "" ? [] : await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const paths = entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
-  if (commit === "" || paths.length === 0) {
+  if (paths.length === 0) {
     throw new InputError({
       code: "not_cached",
       what: "the data set is not in the cache, and offline mode is on (HF_HUB_OFFLINE)",
