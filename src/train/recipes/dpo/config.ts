@@ -21,11 +21,9 @@ import {
 import { ADVANTAGES } from "../../loss/step-credit.ts";
 import { BACKENDS, PRECISIONS } from "../../tensorflow/backends.ts";
 import { badSetting, flagOf, settingName } from "../run/settings.ts";
+import { count, fraction, INTERVAL_SETTINGS, LEARNING_SETTINGS, LENGTH_SETTINGS } from "../run/step-settings.ts";
 
 export const ADAPTERS = ["none", "lora"] as const;
-
-const count = z.number().int().positive();
-const fraction = z.number().min(0).lt(1);
 
 const configSchema = z.strictObject({
   /** Base model: a folder in Hugging Face layout or a Hub id. */
@@ -50,21 +48,7 @@ const configSchema = z.strictObject({
   precision: z.enum(PRECISIONS),
   seed: z.number().int().min(0).max(0xffffffff),
 
-  numTrainEpochs: z.number().positive(),
-  /** Optimizer steps; -1: as many as the epochs have. */
-  maxSteps: z.union([z.literal(-1), count]),
-  /** Pairs a forward pass. */
-  perDeviceTrainBatchSize: count,
-  gradientAccumulationSteps: count,
-  /** Processes that share the pairs of each step. */
-  workers: count,
-  learningRate: z.number().positive(),
-  /** Share of all steps; used only when warmupSteps is 0. */
-  warmupRatio: fraction,
-  warmupSteps: z.number().int().nonnegative(),
-  weightDecay: z.number().nonnegative(),
-  /** 0: no clipping. */
-  maxGradNorm: z.number().nonnegative(),
+  ...LEARNING_SETTINGS,
   /** Recompute each block in the backward pass: less memory, more time, the same gradients. */
   gradientCheckpointing: z.boolean(),
   adamBeta1: fraction,
@@ -94,17 +78,9 @@ const configSchema = z.strictObject({
   aggregation: z.enum(AGGREGATIONS),
   judgeContext: z.enum(JUDGE_CONTEXTS),
   marginMode: z.enum(MARGIN_MODES),
-  /** Longest prompt and completion, in tokens. */
-  maxPromptLength: count,
-  maxCompletionLength: count,
+  ...LENGTH_SETTINGS,
 
-  /** Units: optimizer steps. */
-  loggingSteps: count,
-  saveSteps: count,
-  /** Checkpoints kept, the newest; null: all. */
-  saveTotalLimit: count.nullable(),
-  /** null: evaluate at the end only. */
-  evalSteps: count.nullable(),
+  ...INTERVAL_SETTINGS,
   /** Prompts of the evaluation split completed before and after training. */
   samplePrompts: z.number().int().nonnegative(),
 });

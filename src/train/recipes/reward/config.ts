@@ -4,9 +4,7 @@ import { z } from "zod";
 import { WEIGHT_TYPES } from "../../store/safetensors.ts";
 import { BACKENDS } from "../../tensorflow/backends.ts";
 import { badSetting, flagOf } from "../run/settings.ts";
-
-const count = z.number().int().positive();
-const fraction = z.number().min(0).lt(1);
+import { fraction, INTERVAL_SETTINGS, LEARNING_SETTINGS, LENGTH_SETTINGS } from "../run/step-settings.ts";
 
 const schema = z.strictObject({
   /** What training starts from: a folder in Hugging Face layout or a Hub id. */
@@ -21,21 +19,7 @@ const schema = z.strictObject({
   backend: z.enum(BACKENDS),
   seed: z.number().int().min(0).max(0xffffffff),
 
-  numTrainEpochs: z.number().positive(),
-  /** Optimizer steps; -1: as many as the epochs have. */
-  maxSteps: z.union([z.literal(-1), count]),
-  /** Solutions a forward pass. */
-  perDeviceTrainBatchSize: count,
-  gradientAccumulationSteps: count,
-  /** Processes that share each forward pass: for models too small to keep the cores busy. */
-  workers: count,
-  learningRate: z.number().positive(),
-  /** Share of all steps; used only when warmupSteps is 0. */
-  warmupRatio: fraction,
-  warmupSteps: z.number().int().nonnegative(),
-  weightDecay: z.number().nonnegative(),
-  /** 0: no clipping. */
-  maxGradNorm: z.number().nonnegative(),
+  ...LEARNING_SETTINGS,
   /** Weight of the language-model loss on right steps; 0: none. */
   lmWeight: z.number().nonnegative(),
   /** Weight of the answers at tokens within steps; 0: none. */
@@ -45,20 +29,12 @@ const schema = z.strictObject({
   /** Decoder layers added on top of the base model's. */
   extraDecoderLayers: z.number().int().min(0).max(24),
 
-  /** Longest question and solution, in tokens; longer ones are left out. */
-  maxPromptLength: count,
-  maxCompletionLength: count,
+  ...LENGTH_SETTINGS,
 
   /** How the finished model's weights are kept; checkpoints keep float32. */
   weightType: z.enum(WEIGHT_TYPES),
 
-  /** Units: optimizer steps. */
-  loggingSteps: count,
-  saveSteps: count,
-  /** Checkpoints kept, the newest; null: all. */
-  saveTotalLimit: count.nullable(),
-  /** null: evaluate before the first step and after the last only. */
-  evalSteps: count.nullable(),
+  ...INTERVAL_SETTINGS,
 });
 
 export type RewardConfig = z.infer<typeof schema>;

@@ -4,30 +4,16 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { vocabularyWords } from "../../../../src/train/data/arithmetic/wording.ts";
 import type { AblationPlan } from "../../../../src/train/recipes/ablation/plan.ts";
 import { runAblation } from "../../../../src/train/recipes/ablation/recipe.ts";
-import { initModel } from "../../../../src/train/recipes/pretrain/init-model.ts";
-import { nanoTokenizer } from "../../../../src/train/recipes/pretrain/nano-tokenizer.ts";
+import { writeTinySolver } from "../pretrain/tiny-folder.ts";
 
 let dir = "";
 let plan: AblationPlan;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "ablation-"));
   const model = join(dir, "model");
-  const { size, ...tokenizer } = nanoTokenizer(vocabularyWords());
-  const config = {
-    model_type: "t5",
-    vocab_size: size,
-    d_model: 16,
-    d_kv: 8,
-    d_ff: 16,
-    num_layers: 1,
-    num_heads: 2,
-    feed_forward_proj: "gated-gelu",
-    tie_word_embeddings: false,
-  };
-  await initModel({ dir: model, config, ...tokenizer, seed: 3 });
+  await writeTinySolver(model);
   const pair = { prompt: "Tom has 2 apples.", chosen: "2 + 1 = 3", rejected: "2 + 1 = 4" };
   await writeFile(join(dir, "own.jsonl"), `${JSON.stringify(pair)}\n`);
   plan = {

@@ -11,17 +11,13 @@ import { pairWork, sharePairs, startPairGradients } from "../../../../src/train/
 import { loadModel, type Model } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow, type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { goldenDir } from "../../checks/parity/models.ts";
+import { row } from "./token-rows.ts";
 
 let model: Model;
 beforeAll(async () => {
   await startTensorflow();
   model = await loadModel(goldenDir("t5-v1.1"));
 });
-
-const row = (seed: number, length: number): number[] => [
-  ...Array.from({ length }, (_, i) => ((i * 17 + seed * 29) % 90) + 3),
-  1,
-];
 
 /** Tokens: prompt + 1, chosen + 1, rejected + 1. */
 function pairOf(seed: number, prompt: number, chosen: number, rejected: number): ScoredPair {

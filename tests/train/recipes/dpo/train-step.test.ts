@@ -12,6 +12,7 @@ import { evaluatePairs, stepGradients } from "../../../../src/train/recipes/dpo/
 import { loadModel, type Model } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow, type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { goldenDir } from "../../checks/parity/models.ts";
+import { row } from "./token-rows.ts";
 
 let model: Model;
 beforeAll(async () => {
@@ -19,10 +20,6 @@ beforeAll(async () => {
   model = await loadModel(goldenDir("t5-v1.1"));
 });
 
-const row = (seed: number, length: number): number[] => [
-  ...Array.from({ length }, (_, i) => ((i * 17 + seed * 29) % 90) + 3),
-  1,
-];
 const pairs: ScoredPair[] = Array.from({ length: 8 }, (_, i) => {
   const margin = [0.5, -0.25, 0.1, 0.05][i % 4] ?? 0;
   return {

@@ -4,30 +4,16 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { vocabularyWords } from "../../../../src/train/data/arithmetic/wording.ts";
-import { initModel } from "../../../../src/train/recipes/pretrain/init-model.ts";
-import { nanoTokenizer } from "../../../../src/train/recipes/pretrain/nano-tokenizer.ts";
 import { pretrain } from "../../../../src/train/recipes/pretrain/recipe.ts";
 import { startTensorflow, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { type LogLine, readMetrics, stopAfter } from "../dpo/tiny-run.ts";
+import { writeTinySolver } from "./tiny-folder.ts";
 
 let dir = "";
 beforeAll(async () => {
   await startTensorflow();
   dir = await mkdtemp(join(tmpdir(), "pretrain-"));
-  const { size, ...tokenizer } = nanoTokenizer(vocabularyWords());
-  const config = {
-    model_type: "t5",
-    vocab_size: size,
-    d_model: 16,
-    d_kv: 8,
-    d_ff: 16,
-    num_layers: 1,
-    num_heads: 2,
-    feed_forward_proj: "gated-gelu",
-    tie_word_embeddings: false,
-  };
-  await initModel({ dir: join(dir, "initial"), config, ...tokenizer, seed: 3 });
+  await writeTinySolver(join(dir, "initial"));
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 

@@ -1,8 +1,6 @@
 // The loss of the process reward model: numbers by hand, which positions count, and what must not change it.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layoutSolution } from "../../../../src/shared/process-reward.ts";
 import type { StepLabel } from "../../../../src/train/data/labelled-solution.ts";
@@ -19,24 +17,15 @@ import {
   nextTokens,
 } from "../../../../src/train/recipes/reward/solution-targets.ts";
 import { stepEndLogits } from "../../../../src/train/reward/process/step-end-logits.ts";
-import {
-  type FolderTokenizer,
-  loadModel,
-  loadTokenizer,
-  type Model,
-} from "../../../../src/train/store/model-folder.ts";
-import { startTensorflow, type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
-import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
+import type { FolderTokenizer, Model } from "../../../../src/train/store/model-folder.ts";
+import { type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+import { openTinyModel } from "../pretrain/tiny-folder.ts";
 
 let dir = "";
 let model: Model;
 let tokenizer: FolderTokenizer;
 beforeAll(async () => {
-  await startTensorflow();
-  dir = await mkdtemp(join(tmpdir(), "solution-loss-"));
-  await writeTinyFolder(dir);
-  model = await loadModel(dir);
-  tokenizer = await loadTokenizer(dir, model.config);
+  ({ dir, model, tokenizer } = await openTinyModel());
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 

@@ -1,31 +1,20 @@
 // The reward model's scores against the definition: P(yes) / (P(yes) + P(no)) of the answer to one judge prompt a step.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { judgePrompt } from "../../../../src/shared/prompts.ts";
 import { padRows } from "../../../../src/train/model/batch.ts";
 import { completionLogps } from "../../../../src/train/model/logps.ts";
 import { LLMRewardModel, type LLMRewardModelOptions } from "../../../../src/train/reward/judge/llm-reward-model.ts";
-import {
-  type FolderTokenizer,
-  loadModel,
-  loadTokenizer,
-  type Model,
-} from "../../../../src/train/store/model-folder.ts";
-import { startTensorflow, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
-import { writeTinyFolder } from "../../recipes/pretrain/tiny-folder.ts";
+import type { FolderTokenizer, Model } from "../../../../src/train/store/model-folder.ts";
+import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+import { openTinyModel } from "../../recipes/pretrain/tiny-folder.ts";
 
 let dir = "";
 let model: Model;
 let tokenizer: FolderTokenizer;
 beforeAll(async () => {
-  await startTensorflow();
-  dir = await mkdtemp(join(tmpdir(), "judge-"));
-  await writeTinyFolder(dir);
-  model = await loadModel(dir);
-  tokenizer = await loadTokenizer(dir, model.config);
+  ({ dir, model, tokenizer } = await openTinyModel());
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 

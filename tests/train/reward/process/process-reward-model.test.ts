@@ -1,8 +1,7 @@
 // The process reward model's scores against their definition: the chance of "yes" against "no" as the next token after the solution
 // up to each step's end, computed one step at a time from log-probabilities; and which kind of reward model a folder is.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { padRows } from "../../../../src/train/model/batch.ts";
@@ -13,24 +12,15 @@ import {
   type ProcessRewardModelOptions,
 } from "../../../../src/train/reward/process/process-reward-model.ts";
 import { loadRewardModel, rewardModelKey } from "../../../../src/train/reward/reward-model.ts";
-import {
-  type FolderTokenizer,
-  loadModel,
-  loadTokenizer,
-  type Model,
-} from "../../../../src/train/store/model-folder.ts";
-import { startTensorflow, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
-import { writeTinyFolder } from "../../recipes/pretrain/tiny-folder.ts";
+import type { FolderTokenizer, Model } from "../../../../src/train/store/model-folder.ts";
+import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+import { openTinyModel } from "../../recipes/pretrain/tiny-folder.ts";
 
 let dir = "";
 let model: Model;
 let tokenizer: FolderTokenizer;
 beforeAll(async () => {
-  await startTensorflow();
-  dir = await mkdtemp(join(tmpdir(), "process-reward-"));
-  await writeTinyFolder(dir);
-  model = await loadModel(dir);
-  tokenizer = await loadTokenizer(dir, model.config);
+  ({ dir, model, tokenizer } = await openTinyModel());
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
