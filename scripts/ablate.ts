@@ -1,13 +1,13 @@
 // npm run ablate: trains every variant of a plan with every seed, measures all on the same held-out problems, prints one table.
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { readPlan } from "../src/train/recipes/ablation/plan.ts";
 import { runAblation } from "../src/train/recipes/ablation/recipe.ts";
 import { runTournament } from "../src/train/recipes/ablation/tournament.ts";
 import { isTournament, readTournament } from "../src/train/recipes/ablation/tournament-plan.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
+import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { wholeNumber } from "./flags.ts";
+import { backendOption, wholeNumber } from "./flags.ts";
 
 interface Flags {
   plan: string;
@@ -29,7 +29,7 @@ const command = new Command("npm run ablate --")
   .option("--problems <n>", "held-out problems (a tournament's plan says its own)", wholeNumber(1), 1000)
   .option("--evaluation-seed <n>", "seed of the held-out problems", wholeNumber(0), 3000)
   .option("--only <names...>", "variants to run (default: all)")
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(backendOption())
   .allowExcessArguments(false)
   .parse();
 const flags = command.opts<Flags>();

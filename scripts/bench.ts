@@ -15,9 +15,9 @@ import type { SearchBenchOptions } from "../src/train/checks/speed/search.ts";
 import type { TrainingBenchOptions } from "../src/train/checks/speed/training.ts";
 import { ADAPTERS, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
 import { REWARD_DEFAULTS } from "../src/train/recipes/reward/config.ts";
-import { BACKENDS, type BackendChoice, PRECISIONS } from "../src/train/tensorflow/backends.ts";
+import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { reportFailure } from "./cli.ts";
-import { fraction, wholeNumber } from "./flags.ts";
+import { backendOption, fraction, precisionOption, wholeNumber } from "./flags.ts";
 
 type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "loraR" | "loraTargetModules"> & {
   model: string;
@@ -124,7 +124,7 @@ program
   .option("--data <dir|file>", "pairs whose sides are scored", "data/dpo")
   .option("--pairs <n>", "how many of them", wholeNumber(1), 100)
   .option("--rounds <n>", "timed rounds of both ways; the median counts", wholeNumber(1), 3)
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(backendOption())
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoringBenchOptions, "modelDir"> & { model: string }) => {
     const { benchScoring } = await import("../src/train/checks/speed/scoring.ts");
@@ -148,8 +148,8 @@ program
   .option("--rank <n>", "the adapter's rank", wholeNumber(1), TRAIN_DEFAULTS.loraR)
   .option("--target <names>", "adapted projections", TRAIN_DEFAULTS.loraTargetModules)
   .option("--gradient-checkpointing", "compute each block again in the backward pass", false)
-  .addOption(new Option("--precision <name>", "of matrix products").choices(PRECISIONS).default("float32"))
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(precisionOption())
+  .addOption(backendOption())
   .allowExcessArguments(false)
   .action(async ({ model, rank, target, ...options }: TrainFlags) => {
     const { benchTraining } = await import("../src/train/checks/speed/training.ts");
@@ -164,8 +164,8 @@ program
   .option("--data <dir|file>", "pairs whose sides are scored", "data/dpo")
   .option("--pairs <n>", "how many of them (default: all)", wholeNumber(1))
   .option("--processes <n>", "processes that score (default: the cores, at most 4, for many pairs)", wholeNumber(1, 64))
-  .addOption(new Option("--precision <name>", "of matrix products").choices(PRECISIONS).default("float32"))
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(precisionOption())
+  .addOption(backendOption())
   .allowExcessArguments(false)
   .action(async ({ model, ...options }: Omit<ScoreBenchOptions, "modelDir"> & { model: string }) => {
     const { benchScore } = await import("../src/train/checks/speed/score.ts");
@@ -199,7 +199,7 @@ program
   .addOption(new Option("--aggregation <name>", "of step scores to a rank").choices(AGGREGATIONS).default("prod"))
   .option("--max-new-tokens <n>", "longest solution", wholeNumber(1), 128)
   .option("--seed <n>", "of problems and samples", wholeNumber(0), 42)
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(backendOption())
   .allowExcessArguments(false)
   .action(async ({ model, rewardModel, ...options }: SearchFlags) => {
     const { benchSearch } = await import("../src/train/checks/speed/search.ts");
@@ -211,7 +211,7 @@ program
   .description("one batch of a model of any size against PyTorch's log-probs, loss and gradient norm; exit 1 over 1e-3")
   .requiredOption("--model <dir>", "folder with config.json and model.safetensors")
   .requiredOption("--golden <file>", "PyTorch's numbers (docs/benchmarks.md)")
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(backendOption())
   .allowExcessArguments(false)
   .action(async ({ model, golden, backend }: { model: string; golden: string; backend: BackendChoice }) => {
     const { benchParity } = await import("../src/train/checks/speed/batch-parity.ts");

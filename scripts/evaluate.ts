@@ -8,9 +8,9 @@ import { PARTS, type Part } from "../src/train/evaluate/options.ts";
 import { REPORT_FILE, renderReportFile } from "../src/train/evaluate/report/write.ts";
 import { evaluationSummary } from "../src/train/evaluate/summary.ts";
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
+import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { wholeNumber } from "./flags.ts";
+import { backendOption, wholeNumber } from "./flags.ts";
 
 interface Flags {
   model: string;
@@ -71,7 +71,7 @@ const command = new Command("npm run evaluate --")
   .option("--training-data <path...>", "must share no problem (default: what the models' runs trained on)")
   .option("--allow-overlap", "evaluate on problems that were trained on", false)
   .option("--shown <n>", "problems shown with their solutions", wholeNumber(0), 12)
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(backendOption())
   .option("--output <dir>", "where the result goes", "outputs/evaluation")
   .option("--report-only <file>", "only make the report of this evaluation.json again, beside it")
   .allowExcessArguments(false)

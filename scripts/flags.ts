@@ -1,6 +1,7 @@
-// Numbers on the command line: refused with the range they must lie in.
+// Flags that many commands have, and numbers on the command line: refused with the range they must lie in.
 
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { BACKENDS, PRECISIONS } from "../src/train/tensorflow/backends.ts";
 
 /** A commander parser for a whole number in [min, max]. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -19,4 +20,12 @@ export function fraction(min: number, maxExclusive: number): (text: string) => n
     if (text.trim() !== "" && value >= min && value < maxExclusive) return value;
     throw new InvalidArgumentError(`Give a number from ${min} to below ${maxExclusive}.`);
   };
+}
+
+export function backendOption(what = "what computes"): Option {
+  return new Option("--backend <name>", what).choices(BACKENDS).default("auto");
+}
+
+export function precisionOption(): Option {
+  return new Option("--precision <name>", "of matrix products").choices(PRECISIONS).default("float32");
 }

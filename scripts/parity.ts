@@ -1,17 +1,18 @@
 // npm run parity: holds a model's numbers, in TensorFlow.js and as exported ONNX, against PyTorch's. Exit 1 over tolerance.
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { formatChecks, isWithin } from "../src/train/checks/parity/check.ts";
 import { runParity } from "../src/train/checks/parity/run-parity.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
+import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure } from "./cli.ts";
+import { backendOption } from "./flags.ts";
 
 const program = new Command("npm run parity --")
   .description("Check a model's numbers against a golden file: forward, loss, gradients, AdamW, decoding, ONNX export.")
   .requiredOption("--model <dir>", "folder with config.json and model.safetensors")
   .requiredOption("--golden <file>", "golden numbers of that model, such as tests/golden/t5-v1.1/golden.json")
-  .addOption(new Option("--backend <name>", "TensorFlow.js backend").choices(BACKENDS).default("auto"))
+  .addOption(backendOption("TensorFlow.js backend"))
   .option("--no-onnx", "leave the ONNX export out")
   .allowExcessArguments(false)
   .parse();

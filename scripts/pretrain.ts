@@ -1,11 +1,11 @@
 // npm run pretrain: makes the small base model from nothing, and writes its figures and card beside it. Ctrl-C saves a checkpoint first.
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { type BaseModelConfig, makeBaseModel } from "../src/train/recipes/pretrain/base-model.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
+import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { fraction, wholeNumber } from "./flags.ts";
+import { backendOption, fraction, wholeNumber } from "./flags.ts";
 
 type Flags = BaseModelConfig & { backend: BackendChoice; resume: boolean; overwrite: boolean };
 
@@ -28,7 +28,7 @@ const command = new Command("npm run pretrain --")
   .option("--save-steps <n>", "steps between checkpoints", wholeNumber(1), 250)
   .option("--evaluation-problems <n>", "held-out problems the result is measured on", wholeNumber(1), 500)
   .option("--seed <n>", "seed of weights and examples", wholeNumber(0), 42)
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(backendOption())
   .option("--resume", "continue from the newest checkpoint; rates, sizes and shares may differ from before", false)
   .option("--overwrite", "start anew where an unfinished run lies", false)
   .allowExcessArguments(false)

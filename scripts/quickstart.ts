@@ -3,7 +3,7 @@
 
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { infer } from "../src/infer/infer.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { CSV_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
@@ -18,10 +18,10 @@ import { resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
 import { runRollout } from "../src/train/recipes/rollout/run.ts";
 import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
+import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { wholeNumber } from "./flags.ts";
+import { backendOption, wholeNumber } from "./flags.ts";
 
 /** Settings of the training run: the variant "steps" of docs/results.md. */
 const CONFIG = "data/quickstart.json";
@@ -43,7 +43,7 @@ const command = new Command("npm run quickstart --")
   )
   .option("--max-steps <n>", "train for fewer steps", wholeNumber(1))
   .option("--problems <n>", "problems whose solutions are sampled to train on", wholeNumber(1), SOURCE_PROBLEMS)
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto"))
+  .addOption(backendOption())
   .allowExcessArguments(false)
   .parse();
 const flags = command.opts<{ maxSteps?: number; problems: number; backend: BackendChoice }>();

@@ -13,10 +13,10 @@ import { SEARCHES, type SearchChoice } from "../src/train/recipes/rollout/search
 import { LABEL_SOURCES, type LabelSource } from "../src/train/recipes/rollout/step-rows.ts";
 import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
 import { resolveModelWithProgress } from "../src/train/store/hub/resolve-model-with-progress.ts";
-import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
+import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { fraction, wholeNumber } from "./flags.ts";
+import { backendOption, fraction, wholeNumber } from "./flags.ts";
 
 interface Flags {
   model: string;
@@ -118,7 +118,7 @@ const program = new Command("npm run rollout --")
     (url: string, before: string[] | undefined) => [...(before ?? []), url],
   )
   .option("--api-key-env <name>", "environment variable that holds the workers' API key")
-  .addOption(new Option("--backend <name>", "what the reward model runs on").choices(BACKENDS).default("auto"))
+  .addOption(backendOption("what the reward model runs on"))
   .option("--resume", "go on with a stopped run; finished problems are not repeated", false)
   .option("--overwrite", "start anew where a stopped run lies", false)
   .allowExcessArguments(false)

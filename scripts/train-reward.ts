@@ -4,9 +4,8 @@ import { Command, Option } from "commander";
 import { REWARD_DEFAULTS, type RewardSettings, resolveRewardConfig } from "../src/train/recipes/reward/config.ts";
 import { trainRewardModel } from "../src/train/recipes/reward/recipe.ts";
 import { WEIGHT_TYPES } from "../src/train/store/safetensors.ts";
-import { BACKENDS } from "../src/train/tensorflow/backends.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { fraction, wholeNumber } from "./flags.ts";
+import { backendOption, fraction, wholeNumber } from "./flags.ts";
 
 type Flags = Omit<RewardSettings, "outputDir" | "numTrainEpochs" | "perDeviceTrainBatchSize"> & {
   output: string;
@@ -27,7 +26,7 @@ const command = new Command("npm run train-reward --")
   .option("--eval-data <path>", "file or folder to evaluate on (default: beside the data, else a part of it)")
   .option("--eval-fraction <x>", "part of the questions kept for evaluation", fraction(0, 1), defaults.evalFraction)
   .option("--output <dir>", "where the reward model goes", defaults.outputDir)
-  .addOption(new Option("--backend <name>", "what computes").choices(BACKENDS).default(defaults.backend))
+  .addOption(backendOption())
   .option("--seed <n>", "seed of everything random", wholeNumber(0, 0xffffffff), defaults.seed)
   .option("--epochs <x>", "passes over the data", number, defaults.numTrainEpochs)
   .option("--max-steps <n>", "optimizer steps (default: as many as the epochs have)", whole)

@@ -8,6 +8,7 @@ import { createWorkerClient } from "../edge/client.ts";
 import type { Aggregation } from "../shared/aggregate.ts";
 import { InputError } from "../shared/errors.ts";
 import type { Pair } from "../shared/records.ts";
+import type { SampleAsk } from "../shared/sample-ask.ts";
 import type { UnknownText } from "../shared/unknown-characters.ts";
 import { readAnswer } from "./bounded-text.ts";
 import { failureOfAnswer, failureOfFetch, RequestFailure } from "./request-failure.ts";
@@ -70,19 +71,6 @@ export interface ClientOptions {
   /** How long one request may wait for a worker that has too much to do, default 600,000. */
   maxBusyMs?: number;
   signal?: AbortSignal | undefined;
-}
-
-/** One sample of a rollout: what is drawn follows from seed, stream and sample alone. */
-export interface SampleAsk {
-  prompt: string;
-  /** Text that is already written; "" for none. */
-  prefix: string;
-  maxNewTokens: number;
-  sampling: { doSample: boolean; temperature: number; topK: number; topP: number };
-  seed: number;
-  stream: number;
-  sample: number;
-  stopTokenIds: readonly number[];
 }
 
 export interface WorkerClient {

@@ -4,6 +4,7 @@
 import pLimit from "p-limit";
 import { type Aggregation, aggregateScores } from "../../../shared/aggregate.ts";
 import { InputError } from "../../../shared/errors.ts";
+import type { SampleAsk } from "../../../shared/sample-ask.ts";
 import { splitSteps } from "../../../shared/steps.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
@@ -19,16 +20,7 @@ export interface Fleet {
   /** Requests at a time. */
   places: number;
   /** Ids of one sample, the end token included where it was drawn. */
-  sample(ask: {
-    prompt: string;
-    prefix: string;
-    maxNewTokens: number;
-    sampling: { doSample: boolean; temperature: number; topK: number; topP: number };
-    seed: number;
-    stream: number;
-    sample: number;
-    stopTokenIds: readonly number[];
-  }): Promise<number[]>;
+  sample(ask: SampleAsk): Promise<number[]>;
   stepScores(prompt: string, completions: readonly string[]): Promise<number[][]>;
 }
 

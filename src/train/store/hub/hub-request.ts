@@ -21,6 +21,39 @@ export interface HubAccess {
   onRetry?: ((line: string) => void) | undefined;
 }
 
+/** How the Hub may be asked; what is left out is said by the environment. */
+export interface HubOptions {
+  /** Default HF_ENDPOINT, else https://huggingface.co. */
+  endpoint?: string | undefined;
+  /** Default HF_TOKEN. */
+  token?: string | undefined;
+  /** Ask no server; default HF_HUB_OFFLINE. */
+  offline?: boolean | undefined;
+  /** Told of a failed try that another follows. */
+  onRetry?: ((line: string) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  /** Tries after the first of each request, default 5. */
+  retries?: number;
+  /** First pause between tries, default 1000. */
+  minPauseMs?: number;
+}
+
+export function hubAccess({ endpoint, token, retries = 5, minPauseMs = 1000, signal, onRetry }: HubOptions): HubAccess {
+  return {
+    endpoint: (endpoint ?? (process.env.HF_ENDPOINT || "https://huggingface.co")).replace(/\/+$/, ""),
+    token: token ?? (process.env.HF_TOKEN || undefined),
+    retries,
+    minPauseMs,
+    signal,
+    onRetry,
+  };
+}
+
+/** Whether no server may be asked. */
+export function isOffline({ offline }: HubOptions): boolean {
+  return offline ?? /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
+}
+
 /** What is asked for, for messages. */
 export interface Asked {
   /** As its page on the Hub has it: of a data set with "datasets/" before it. */

@@ -9,7 +9,7 @@ import { countRows } from "../../data/files/parquet.ts";
 import { type DatasetId, selectDataFiles } from "./dataset-id.ts";
 import { downloadBlob } from "./download-blob.ts";
 import { blobFile, type CachedModel, cachedModel, isFile, linkBlob, snapshotDir, writeRef } from "./hub-cache.ts";
-import { type Asked, type HubAccess, hubFetch } from "./hub-request.ts";
+import { type Asked, hubAccess, hubFetch, isOffline } from "./hub-request.ts";
 import type { ResolveOptions } from "./resolve-model.ts";
 import type { HubFile } from "./select-files.ts";
 import { verifyBlob } from "./verify-cache.ts";
@@ -26,7 +26,7 @@ const CONVERTED = "refs/convert/parquet";
 /** Files of the data set's split, in order. Throws as `resolveModel`, and InputError for a data set without such a split. */
 export async function resolveDataset(asked: DatasetId, options: DatasetOptions = {}): Promise<string[]> {
   const revisions = asked.revision === undefined ? [CONVERTED, "main"] : [asked.revision];
-  const offline = options.offline ?? /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
+  const offline = isOffline(options);
   for (const [i, revision] of revisions.entries()) {
     const cache = cachedModel(asked.id, revision, options.cacheDir, "dataset");
     try {
@@ -43,14 +43,7 @@ async function download(cache: CachedModel, dataset: DatasetId, options: Dataset
   const { log = () => {}, onProgress = () => {}, maxRecords = Number.POSITIVE_INFINITY } = options;
   const { revision } = cache;
   const asked: Asked = { id: `datasets/${dataset.id}`, revision, kind: "data set" };
-  const access: HubAccess = {
-    endpoint: (options.endpoint ?? (process.env.HF_ENDPOINT || "https://huggingface.co")).replace(/\/+$/, ""),
-    token: options.token ?? (process.env.HF_TOKEN || undefined),
-    retries: options.retries ?? 5,
-    minPauseMs: options.minPauseMs ?? 1000,
-    signal: options.signal,
-    onRetry: options.onRetry,
-  };
+  const access = hubAccess(options);
   const common = { hubUrl: access.endpoint, fetch: hubFetch(access, asked) };
   const { sha: commit } = await datasetInfo({ name: dataset.id, revision, additionalFields: ["sha"], ...common });
   const known = new Map<string, HubFile>();

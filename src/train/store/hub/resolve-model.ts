@@ -21,7 +21,7 @@ import {
   snapshotDir,
   writeRef,
 } from "./hub-cache.ts";
-import { type HubAccess, hubFetch, NetworkError } from "./hub-request.ts";
+import { type HubAccess, type HubOptions, hubAccess, hubFetch, isOffline, NetworkError } from "./hub-request.ts";
 import { type HubFile, isWeights, selectFiles, shardFiles, WEIGHTS, WEIGHTS_INDEX } from "./select-files.ts";
 import { verifyBlob, verifySnapshot } from "./verify-cache.ts";
 
@@ -33,25 +33,12 @@ export interface DownloadProgress {
   totalBytes: number;
 }
 
-export interface ResolveOptions {
+export interface ResolveOptions extends HubOptions {
   /** Branch, tag, refs/pr/N or commit; default "main", or what follows an @ in the id. */
   revision?: string | undefined;
   /** Folder that holds models--*; default HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
   cacheDir?: string | undefined;
-  /** Default HF_ENDPOINT, else https://huggingface.co. */
-  endpoint?: string | undefined;
-  /** Default HF_TOKEN. */
-  token?: string | undefined;
-  /** Ask no server; default HF_HUB_OFFLINE. */
-  offline?: boolean | undefined;
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Told of a failed try that another follows. */
-  onRetry?: ((line: string) => void) | undefined;
-  signal?: AbortSignal | undefined;
-  /** Tries after the first of each request, default 5. */
-  retries?: number;
-  /** First pause between tries, default 1000. */
-  minPauseMs?: number;
 }
 
 const ID = /^(?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]{0,95}$/;
@@ -69,7 +56,7 @@ export async function resolveModel(idOrDir: string, options: ResolveOptions = {}
   const { id, revision = "main" } = { ...options, ...splitRevision(idOrDir) };
   checkNames(id, revision);
   const model = cachedModel(id, revision, options.cacheDir);
-  const offline = options.offline ?? /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
+  const offline = isOffline(options);
   const cached = await findSnapshot(model);
   if (cached !== undefined && (offline || basename(cached) === revision)) return verifySnapshot(cached);
   if (offline) {
@@ -80,14 +67,7 @@ export async function resolveModel(idOrDir: string, options: ResolveOptions = {}
       fix: "Download it once with offline mode off, or give a local model folder: --model DIR.",
     });
   }
-  const access: HubAccess = {
-    endpoint: (options.endpoint ?? (process.env.HF_ENDPOINT || "https://huggingface.co")).replace(/\/+$/, ""),
-    token: options.token ?? (process.env.HF_TOKEN || undefined),
-    retries: options.retries ?? 5,
-    minPauseMs: options.minPauseMs ?? 1000,
-    signal: options.signal,
-    onRetry: options.onRetry,
-  };
+  const access = hubAccess(options);
   try {
     return await download(id, model, access, options.onProgress ?? (() => {}));
   } catch (error) {
