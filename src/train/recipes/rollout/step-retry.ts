@@ -2,6 +2,7 @@
 // until it scores well, and the solution goes on from there. What is right is never written twice, so that a solution costs little more than
 // its own tokens, and a hard step gets many tries. Where none of them scores well the solution stays unfinished.
 
+import { NEXT_STEP } from "../../../shared/process-reward.ts";
 import { policyPrompt } from "../../../shared/prompts.ts";
 import { splitSteps } from "../../../shared/steps.ts";
 import { scoresInOrder } from "../../reward/scoring/score-all.ts";
@@ -127,14 +128,22 @@ async function keepGoodSteps(
       return { chain: i, prompt: by.problems[problem]?.prompt ?? "", completion, finished, isCut };
     }),
   );
-  const texts = [...new Map(asked.map((one) => [`${one.chain} ${one.completion}`, one])).values()];
+  const keyOf = (one: (typeof asked)[number]): string => `${one.chain} ${one.finished} ${one.completion}`;
+  const texts = [...new Map(asked.map((one) => [keyOf(one), one])).values()];
   const withSteps = texts.filter(({ completion }) => completion !== "");
-  const scored = await scoresInOrder(by.rewardModel, withSteps);
-  const scoresOf = new Map(withSteps.map((one, i) => [`${one.chain} ${one.completion}`, scored[i]?.stepScores ?? []]));
+  // a process reward model tells the last step so far from the last of a whole solution
+  const asBegun = ({ finished }: { finished: boolean }): string =>
+    !finished && by.rewardModel.isProcess ? `\n${NEXT_STEP.text}` : "";
+  const scored = await scoresInOrder(
+    by.rewardModel,
+    withSteps.map((one) => ({ prompt: one.prompt, completion: one.completion + asBegun(one) })),
+  );
+  const scoresOf = new Map(withSteps.map((one, i) => [keyOf(one), scored[i]?.stepScores ?? []]));
   const kept = chains.map((): Kept[] => []);
-  for (const { chain, completion, finished, isCut } of asked) {
+  for (const one of asked) {
+    const { chain, completion, finished, isCut } = one;
     const steps = splitSteps(completion).map(({ text }) => text);
-    const scores = scoresOf.get(`${chain} ${completion}`) ?? [];
+    const scores = scoresOf.get(keyOf(one)) ?? [];
     const bad = steps.findIndex((_, k) => !((scores[k] ?? 0) >= RIGHT_SCORE));
     const good = bad < 0 ? steps.length : bad;
     const whole = finished && bad < 0 && steps.length > 0;
