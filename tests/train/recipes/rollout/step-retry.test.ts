@@ -1,6 +1,7 @@
 // Steps written again on the policy that ships: what is kept scores well, what scores well at once is a plain sample.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { NEXT_STEP } from "../../../../src/shared/process-reward.ts";
 import { splitSteps } from "../../../../src/shared/steps.ts";
 import { openOnnxGenerator } from "../../../../src/train/onnx/decode/onnx-generate.ts";
 import { checkerReward } from "../../../../src/train/recipes/rollout/checker-reward.ts";
@@ -78,6 +79,29 @@ test("where no step scores well, nothing is kept, and all tries are counted", as
   expect(retried.map(({ samples }) => samples)).toEqual([[], [], []]);
   // always the likeliest token: one whole solution, then six times its first step with the newline
   expect(retried[0]?.extra_tokens).toBe(tokens + 6 * step);
+}, 60_000);
+
+test("a process reward model is told where a solution goes on, and its score of that is no step's", async () => {
+  const asked: string[] = [];
+  const scorer: Scorer = {
+    processes: 1,
+    isProcess: true,
+    // all steps are good but for the last line, whatever it is
+    score: async (completions) =>
+      completions.map(({ completion }) => {
+        asked.push(completion);
+        const steps = splitSteps(completion);
+        return { stepScores: steps.map((_, k) => (k === steps.length - 1 ? 0 : 1)), score: 0 };
+      }),
+    dispose: () => {},
+  };
+  const [rollout] = await retryRollouts(policy, PROBLEMS.slice(0, 1), scorer, OPTIONS);
+  // the first try is a whole solution, whose last line is bad; the tries of that line are steps like others when they do not end it
+  const [whole = "", ...begun] = asked;
+  expect(whole.endsWith(NEXT_STEP.text)).toBe(false);
+  for (const text of begun)
+    expect(text.endsWith(NEXT_STEP.text)).toBe(!/^A\s*:/.test(splitSteps(text).at(-1)?.text ?? ""));
+  expect(rollout?.samples[0]?.completion.split("\n")).toEqual(whole.split("\n").slice(0, -1));
 }, 60_000);
 
 test("a problem beside others is solved as it is alone", async () => {
