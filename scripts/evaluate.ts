@@ -18,6 +18,8 @@ interface Flags {
   rewardModel?: string;
   data: string;
   problems?: number;
+  minSteps?: number;
+  maxSteps?: number;
   seed: number[];
   only: Part[];
   samples: number;
@@ -55,6 +57,8 @@ const command = new Command("npm run evaluate --")
   .option("--reward-model <dir|hub-id>", "model that scores steps; it is measured too")
   .option("--data <file>", 'problems, pairs or labelled solutions; "heldout": built-in word problems', "heldout")
   .option("--problems <n>", "problems a seed (default: 200 built-in ones, all of a file)", anyNumber)
+  .option("--min-steps <n>", "fewest steps of the built-in problems (default: 2)", wholeNumber(1))
+  .option("--max-steps <n>", "most steps of the built-in problems (default: 6)", wholeNumber(1))
   .option("--seed <n...>", "seeds of problems and samples (default: 42)", numbers)
   .addOption(new Option("--only <part...>", "measure only these parts").choices(PARTS))
   .option("--samples <n>", "samples a problem for best-of-N", anyNumber, 16)

@@ -20,6 +20,9 @@ export interface EvaluateOptions {
   data?: string | undefined;
   /** Problems a seed; default 200 for heldout, all of a file. */
   problems?: number | undefined;
+  /** Fewest and most steps of the built-in problems; default 2 and 6. */
+  minSteps?: number | undefined;
+  maxSteps?: number | undefined;
   /** Default [42]. */
   seeds?: readonly number[] | undefined;
   /** Default: all that the data allow. */
@@ -73,6 +76,9 @@ export function resolveOptions(options: EvaluateOptions) {
   const { data = HELDOUT, aggregation = "mean" } = options;
   const problems = options.problems ?? (data === HELDOUT ? 200 : null);
   if (problems !== null) wholeFrom(1, problems, "problems", "Evaluate at least 1 problem: --problems 200.");
+  const { minSteps, maxSteps } = options;
+  if (data !== HELDOUT && (minSteps !== undefined || maxSteps !== undefined))
+    refuse("the problems of a file are as they are", "min-steps", "Leave out --min-steps and --max-steps.");
   if (seeds.length === 0) refuse("there is no seed", "seed", "Give at least one: --seed 42.");
   for (const seed of seeds) wholeFrom(0, seed, "seed", "Seeds are whole numbers: --seed 42 43 44.");
   if (new Set(seeds).size < seeds.length) refuse("a seed is given twice", "seed", "Give different seeds.");
@@ -103,6 +109,8 @@ export function resolveOptions(options: EvaluateOptions) {
   return {
     data,
     problems,
+    ...(minSteps !== undefined && { minSteps }),
+    ...(maxSteps !== undefined && { maxSteps }),
     seeds: [...seeds],
     parts: new Set(parts),
     samples,

@@ -145,6 +145,7 @@ describe("options that cannot be", () => {
       /best of 8 needs 8 samples a problem, 4 are drawn \(--best-of\)\. Use --samples 8/,
     ],
     [{ problems: 0 }, /0 is no whole number of at least 1 \(--problems\)/],
+    [{ data: "mine.jsonl", minSteps: 5 }, /the problems of a file are as they are \(--min-steps\)/],
     [{ seeds: [1, 1] }, /a seed is given twice/],
     [{ temperature: 0 }, /0 is not above 0 \(--temperature\)/],
     [{ topP: 1.5 }, /1.5 is not in \(0, 1\] \(--top-p\)/],
