@@ -69,7 +69,7 @@ function build(env: Env): Isolate {
   };
   const batchDeps = {
     ...deps,
-    engineFor: createYieldingEngine(engine),
+    engineFor: createYieldingEngine(engine, { beside: settings.BATCH_BESIDE }),
     accounts: { ...deps.accounts, charge: () => undefined },
   };
   return { app: createApp(deps), settings, batchDeps };

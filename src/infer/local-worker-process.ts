@@ -24,7 +24,7 @@ async function start(request: StartRequest): Promise<Awaited<ReturnType<typeof u
     sendMetrics: false,
     dev: {
       server: { hostname: "127.0.0.1", port: request.port },
-      inspector: false,
+      inspector: request.inspect ? { port: 0 } : false,
       persist: request.batchDir ?? false,
       watch: request.watch,
       logLevel: "log",

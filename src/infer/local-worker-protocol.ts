@@ -17,6 +17,8 @@ export const requestSchema = z.object({
   watch: z.boolean(),
   /** Where batches keep their state; absent: there are none. */
   batchDir: z.string().optional(),
+  /** Whether workerd's inspector listens. */
+  inspect: z.boolean(),
   /** The worker's script, where it is not wrangler.toml's. */
   main: z.string().optional(),
   /** The assets directory is this worker's own: it goes when the worker goes. */

@@ -41,6 +41,8 @@ export interface LocalWorkerOptions {
   playground?: boolean | undefined;
   /** Switches batches on; their files and state lie in this folder and outlive the worker. */
   batchDir?: string | undefined;
+  /** workerd's inspector listens: for measurements. */
+  inspect?: boolean | undefined;
   /** The worker's script; wrangler.toml's by default. */
   main?: string | undefined;
 }
@@ -130,6 +132,7 @@ export async function startOnAssets(
     watch,
     ...(options.batchDir !== undefined && { batchDir: options.batchDir }),
     ...(options.main !== undefined && { main: options.main }),
+    inspect: options.inspect ?? false,
     removeAssets: options.removeAssets ?? false,
   };
   try {

@@ -1,7 +1,9 @@
 // Interactive clients beside a batch: how much longer their requests take; and what the batch's own machinery costs.
 
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { ask, requestOf } from "../load/client.ts";
-import { hasEnded, inputLines, openStage, submitBatch, untilBatch } from "./stage.ts";
+import { createBatch, hasEnded, inputLines, openStage, submitBatch, untilBatch } from "./stage.ts";
 
 export interface BesideResult {
   clients: number;
@@ -16,10 +18,19 @@ export interface BesideResult {
 /** By turns without and with a batch in work. */
 export async function benchBeside(
   modelDir: string,
-  options: { clients: number; rounds: number; seconds: number; maxNewTokens: number; say: (line: string) => void },
+  options: {
+    clients: number;
+    rounds: number;
+    seconds: number;
+    maxNewTokens: number;
+    /** BATCH_BESIDE; the worker's default where it is not given. */
+    beside?: number | undefined;
+    say: (line: string) => void;
+  },
 ): Promise<BesideResult> {
   const { clients, rounds, seconds, maxNewTokens, say } = options;
-  const stage = await openStage({ modelDir, env: { MAX_WAITING: "64" } });
+  const env = { MAX_WAITING: "64", ...(options.beside !== undefined && { BATCH_BESIDE: String(options.beside) }) };
+  const stage = await openStage({ modelDir, env });
   try {
     const { id } = await submitBatch(stage.client, inputLines(50_000, maxNewTokens));
     await untilBatch(
@@ -79,54 +90,85 @@ function p95(values: readonly number[]): number {
 
 export interface OverheadResult {
   records: number;
-  /** Medians of the rounds, seconds. */
-  direct_seconds: number;
+  /** Medians of the rounds, seconds: the engine alone, in the same isolate; 16 callers over HTTP; a batch, from its making to its end. */
+  engine_seconds: number;
+  http_seconds: number;
   batch_seconds: number;
-  /** batch / direct - 1. */
+  /** batch / engine - 1. */
   overhead: number;
+  /** Of batches of one record: what does not grow with the records. */
+  one_record_seconds: number;
+  /** The overhead with that left out: that of every further record. */
+  overhead_per_record: number;
 }
 
-/** The same records by 16 callers over HTTP, and as a batch, by turns. */
+/** The same records by the bare engine, by 16 callers over HTTP, and as a batch, by turns. */
 export async function benchOverhead(
   modelDir: string,
   options: { records: number; rounds: number; maxNewTokens: number; say: (line: string) => void },
 ): Promise<OverheadResult> {
   const { records, rounds, maxNewTokens, say } = options;
-  const stage = await openStage({ modelDir, env: { MAX_WAITING: "64" } });
-  const direct: number[] = [];
-  const batch: number[] = [];
+  const main = fileURLToPath(new URL("./bare-worker.ts", import.meta.url));
+  const stage = await openStage({ modelDir, main, env: { MAX_WAITING: "64" } });
+  const times: Record<"bare" | "http" | "batch" | "one", number[]> = { bare: [], http: [], batch: [], one: [] };
   try {
     const lines = inputLines(records, maxNewTokens);
+    const asBatch = async (input: string): Promise<number> => {
+      const file = await stage.client.upload(new Blob([input]), "input.jsonl");
+      const start = performance.now();
+      const { id } = await createBatch(stage.client, file);
+      await untilBatch(() => stage.client, id, hasEnded);
+      return (performance.now() - start) / 1000;
+    };
     for (let round = 0; round <= rounds; round++) {
-      let start = performance.now();
-      let next = 0;
-      const caller = async (): Promise<void> => {
-        while (next < records) await ask(stage.url, requestOf(next++, { maxNewTokens }));
-      };
-      await Promise.all(Array.from({ length: 16 }, caller));
-      const byHttp = (performance.now() - start) / 1000;
+      const bare = await bareSeconds(stage.url, lines);
+      const http = await httpSeconds(stage.url, records, maxNewTokens);
       // the batch holds back for callers that were there a moment ago
       await new Promise((resolve) => setTimeout(resolve, 2_000));
-      start = performance.now();
-      const { id } = await submitBatch(stage.client, lines);
-      await untilBatch(() => stage.client, id, hasEnded);
-      const byBatch = (performance.now() - start) / 1000;
-      say(`${records} records: ${byHttp.toFixed(1)} s by 16 callers, ${byBatch.toFixed(1)} s as a batch`);
+      const one = await asBatch(inputLines(1, maxNewTokens));
+      const batch = await asBatch(lines);
+      say(
+        `${records} records: ${bare.toFixed(1)} s by the engine, ${http.toFixed(1)} s by 16 callers, ${batch.toFixed(1)} s as a batch (one record ${one.toFixed(1)} s)`,
+      );
       // the first round warms up
       if (round === 0) continue;
-      direct.push(byHttp);
-      batch.push(byBatch);
+      times.bare.push(bare);
+      times.http.push(http);
+      times.batch.push(batch);
+      times.one.push(one);
     }
   } finally {
     await stage.close();
   }
-  const [directSeconds, batchSeconds] = [median(direct), median(batch)];
+  const [bare, http, batch, one] = [times.bare, times.http, times.batch, times.one].map(median);
   return {
     records,
-    direct_seconds: directSeconds,
-    batch_seconds: batchSeconds,
-    overhead: batchSeconds / directSeconds - 1,
+    engine_seconds: bare ?? Number.NaN,
+    http_seconds: http ?? Number.NaN,
+    batch_seconds: batch ?? Number.NaN,
+    overhead: (batch ?? Number.NaN) / (bare ?? Number.NaN) - 1,
+    one_record_seconds: one ?? Number.NaN,
+    overhead_per_record: ((batch ?? Number.NaN) - (one ?? Number.NaN)) / (bare ?? Number.NaN) - 1,
   };
+}
+
+/** The engine alone, in the worker. */
+async function bareSeconds(url: string, lines: string): Promise<number> {
+  const response = await fetch(`${url}/bench/bare`, { method: "POST", body: lines });
+  return bareSchema.parse(await response.json()).ms / 1000;
+}
+
+const bareSchema = z.object({ ms: z.number() });
+
+/** So many callers over HTTP. */
+async function httpSeconds(url: string, records: number, maxNewTokens: number): Promise<number> {
+  const start = performance.now();
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    while (next < records) await ask(url, requestOf(next++, { maxNewTokens }));
+  };
+  await Promise.all(Array.from({ length: 16 }, caller));
+  return (performance.now() - start) / 1000;
 }
 
 function median(values: readonly number[]): number {

@@ -30,6 +30,10 @@ export interface StageOptions {
   /** The policy by default. */
   rewardDir?: string;
   env?: Record<string, string>;
+  /** The worker's script, where it is another. */
+  main?: string;
+  /** workerd's inspector listens. */
+  inspect?: boolean;
   /** Holds the state; a new folder by default. */
   folder?: string;
 }
@@ -40,6 +44,8 @@ export async function openStage({
   rewardDir = modelDir,
   env = {},
   folder: given,
+  main,
+  inspect,
 }: StageOptions): Promise<Stage> {
   const folder = given ?? (await mkdtemp(join(tmpdir(), "stepwise-batch-bench-")));
   const stateDir = join(folder, "state");
@@ -50,6 +56,8 @@ export async function openStage({
       rewardDir,
       port,
       batchDir: stateDir,
+      main,
+      inspect,
       env: { BATCH_STALE_MS: "3000", ...env },
     });
   let worker = await start();
@@ -86,10 +94,13 @@ export function inputLines(records: number, maxNewTokens: number): string {
 }
 
 /** Makes a batch of them. */
-export async function submitBatch(client: BatchClient, lines: string, more: object = {}): Promise<RemoteBatch> {
-  const file = await client.upload(new Blob([lines]), "input.jsonl");
-  const body = { input_file_id: file, endpoint: "/generate", completion_window: "24h", ...more };
-  return client.create(body, randomUUID());
+export async function submitBatch(client: BatchClient, lines: string): Promise<RemoteBatch> {
+  return createBatch(client, await client.upload(new Blob([lines]), "input.jsonl"));
+}
+
+/** Makes a batch of a file. */
+export async function createBatch(client: BatchClient, file: string): Promise<RemoteBatch> {
+  return client.create({ input_file_id: file, endpoint: "/generate", completion_window: "24h" }, randomUUID());
 }
 
 /** Asks until the batch is so. */

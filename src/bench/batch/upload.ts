@@ -2,6 +2,7 @@
 
 import { request } from "node:http";
 import { requestOf } from "../load/client.ts";
+import { type IsolateMemory, isolateMemory } from "./isolates.ts";
 import { ownWorkerd, residentMb } from "./own-workerd.ts";
 import { openStage } from "./stage.ts";
 
@@ -10,28 +11,41 @@ const MIB = 2 ** 20;
 export interface UploadResult {
   megabytes: number;
   seconds: number;
-  /** Resident memory of workerd, MB: before, after a tenth of the file, the most after that. */
+  /** Resident memory of workerd, the local bucket included, MB: before, after a tenth of the file, the most after that, the last. */
   before_mb: number;
   tenth_mb: number;
   most_mb: number;
+  last_mb: number;
+  /** In use by each isolate after a garbage collection, MB, after a tenth of the file and near its end. */
+  isolates: { name: string; tenth_mb: number; end_mb: number }[];
 }
 
 /** Uploads so many megabytes of requests. */
 export async function benchUpload(modelDir: string, megabytes: number): Promise<UploadResult> {
-  const stage = await openStage({ modelDir });
+  const stage = await openStage({ modelDir, inspect: true });
   try {
     const pid = await ownWorkerd();
     const before = await residentMb(pid);
     const start = performance.now();
-    let tenth = 0;
-    let most = 0;
+    let [tenth, most, last] = [0, 0, 0];
+    const heaps: IsolateMemory[][] = [];
     await send(stage.url, megabytes * MIB, async (sent) => {
-      const now = await residentMb(pid);
-      if (sent < megabytes * 0.1 * MIB) tenth = Math.max(tenth, now);
-      else most = Math.max(most, now);
+      last = await residentMb(pid);
+      const part = sent / (megabytes * MIB);
+      if (part < 0.1) tenth = Math.max(tenth, last);
+      else most = Math.max(most, last);
+      // a snapshot itself takes memory of the process: none before these
+      if (heaps.length === 0 && part >= 0.1) heaps.push(await isolateMemory(pid));
+      if (heaps.length === 1 && part >= 0.95) heaps.push(await isolateMemory(pid));
     });
     const seconds = (performance.now() - start) / 1000;
-    return { megabytes, seconds, before_mb: before, tenth_mb: tenth, most_mb: most };
+    const [early = [], late = []] = heaps;
+    const isolates = early.map((one) => ({
+      name: one.name,
+      tenth_mb: one.objects_mb + one.buffers_mb,
+      end_mb: late.filter(({ name }) => name === one.name).reduce((sum, at) => sum + at.objects_mb + at.buffers_mb, 0),
+    }));
+    return { megabytes, seconds, before_mb: before, tenth_mb: tenth, most_mb: most, last_mb: last, isolates };
   } finally {
     await stage.close();
   }

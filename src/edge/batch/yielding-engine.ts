@@ -31,8 +31,7 @@ interface Place {
   heardAt: number;
 }
 
-/** Beside interactive requests, and alone. */
-const BESIDE = 1;
+/** Requests of batches where there are no others. */
 const ALONE = 16;
 /** Clients that ask again and again are still there in between. */
 const LINGER_MS = 1_500;
@@ -43,7 +42,10 @@ const GONE_MS = 10_000;
 const RISE_MS = 5_000;
 
 /** Engines whose calls wait until they disturb nobody, one for each request; one maker for all batches of the isolate. */
-export function createYieldingEngine(engine: Engine, now: () => number = Date.now): (turn: Turn) => Engine {
+export function createYieldingEngine(
+  engine: Engine,
+  { beside, now = Date.now }: { beside: number; now?: () => number },
+): (turn: Turn) => Engine {
   let places: Place[] = [];
   let next: Place | undefined;
   let seenAt = Number.NEGATIVE_INFINITY;
@@ -54,7 +56,7 @@ export function createYieldingEngine(engine: Engine, now: () => number = Date.no
   const allowed = (own: number): number => {
     const { running, waiting } = engine.status();
     if (running + waiting > own) seenAt = now();
-    return now() - seenAt < LINGER_MS ? BESIDE : ALONE;
+    return now() - seenAt < LINGER_MS ? beside : ALONE;
   };
   /** Smaller goes first. */
   const rank = ({ turn, since }: Place): [number, number, number] => [

@@ -235,7 +235,7 @@ test("beside interactive requests a batch has one request in the engine, else si
         return fake.score(options);
       },
     },
-    () => now.ms,
+    { beside: 1, now: () => now.ms },
   );
   const turn = { owner: OWNER, priority: "normal" as const, isOver: () => false };
   const score = () => engineFor(turn).score({ prompt: "p", completions: [], aggregation: "mean", context: "prefix" });
@@ -274,7 +274,7 @@ const ask = (prompt: string) => ({ prompt, completions: [], aggregation: "mean" 
 
 test("batches take turns: the higher priority first, then the owner with less, then whoever came first", async () => {
   const { engine, order, leaveAll } = slowEngine();
-  const engineFor = createYieldingEngine(engine);
+  const engineFor = createYieldingEngine(engine, { beside: 1 });
   const turns = [
     ["a1", "a", "normal"],
     ["a2", "a", "normal"],
@@ -297,7 +297,7 @@ test("batches take turns: the higher priority first, then the owner with less, t
 test("who waits for long rises above a higher priority", async () => {
   const now = { ms: 0 };
   const { engine, order, leaveAll } = slowEngine();
-  const engineFor = createYieldingEngine(engine, () => now.ms);
+  const engineFor = createYieldingEngine(engine, { beside: 1, now: () => now.ms });
   const score = (name: string, priority: "low" | "high") =>
     engineFor({ owner: name, priority, isOver: () => false }).score(ask(name));
   const all = [score("inside", "high"), score("low", "low")];
@@ -316,7 +316,7 @@ test("who waits for long rises above a higher priority", async () => {
 
 test("a request whose step is over leaves the line; one that has begun goes on", async () => {
   const { engine, order, leaveAll } = slowEngine();
-  const engineFor = createYieldingEngine(engine);
+  const engineFor = createYieldingEngine(engine, { beside: 1 });
   let isOver = false;
   const turn = { owner: OWNER, priority: "normal" as const, isOver: () => isOver };
   const inside = engineFor(turn).score(ask("inside"));
