@@ -2,11 +2,13 @@
 // Prices of the Workers Paid plan, beyond what it includes: https://developers.cloudflare.com/workers/platform/pricing/
 
 import { randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CapacityError } from "../shared/errors.ts";
 import { BATCH_BUCKET, BATCH_LEDGER, BATCH_MIGRATIONS, BATCH_WORKFLOWS } from "./batch-bindings.ts";
 import { PROJECT_ROOT } from "./local-worker.ts";
-import { hasKey } from "./open-to-all.ts";
+import { lacksKey } from "./open-to-all.ts";
 import { runWrangler } from "./run-wrangler.ts";
 
 /** A thing at Cloudflare, and what it costs. */
@@ -78,20 +80,40 @@ export async function makeBuckets(resources: readonly Resource[], options: Say):
   }
 }
 
-/** Sets a key where the worker has none: an open worker would store files for anyone. Told once. */
-export async function makeKey(config: string, options: Say): Promise<void> {
-  if (await hasKey(config)) return;
+/**
+ * Deploys with a key where the worker has none: an open worker would store files for anyone. The key goes up with the script, so that the
+ * address is never there without it. Told once.
+ */
+export async function deployWithKey(
+  config: string,
+  deploy: (flags: readonly string[]) => Promise<unknown>,
+  { say, fix }: Say,
+): Promise<void> {
+  if (!(await lacksKey(config, fix))) {
+    await deploy([]);
+    return;
+  }
   const key = randomBytes(24).toString("base64url");
-  await runWrangler(["secret", "put", "STEPWISE_API_KEY", "--config", config], { ...options, input: `${key}\n` });
-  options.say(`key           ${key} (STEPWISE_API_KEY: shown once, keep it)`);
+  const folder = await mkdtemp(join(tmpdir(), "stepwise-secret-"));
+  try {
+    const file = join(folder, "secrets.json");
+    await writeFile(file, JSON.stringify({ STEPWISE_API_KEY: key }), { mode: 0o600 });
+    await deploy(["--secrets-file", file]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  say(`key           ${key} (STEPWISE_API_KEY: shown once, keep it)`);
 }
 
 interface Say {
   say: (line: string) => void;
-  fix?: string;
+  fix: string;
 }
 
-/** Takes everything down that a deployment has made; a bucket that holds files stays, and is named. */
+/**
+ * Takes everything down that a deployment has made. A bucket that holds files stays, and is named. Throws CapacityError, after all was
+ * tried, with what is left.
+ */
 export async function takeDown(
   {
     config,
@@ -111,11 +133,15 @@ export async function takeDown(
         args: kind === "bucket" ? ["r2", "bucket", "delete", name] : ["workflows", "delete", name],
       })),
   ];
+  const left: string[] = [];
   for (const { what, args } of commands) {
     say(`${dryRun ? "would delete " : "delete       "} ${what}`);
     if (dryRun) continue;
     await runWrangler(args, { ...options, input: "y\n" }).catch((error: unknown) => {
+      left.push(what);
       say(`  not deleted: ${error instanceof Error ? error.message : String(error)}`);
     });
   }
+  if (left.length === 0) return;
+  throw new CapacityError({ code: "not_taken_down", what: `not deleted: ${left.join("; ")}`, fix: options.fix });
 }

@@ -8,9 +8,9 @@ import { CapacityError } from "../shared/errors.ts";
 import { isLean } from "../shared/manifest.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import {
+  deployWithKey,
   describeResource,
   makeBuckets,
-  makeKey,
   neededResources,
   takeDown,
   writeBatchConfig,
@@ -98,8 +98,9 @@ export async function deployWorker(options: DeployOptions): Promise<void> {
   if (bucket !== undefined) {
     await fillBucket(bucket, { at: "cloudflare", fix: LOG_IN }, { modelsDir, files: models.files }, say);
   }
-  await runWrangler(["deploy", ...flags], { show: true, fix: LOG_IN });
-  if (options.batch === true) await makeKey(configPath, { say, fix: LOG_IN });
+  const deploy = (more: readonly string[]) => runWrangler(["deploy", ...flags, ...more], { show: true, fix: LOG_IN });
+  if (options.batch === true) await deployWithKey(configPath, deploy, { say, fix: LOG_IN });
+  else await deploy([]);
 }
 
 /** Takes a deployment down, or tells what that would take. */
