@@ -1,4 +1,4 @@
-// Several workers as one client: each request goes to the worker with the fewest, and one that is lost is left alone for a while.
+// Several workers as one client: each request goes to the worker with the fewest, and one that is lost is not asked for a while.
 
 import { InputError } from "../shared/errors.ts";
 import { createClient, type WorkerClient } from "./client.ts";

@@ -18,7 +18,7 @@ export function forkWorker(
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
   const child = fork(script, {
     cwd,
-    // A group of its own: Ctrl-C reaches the parent alone, which may have requests to finish.
+    // A group of its own: Ctrl-C reaches only the parent, which may have requests to finish.
     detached: true,
     execArgv: ["--import", tsx],
     stdio: ["ignore", "pipe", "pipe", "ipc"],

@@ -21,7 +21,7 @@ export function encodeJsonl(results: readonly ResultRecord[]): string {
   return results.map((result) => `${JSON.stringify(pick(result))}\n`).join("");
 }
 
-/** Header and rows, or rows alone; fields with commas, quotes or line breaks are quoted. */
+/** Header and rows, or only rows; fields with commas, quotes or line breaks are quoted. */
 export function encodeCsv(results: readonly ResultRecord[], header = true): string {
   return stringify(results.map(pick), {
     header,

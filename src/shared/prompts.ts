@@ -6,7 +6,7 @@ import type { Step } from "./steps.ts";
 
 export const TEMPLATE_VERSION = "stepwise-1";
 
-/** What of the solution the judge sees beside the step itself: question and earlier steps, the question alone, or nothing. */
+/** What of the solution the judge sees beside the step itself: question and earlier steps, only the question, or nothing. */
 export const JUDGE_CONTEXTS = ["prefix", "prompt", "none"] as const;
 export type JudgeContext = (typeof JUDGE_CONTEXTS)[number];
 
@@ -34,7 +34,7 @@ export function judgePrompt(
   return parts.join(" ");
 }
 
-/** How long the judge's questions about each step are, by sums alone: all of them together are far longer than the solution. */
+/** How long the judge's questions about each step are, counted without making them: all of them together are far longer than the solution. */
 export function judgePromptLengths(
   prompt: string,
   steps: readonly Pick<Step, "text">[],

@@ -57,7 +57,7 @@ export function commonestFirst(characters: ReadonlyMap<string, number>): [charac
 export interface UnknownText {
   /** Unknown tokens among those that the model reads. */
   tokens: number;
-  /** Characters behind them, each once, in the order of the texts: the first 20. */
+  /** Characters that they stand for, each once, in the order of the texts: the first 20. */
   characters: string[];
 }
 

@@ -114,7 +114,7 @@ describe("stop strings in a stream", () => {
 });
 
 describe("a chat as a prompt", () => {
-  test("one question stands as it is, behind the system's words", () => {
+  test("one question stands as it is, after the system's words", () => {
     expect(chatPrompt([{ role: "user", content: "Q?" }])).toEqual({ prompt: "Q?", prefix: undefined });
     const parts = [{ type: "text" as const, text: "Q?" }];
     expect(
@@ -125,7 +125,7 @@ describe("a chat as a prompt", () => {
     ).toBe("S.\nQ?");
   });
 
-  test("several turns stand behind their roles; the assistant's last words begin the answer", () => {
+  test("several turns stand after their roles; the assistant's last words begin the answer", () => {
     expect(
       chatPrompt([
         { role: "user", content: "A?" },

@@ -1,4 +1,4 @@
-// The playground as a site of files alone: page, runtime and models. Written beside its target, then swapped in.
+// The playground as a site of nothing but files: page, runtime and models. Written beside its target, then swapped in.
 
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";

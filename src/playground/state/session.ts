@@ -16,7 +16,7 @@ export const SOURCE_NAMES: Readonly<Record<Source, string>> = {
   browser: "this browser",
 };
 
-/** What stands behind the page: a worker, one with a baseline beside it, or nothing but files. */
+/** What the page asks: a worker, one with a baseline beside it, or nothing but files. */
 const host = document.querySelector("meta[name=playground-host]")?.getAttribute("content") ?? "worker";
 export const SOURCES: readonly Source[] =
   host === "static" ? ["browser"] : ALL_SOURCES.filter((each) => each !== "baseline" || host === "baseline");
@@ -24,7 +24,7 @@ export const SOURCES: readonly Source[] =
 export const apiKey = signal("");
 export const source = signal<Source>(SOURCES[0] ?? "worker");
 export const aggregation = signal<Aggregation>("mean");
-/** What is known of the models behind `source`. */
+/** What is known of the models of `source`. */
 export const info = signal<Info | undefined>(undefined);
 /** Characters that the model's vocabulary lacks, of the question that was answered last and of what was scored with it. */
 export const lacking = signal<{ prompt: string; characters: readonly string[] }>({ prompt: "", characters: [] });
@@ -65,7 +65,7 @@ export function followInfo(): void {
   });
 }
 
-/** Asks for the models behind the source again. */
+/** Asks for the models of the source again. */
 export async function refreshInfo(from: Client = client.value): Promise<void> {
   infoFailure.value = undefined;
   try {

@@ -61,7 +61,7 @@ export function* beamSearch(startId: number, options: BeamSearchOptions): BeamSe
       ({ beam: { ids } }) => length >= maxNewTokens || ids.at(-1) === eosTokenId || (isEnd?.(ids) ?? false),
     );
     const isFull = earlyStopping === true && finished.length === beams;
-    // those behind the first `beams` only stand in for candidates that have ended
+    // those after the first `beams` only stand in for candidates that have ended
     const ended = isFull ? [] : candidates.slice(0, beams).filter((_, at) => hasEnded[at]);
     finished = [...finished, ...ended.map(({ beam }) => hypothesisOf(beam, options))]
       .sort((a, b) => b.score - a.score)

@@ -10,7 +10,7 @@ export interface CheckedText {
   text: string;
   /** `right` is null where no checker knows. */
   steps: { text: string; right: boolean | null; reason: string | null }[];
-  /** All steps right and the answer; the answer alone without a checker; null when neither is known. */
+  /** All steps right and the answer; only the answer where there is no checker; null when neither is known. */
   exact: boolean | null;
   answerCorrect: boolean | null;
   /** The final answer, normalised; undefined when the text states none. */

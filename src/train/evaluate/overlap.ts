@@ -50,7 +50,7 @@ function promptOf(value: unknown): string | undefined {
   }
 }
 
-/** Trained on by the runs behind these model folders, as far as they say so; `missing` is no longer there. */
+/** Trained on by the runs that made these model folders, as far as they say so; `missing` is no longer there. */
 export async function trainingDataOf(
   modelDirs: readonly string[],
 ): Promise<{ found: TrainingFile[]; missing: string[] }> {

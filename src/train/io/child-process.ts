@@ -36,7 +36,7 @@ export interface ChildOptions {
   files?: readonly number[];
 }
 
-/** The descriptor of a child's first file: behind its input, output, errors and messages. */
+/** The descriptor of a child's first file: after its input, output, errors and messages. */
 export const FIRST_FILE = 4;
 
 interface Parcel<Request> {

@@ -66,7 +66,7 @@ type LossDefaults = Pick<
   "beta" | "simpoGamma" | "rpoAlpha" | "referenceFree" | "lengthNormalization" | "marginRole"
 >;
 
-/** Settings that one loss alone reads. */
+/** Settings that only one loss reads. */
 export const OWN_DEFAULTS = {
   stepGamma: 1,
   clipRange: 0.2,

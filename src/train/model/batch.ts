@@ -22,7 +22,7 @@ export function padRows(rows: readonly (readonly number[])[], padTokenId: number
   };
 }
 
-/** Targets for teacher forcing: decoder inputs are the labels shifted right behind the start token; labels themselves are not shifted. */
+/** Targets for teacher forcing: decoder inputs are the start token, then the labels but for the last; labels themselves are not shifted. */
 export function decoderRows(labels: readonly (readonly number[])[], config: T5Config): number[][] {
   return labels.map((row) => [config.decoderStartTokenId, ...row.slice(0, -1)]);
 }

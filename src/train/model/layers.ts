@@ -17,7 +17,7 @@ import { labelLogpsGraph } from "./graphs/label-logps.ts";
 /**
  * Matrix product with optionally transposed operands, [m, k] x [k, n]. On native TensorFlow it is `MatMul` itself: the `BatchMatMul`
  * that TensorFlow.js uses for every product can take 1.3 to 1.6 times as long on matrices of this size. Of the two only `BatchMatMul`
- * goes through oneDNN, which alone knows bf16.
+ * goes through oneDNN, the only one that knows bf16.
  */
 export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
   const ops = nativeOps();

@@ -1,5 +1,5 @@
 // Rows of tokens of unequal length without their padding: what works on single tokens (projections, norms, feed-forward, embedding, head)
-// sees the real tokens alone, [N, *]; only attention lays them out as padded rows. The layout and the change to heads are one gather.
+// sees only the real tokens, [N, *]; only attention lays them out as padded rows. The layout and the change to heads are one gather.
 
 import { withGradient } from "../tensorflow/tape/custom-gradient.ts";
 import {

@@ -1,5 +1,5 @@
 // T5, read top to bottom (Raffel et al. 2020, arXiv:1910.10683; transformers modeling_t5.py).
-// Activations are tokens in rows, [N, D]: every projection is one plain matrix product. Attention alone sees [B, H, T, K]. The blocks are
+// Activations are tokens in rows, [N, D]: every projection is one plain matrix product. Only attention sees [B, H, T, K]. The blocks are
 // written operation by operation, for every backend; native TensorFlow and onnxruntime run them as graphs (graphs/).
 // What differs from other transformers: no 1/sqrt(K) in attention, RMS norm without bias, a relative position bias that layer 0
 // owns and all layers share, or each layer has (uMT5; none in cross-attention), and outputs scaled by D^-0.5 when the head is the embedding.
@@ -94,7 +94,7 @@ export interface ForwardOptions {
   gradientCheckpointing?: boolean | undefined;
   /** Run each block as one graph where the backend has graphs (default true), else operation by operation. */
   blockGraphs?: boolean | undefined;
-  /** Is shown the hidden states [B*S, D] behind each encoder block (0-based), without the final norm: what deep supervision reads. */
+  /** Is shown the hidden states [B*S, D] after each encoder block (0-based), without the final norm: what deep supervision reads. */
   onEncoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;
   /** The same of the decoder: [C*T, D]. */
   onDecoderBlock?: ((hidden: Tensor2D, block: number) => void) | undefined;
@@ -184,7 +184,7 @@ export function decode(
   return padded(decodeReal(p, config, { encoded, targets }, options), tokenRows(targets), targets.length);
 }
 
-/** The same at real tokens alone, [N, D], row by row. */
+/** The same at only the real tokens, [N, D], row by row. */
 export function decodeReal(
   p: Parameters,
   config: T5Config,

@@ -23,7 +23,7 @@ export interface TokenBatch {
 export interface Encoded {
   hidden: Tensor2D;
   maskBias: Tensor4D;
-  /** The hidden states of real tokens alone [N, D], and which stand in which row; absent: all count as real. */
+  /** The hidden states of only the real tokens [N, D], and which stand in which row; absent: all count as real. */
   packed?: { hidden: Tensor2D; rows: RowsOfTokens } | undefined;
   batch: number;
   length: number;
@@ -35,7 +35,7 @@ export interface DecoderBatch extends Omit<TokenBatch, "mask"> {
   promptRows?: readonly number[] | undefined;
 }
 
-/** Tokens of a batch by row, real ones alone where it says which. */
+/** Tokens of a batch by row, only the real ones where it says which. */
 export function tokenRows({ lengths, batch, length }: Pick<TokenBatch, "lengths" | "batch" | "length">): number[][] {
   return rowsOfLengths(lengths ?? Array.from({ length: batch }, () => length));
 }

@@ -23,7 +23,7 @@ export interface AdapterSettings {
 
 /** A parsed adapter_config.json. */
 export interface AdapterConfig extends AdapterSettings {
-  /** Hub id (with its revision behind an @) or folder of the model that the adapter was made for; undefined when the file does not say. */
+  /** Hub id (with its revision after an @) or folder of the model that the adapter was made for; undefined when the file does not say. */
   base: string | undefined;
 }
 

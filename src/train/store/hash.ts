@@ -23,7 +23,7 @@ export async function hashModel(dir: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** sha256 of the weight files alone, one after the other: an adapter's file carries that of its base. */
+/** sha256 of only the weight files, one after the other: an adapter's file carries that of its base. */
 export async function hashWeights(dir: string): Promise<string> {
   const hash = createHash("sha256");
   for (const file of await weightFiles(dir)) await pipeline(createReadStream(file), hash, { end: false });

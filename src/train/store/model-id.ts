@@ -1,4 +1,4 @@
-// How a model is named: a folder, or a Hub id with a revision pinned behind it, google/flan-t5-small@COMMIT.
+// How a model is named: a folder, or a Hub id with a revision pinned after it, google/flan-t5-small@COMMIT.
 
 import { basename, resolve } from "node:path";
 

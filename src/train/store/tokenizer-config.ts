@@ -33,7 +33,7 @@ export async function readTokenizerConfigAt(path: string, tokenizer: string): Pr
   return readFile(path, "utf8");
 }
 
-/** Whether a template of tokenizer.json puts T5's end token behind each text. */
+/** Whether a template of tokenizer.json puts T5's end token after each text. */
 function saysEnough(json: unknown): boolean {
   const processor = typeof json === "object" && json !== null && "post_processor" in json ? json.post_processor : null;
   return JSON.stringify(processor ?? null).includes(`"id":"${MADE.eos_token}"`);

@@ -78,7 +78,7 @@ describe("records", () => {
     expect(parts[0]?.answer).toBeUndefined();
   });
 
-  test("a step-level pair's sides stand behind its prefix", () => {
+  test("a step-level pair's sides stand after its prefix", () => {
     const labels = { chosen_labels: [true], rejected_labels: [false] };
     const { parts } = readRecord({ prompt: "p", prefix: "one\ntwo", chosen: "three", rejected: "four", ...labels });
     expect(parts[0]?.labelled?.[1]).toEqual({ steps: ["one", "two", "four"], labels: [1, 1, 0] });
@@ -137,7 +137,7 @@ describe("records", () => {
     expect(() => readRecord(value)).toThrow(expect.objectContaining({ code, what: expect.stringContaining(what) }));
   });
 
-  test("the first wrong step is not known behind an unknown label", () => {
+  test("the first wrong step is not known after an unknown label", () => {
     expect(firstWrongStep([1, 0, undefined])).toBe(1);
     expect(firstWrongStep([1, 1])).toBe(-1);
     expect(firstWrongStep([undefined, 0])).toBeUndefined();

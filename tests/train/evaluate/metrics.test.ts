@@ -186,7 +186,7 @@ describe("pairs", () => {
     const metrics = preferenceMetrics("model", pairs, columns, { resampler, edges: [-1, 2], reference });
     expect(metrics.implicit).toMatchObject({ accuracy: { value: 1 }, margin: { value: 1 } });
   });
-  test("the reward model's margins: reversed and zero ones are counted; a continuation stands behind its prefix", () => {
+  test("the reward model's margins: reversed and zero ones are counted; a continuation stands after its prefix", () => {
     const pair = { prompt: "p", prefix: "a", chosen: "b", rejected: "c" };
     const scores: Record<string, number[]> = { "a\nb": [0.5, 0.7], "a\nc": [0.5, 0.1] };
     const metrics = pairScoreMetrics(

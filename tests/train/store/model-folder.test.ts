@@ -108,7 +108,7 @@ const BROKEN: [name: string, breakIt: (dir: string) => Promise<void>, code: stri
     "tokenizer.json",
   ],
   [
-    "without tokenizer_config.json, and with a tokenizer.json that puts no end token behind a text",
+    "without tokenizer_config.json, and with a tokenizer.json that puts no end token after a text",
     async (dir) => {
       await rm(join(dir, "tokenizer_config.json"));
       await editJson(join(dir, "tokenizer.json"), { post_processor: null });

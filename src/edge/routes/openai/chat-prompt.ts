@@ -1,5 +1,5 @@
 // A chat as one prompt, for a model that was tuned on single questions. One question is the prompt as it stands; otherwise the system's
-// words come first and each later message stands on lines of its own behind its role:
+// words come first and each later message stands on lines of its own after its role:
 //
 //   {system}
 //   User: {question}

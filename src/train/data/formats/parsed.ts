@@ -31,7 +31,7 @@ export type Parsed =
       answer?: string | undefined;
       samples: SampledSolution[];
     }
-  /** A problem alone, with what is known of its solution. */
+  /** Only a problem, with what is known of its solution. */
   | { kind: "problem"; prompt: string; gold?: string | undefined; answer?: string | undefined };
 
 export interface ParseOptions {

@@ -1,6 +1,6 @@
 // Step labels of PRM800K (Lightman et al. 2023, arXiv:2305.20050): +1 is right, -1 wrong, 0 neutral, which trains nothing here.
 // The path that the labeler followed is one solution. Every other rated completion of a step is a solution of its own: the path up
-// to it, whose labels count with the path alone, and the completion at its end.
+// to it, whose labels count only with the path, and the completion at its end.
 
 import { badRecord } from "../bad-record.ts";
 import { type LabelledSolution, labelLines, type StepLabel } from "../labelled-solution.ts";

@@ -1,4 +1,4 @@
-// Problems alone: GSM8K's `question, answer` (Cobbe et al. 2021, arXiv:2110.14168), and `prompt` with what is known of its solution; TRL's
+// Problems without pairs or labels: GSM8K's `question, answer` (Cobbe et al. 2021, arXiv:2110.14168), and `prompt` with what is known of its solution; TRL's
 // prompt-only type, standard and conversational.
 
 import { z } from "zod";

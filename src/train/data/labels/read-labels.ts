@@ -21,7 +21,7 @@ const FOLDER_FILES = [
   { train: "train.jsonl", eval: "eval.jsonl" },
 ] as const;
 
-/** The files behind a path: a rollout's steps, or prepared pairs with labels. Throws InputError when there is nothing. */
+/** The files that a path stands for: a rollout's steps, or prepared pairs with labels. Throws InputError when there is nothing. */
 export async function labelFiles(path: string): Promise<{ train: string; eval?: string }> {
   const info = await stat(path).catch((cause: unknown) => {
     const fix = "Name a file, or a folder with steps.jsonl or train.jsonl.";

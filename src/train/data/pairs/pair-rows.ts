@@ -1,5 +1,5 @@
 // Pairs made of two solutions of the same prompt: one with a wrong step is rejected, and is paired with that right one which shares the
-// longest run of first steps with it (the earliest such). No text is made up: a solution alone is not paired, since the right part of a
+// longest run of first steps with it (the earliest such). No text is made up: a solution without a partner is not paired, since the right part of a
 // wrong one would only teach to stop early. Solutions judged as a whole pair up with each other.
 
 import type { InputError } from "../../../shared/errors.ts";

@@ -1,4 +1,4 @@
-// What the tokenizer loses of the data, told before any training: unknown tokens, the characters behind them, and pairs whose sides become
+// What the tokenizer loses of the data, told before any training: unknown tokens, the characters that they stand for, and pairs whose sides become
 // the same tokens.
 
 import { InputError } from "../../../shared/errors.ts";

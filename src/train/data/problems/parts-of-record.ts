@@ -58,7 +58,7 @@ function knownSolution(gold: string | undefined, answer: string | undefined): Pa
   };
 }
 
-/** Both sides as labelled solutions where the pair has labels; a continuation stands behind its right prefix. */
+/** Both sides as labelled solutions where the pair has labels; a continuation stands after its right prefix. */
 function labelledSides(pair: LabelledPair): LabelledSteps[] {
   const before = pair.prefix === undefined ? [] : joinSteps([pair.prefix]).split("\n");
   const side = (text: string, labels: readonly StepLabel[] | undefined): LabelledSteps[] =>

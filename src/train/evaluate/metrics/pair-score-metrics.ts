@@ -9,7 +9,7 @@ import type { StepScores } from "../step-scores.ts";
 import { groupedColumn, type Resampler } from "./bootstrap.ts";
 import { histogramOf, sharedEdges } from "./histogram.ts";
 
-/** Both sides of a pair as whole solutions: continuations stand behind their prefix. */
+/** Both sides of a pair as whole solutions: continuations stand after their prefix. */
 export function wholeSides(pair: LabelledPair): { chosen: string; rejected: string } {
   const prefix = pair.prefix === undefined ? "" : `${pair.prefix}\n`;
   return { chosen: `${prefix}${pair.chosen}`, rejected: `${prefix}${pair.rejected}` };

@@ -5,13 +5,13 @@ import type { Graph, Value } from "../../tensorflow/graphs/graph.ts";
 import { ADAPTER_SCALE, loraA, loraB, type Parameters } from "../parameters.ts";
 import type { FeedForward, Projection } from "./layers.ts";
 
-/** A parameter's name behind the block's prefix, and the input that stands for it. */
+/** A parameter's name after the block's prefix, and the input that stands for it. */
 export interface WeightInput {
   name: string;
   input: Value;
 }
 
-/** Weights by name; an adapted block trains its adapters alone, any other all it has. */
+/** Weights by name; an adapted block trains only its adapters, any other block all of them. */
 export interface BlockWeights {
   projection(name: string): Projection;
   gain(name: string): Value;
@@ -50,7 +50,7 @@ export function adaptedNames(p: Parameters, prefix: string): Set<string> | undef
   return new Set(names.map((name) => name.slice(prefix.length + 1, -suffix.length)));
 }
 
-/** The tensors behind `inputs`, of the block `prefix`. */
+/** The tensors that `inputs` stand for, of the block `prefix`. */
 export function weightTensors(p: Parameters, prefix: string, inputs: readonly WeightInput[]): Parameters[string][] {
   return inputs.map(({ name }) => {
     const tensor = p[name === ADAPTER_SCALE ? name : `${prefix}.${name}`];

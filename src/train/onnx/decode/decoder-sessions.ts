@@ -21,7 +21,7 @@ export interface DecoderSessions {
 export interface RowDecoder {
   /** Feeds T tokens a row (the same T for all) and returns the next token's logits, `[B, V]` row-major. */
   step(tokens: readonly (readonly number[])[]): Promise<Float32Array>;
-  /** Goes on with these rows alone (ascending). */
+  /** Goes on with only these rows (ascending). */
   keep(rows: readonly number[]): void;
 }
 

@@ -10,7 +10,7 @@ export interface RowCache {
   values(): { data: Float32Array; dims: number[] };
   /** Adds `[B, H, T, K]`. */
   append(rows: Float32Array, count: number): void;
-  /** Goes on with these rows of the batch alone (ascending). */
+  /** Goes on with only these rows of the batch (ascending). */
   keep(rows: readonly number[]): void;
 }
 

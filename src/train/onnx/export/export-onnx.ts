@@ -70,7 +70,7 @@ async function baseName(adapterDir: string): Promise<string> {
   return base === undefined || existsSync(base) ? basename(resolve(await baseFolder(adapterDir))) : base;
 }
 
-/** Leaves a file alone that already says the same, as all do when the export goes into the model's own folder. */
+/** Does not touch a file that already says the same, as all do when the export goes into the model's own folder. */
 async function writeSideFile(outputDir: string, { content, entry }: SideFile): Promise<void> {
   const path = join(outputDir, entry.path);
   const present = await readFile(path).catch(() => undefined);

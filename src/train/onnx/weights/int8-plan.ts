@@ -1,5 +1,5 @@
 // Which matrices of an int8 export stay float32: the front of the network, as far as a budget of size allows.
-// A rounding error there passes through everything behind it. Measured one matrix at a time on the model that ships (step scores) and
+// A rounding error there passes through everything that follows. Measured one matrix at a time on the model that ships (step scores) and
 // on a random T5 v1.1 (logits), the embedding and the first encoder block made nine tenths of the squared error of int8 weights.
 
 import { EMBEDDING } from "../../model/parameters.ts";

@@ -97,7 +97,7 @@ function wholeLoss(
 ): { loss: Tensor; nll: Tensor | undefined; batch: PairBatch } {
   const count = pairs.length;
   const chosen = tf.slice(sequenceLogps, 0, count) as Tensor1D;
-  // chosenOnly: the loss reads the chosen side alone, whatever stands for the other
+  // chosenOnly: the loss reads only the chosen side, whatever stands for the other
   const rejected = chosenOnly ? chosen : (tf.slice(sequenceLogps, count, count) as Tensor1D);
   const batch: PairBatch = {
     policy: { chosen, rejected },

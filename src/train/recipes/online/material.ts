@@ -37,7 +37,7 @@ export function materialOf(rollouts: readonly Rollout[], options: MaterialOption
   }
 }
 
-/** SFT reads the chosen side alone; the other has to hold something. */
+/** SFT reads only the chosen side; the other has to hold something. */
 function toLearn(prompt: string, chosen: string, unfinished = false): Pair {
   return { prompt, chosen, rejected: chosen, ...(unfinished && { unfinished }) };
 }

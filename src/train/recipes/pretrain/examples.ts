@@ -1,5 +1,5 @@
 // The tasks of the small base model, made without end from a seed: solve (write the steps, as the corpus has them), judge (yes or no to the next step, seen
-// with all before it), check (the same question about a step alone, where only the arithmetic can be wrong) and fill (its result).
+// with all before it), check (the same question about a step without its solution, where only the arithmetic can be wrong) and fill (its result).
 // Examples are drawn in pools, sorted by length inside a pool, and cut into batches, so that little padding is computed.
 
 import { judgePrompt, policyPrompt } from "../../../shared/prompts.ts";
@@ -204,7 +204,7 @@ export function drawBatches(
 ): Example[][] {
   const make = MAKERS[task];
   const pool = Array.from({ length: options.batches * options.size }, () => make(rng, tokenizer, options));
-  // judging by input alone: the length of a verdict gives its answer away, and a batch of one answer teaches little
+  // a judge's example counts only its input: the length of a verdict gives its answer away, and a batch of one answer teaches little
   const length = ({ input, labels }: Example): number =>
     task === "solve" ? input.length + 2 * labels.length : input.length;
   pool.sort((a, b) => length(a) - length(b));

@@ -1,5 +1,5 @@
 // Where a wrong solution leaves a right one: the same question, equal steps before the first wrong step, and at that step the first token
-// that differs. Labels alone tell it. Up to there the wrong solution is right, and the right one says what should have come.
+// that differs. Only the labels tell which. Up to there the wrong solution is right, and the right one says what should have come.
 
 import type { LabelledTokens } from "./solution-targets.ts";
 

@@ -116,7 +116,7 @@ function withoutQuestionsOf(evaluation: LabelledSolution[], train: readonly Labe
   return { train: kept, eval: evaluation, overlap: train.length - kept.length };
 }
 
-/** Keeps a part of the questions, with all their solutions, for evaluation; one question alone is trained on. */
+/** Keeps a part of the questions, with all their solutions, for evaluation; a single question is trained on. */
 function splitOff(
   train: LabelledSolution[],
   { evalFraction, seed }: Pick<RewardConfig, "evalFraction" | "seed">,

@@ -1,4 +1,4 @@
-// Step labels from outcomes alone (Math-Shepherd, Wang et al. 2024, arXiv:2312.08935, section 3.3): from the end of each step the policy
+// Step labels from nothing but outcomes (Math-Shepherd, Wang et al. 2024, arXiv:2312.08935, section 3.3): from the end of each step the policy
 // writes M continuations. Soft label: the share that reaches the right answer. Hard label: whether any does.
 
 import { splitSteps } from "../../../shared/steps.ts";

@@ -15,7 +15,7 @@ export function runStateSchema<F>(figures: z.ZodType<F>) {
     tokens: z.number(),
     /** Sum of the steps' losses, for the mean over the whole run. */
     loss_sum: z.number(),
-    /** Time in the steps alone, without evaluation and checkpoints, over all processes of the run. */
+    /** Time in the steps, without evaluation and checkpoints, over all processes of the run. */
     step_ms: z.number(),
     /** Figures since the last line of the log, which a resumed run goes on summing. */
     window: figures,

@@ -1,4 +1,4 @@
-// The same judge in onnxruntime, whose native kernels come from npm alone: the graphs that sampling decodes with, asked for one token.
+// The same judge in onnxruntime, whose native kernels npm brings: the graphs that sampling decodes with, asked for one token.
 
 import { yesScore } from "../../../shared/prompts.ts";
 import { writeDecoderFiles } from "../../onnx/decode/decoder-files.ts";

@@ -33,7 +33,7 @@ export async function scorePairs(options: {
   cache: ScoreCache;
   load: (completions: number) => Promise<Scorer>;
   aggregation: Aggregation;
-  /** true: a pair that brings aggregates alone is scored all the same. */
+  /** true: a pair that brings only aggregates is scored as well. */
   needSteps?: boolean;
   onProgress?: (done: number, total: number) => void;
 }): Promise<PairScores[]> {

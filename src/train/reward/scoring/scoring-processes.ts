@@ -32,7 +32,7 @@ const MOST_PROCESSES = 4;
 /** Completions for which starting a process (some seconds) pays. */
 const WORTH_A_PROCESS = 100;
 
-/** How many processes score so many completions: one a core, or this one alone on WebAssembly, whose threads are not to be bounded. */
+/** How many processes score so many completions: one a core, or only this one on WebAssembly, whose threads are not to be bounded. */
 export function scoringProcesses(completions: number): number {
   if (currentBackend() === "wasm") return 1;
   return Math.max(1, Math.min(MOST_PROCESSES, availableParallelism(), Math.floor(completions / WORTH_A_PROCESS)));

@@ -31,7 +31,7 @@ function placeOf(path: string): { config: string; split: string } | undefined {
 }
 
 /**
- * Paths of the files of the wanted config and split, in order; Parquet alone where there is any. Throws InputError `no_split` for a data
+ * Paths of the files of the wanted config and split, in order; only Parquet where there is any. Throws InputError `no_split` for a data
  * set where these are not clear, naming what there is.
  */
 export function selectDataFiles(

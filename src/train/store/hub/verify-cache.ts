@@ -1,5 +1,5 @@
 // Files in the Hub cache are named by their hash: large ones by sha256, small ones by git's blob id. A file that another tool cut short
-// or a disk damaged is found by its name alone, without a server.
+// or a disk damaged is found without a server: its name says its hash.
 
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";

@@ -41,7 +41,7 @@ const matMul =
     return graph.node("FusedMatMul", inputs, flags, "com.microsoft");
   };
 
-/** `axesAsInput`: ReduceSum alone takes its axes as an input in this opset. */
+/** `axesAsInput`: only ReduceSum takes its axes as an input in this opset. */
 const reduce =
   (op: string, axesAsInput = false): Write =>
   (graph, [x = ""], { inputs, attributes }) => {

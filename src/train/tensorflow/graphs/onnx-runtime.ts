@@ -8,7 +8,7 @@ import { edgeName } from "./onnx-model.ts";
 import type { Values } from "./onnx-session.ts";
 import type { GraphRuntime, RunGraph } from "./run-graph.ts";
 
-/** Arrays of a pool behind tensors: the backend gives them back when the tensor's data is disposed. */
+/** Arrays of a pool that tensors stand on: the backend gives them back when the tensor's data is disposed. */
 export interface Lent {
   pool: ArrayPool;
   arrays: Map<object, Float32Array>;

@@ -1,4 +1,4 @@
-// Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): a block keeps its inputs alone, and its backward pass runs the block again.
+// Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): a block keeps only its inputs, and its backward pass runs the block again.
 // Memory for one block's activations instead of all blocks', for one more forward pass.
 
 import type { Tensor } from "../tensorflow.ts";

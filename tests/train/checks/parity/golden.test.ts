@@ -63,7 +63,7 @@ describe("a golden file is refused", () => {
   });
 });
 
-test("greedy rows are compared from behind the start token to the first EOS", () => {
+test("greedy rows are compared from after the start token to the first EOS", () => {
   expect(completionOf([0, 7, 8, 1, 0, 0], 1)).toEqual([7, 8, 1]);
   expect(completionOf([0, 7, 8], 1)).toEqual([7, 8]);
   expect(differingIds([[7, 8, 1]], [[7, 9, 1]])).toBe(1);

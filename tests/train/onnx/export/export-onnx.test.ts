@@ -168,7 +168,7 @@ test.each([
   ["no weights", (dir: string) => rm(join(dir, "model.safetensors")), ArtifactError, "the weights cannot be opened"],
   ["no tokenizer", (dir: string) => rm(join(dir, "tokenizer.json")), ArtifactError, "tokenizer.json"],
   [
-    "no tokenizer config, and a tokenizer that puts no end token behind a text",
+    "no tokenizer config, and a tokenizer that puts no end token after a text",
     async (dir: string) => {
       await rm(join(dir, "tokenizer_config.json"));
       const path = join(dir, "tokenizer.json");

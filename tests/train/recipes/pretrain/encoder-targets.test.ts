@@ -1,4 +1,4 @@
-// What ought to stand at the numbers of a judge prompt, worked out by hand for each prompt.
+// What should stand at the numbers of a judge prompt, worked out by hand for each prompt.
 
 import { describe, expect, test } from "vitest";
 import { judgePrompt } from "../../../../src/shared/prompts.ts";
@@ -11,7 +11,7 @@ const tokenizer = await loadTokenizer(DIR, await loadConfig(DIR));
 
 type Gold = Parameters<typeof encoderTargets>[1];
 
-/** "written>ought to be" for every target, in order. */
+/** "written>should be" for every target, in order. */
 function read(steps: string[], index: number, gold: Gold, answer?: number): string {
   const input = tokenizer.encode(
     judgePrompt(

@@ -74,7 +74,7 @@ function headLoss(state: readonly number[], token: number): number {
   return max + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - max), 0)) - (logits[token] ?? Number.NaN);
 }
 
-test("what ought to stand in the input is read after the third encoder block, from the example's own row", () => {
+test("what should stand in the input is read after the third encoder block, from the example's own row", () => {
   const batch = [
     example([5, 6, 7, 1], [8, 1]),
     example([7, 1], [8, 1], {

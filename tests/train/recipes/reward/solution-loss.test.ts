@@ -81,7 +81,7 @@ describe("positions", () => {
     });
   });
 
-  test("at a divergence the token of the right solution is predicted, and nothing behind it", () => {
+  test("at a divergence the token of the right solution is predicted, and nothing after it", () => {
     const wrong = { ...row, labels: [1, 0, 0], divergence: { at: 4, token: 77 } };
     expect(nextTokens([wrong], 10, true)).toEqual({ positions: [0, 1, 2, 3], next: [10, 11, 3, 77] });
   });

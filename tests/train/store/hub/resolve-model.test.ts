@@ -315,7 +315,7 @@ test("a file in the cache that is damaged is named, with or without a server, an
   expect(readFileSync(join(folder, "model.safetensors")).equals(weights)).toBe(true);
 });
 
-test("a revision can be pinned behind the id", async () => {
+test("a revision can be pinned after the id", async () => {
   const folder = await resolveModel(`${ID}@${COMMIT}`, options());
   expect(folder).toBe(join(modelDir(), "snapshots", COMMIT));
   hub.requests.length = 0;
