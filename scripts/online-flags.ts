@@ -41,6 +41,7 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   problemMinSteps: "fewest steps of the built-in problems (default: 2)",
   problemMaxSteps: "most steps of the built-in problems (default: 6)",
   problemStepsRise: "steps that each round's problems have more than those of the round before",
+  problemTraps: "half of the problems say a number that does not matter, half name the first amount last",
   curriculum: "draw most problems where about half of the samples are right",
   budgetSamples: "samples of the whole run (default: as the rounds have)",
   budgetTokens: "tokens written in the whole run (default: no limit)",
@@ -55,7 +56,7 @@ function option(key: Key): Option {
   const description = `online: ${DESCRIPTIONS[key]}${shown}`;
   const choices = CHOICES[key];
   if (choices !== undefined) return new Option(`${flagOf(key)} <choice>`, description).choices(choices);
-  if (key === "curriculum" || key === "replay") return new Option(flagOf(key), description);
+  if (key === "curriculum" || key === "replay" || key === "problemTraps") return new Option(flagOf(key), description);
   if (key === "problemSource") return new Option(`${flagOf(key)} <file|dir>`, description);
   return new Option(`${flagOf(key)} <number>`, description).argParser((text) => {
     const value = Number(text);

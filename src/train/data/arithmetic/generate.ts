@@ -5,6 +5,7 @@ import type { Rng } from "../../../shared/rng.ts";
 import { addSentence, type Draft, dropSteps, given } from "./draft.ts";
 import { type Event, LAST_EVENTS, MIDDLE_EVENTS, startProblem } from "./events.ts";
 import { type ArithmeticProblem, answerLine, stepLine } from "./problem.ts";
+import { addDistractor, nameStartLate } from "./traps.ts";
 import { BOYS, CONTAINERS, FOODS, fillTemplate, GIRLS, THINGS } from "./wording.ts";
 
 /** Number of solution steps (the answer line not counted), both ends included; `maxValue` caps every number and result. */
@@ -13,6 +14,8 @@ export interface ProblemRange {
   maxSteps: number;
   /** Default 99; at least 30. */
   maxValue?: number;
+  /** Half of the problems say a number that does not matter, half name the first amount last. Default false. */
+  traps?: boolean;
 }
 
 /** The longest problem. */
@@ -34,8 +37,15 @@ export function generateProblem(rng: Rng, range: ProblemRange = DEFAULT_RANGE): 
   const steps = rng.int(minSteps, maxSteps + 1);
   for (;;) {
     const draft = drawDraft(rng, steps, maxValue);
-    if (draft !== undefined) return finishProblem(draft);
+    if (draft === undefined || (range.traps && !setTraps(draft, rng))) continue;
+    return finishProblem(draft);
   }
+}
+
+/** False where the draft has no place for a trap that was drawn. */
+function setTraps(draft: Draft, rng: Rng): boolean {
+  const [distractor, late] = [rng.next() < 0.5, rng.next() < 0.5];
+  return (!late || nameStartLate(draft)) && (!distractor || addDistractor(draft, rng));
 }
 
 /** Tries once; undefined when the numbers drawn do not fit together. */

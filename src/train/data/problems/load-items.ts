@@ -38,6 +38,8 @@ export interface LoadItemsOptions {
   /** Steps of the built-in problems; default: as the generator draws. */
   minSteps?: number;
   maxSteps?: number;
+  /** Built-in problems with traps; see the generator. */
+  traps?: boolean;
 }
 
 /** Throws InputError for a file that is missing, broken, or holds nothing that can be measured. */
@@ -48,9 +50,9 @@ export async function loadItems(options: LoadItemsOptions): Promise<LoadedItems>
 const DEFAULT_PROBLEMS = 200;
 
 /** Every problem with its solution, and one wrong solution with a planted mistake: a pair, and two labelled solutions. */
-function drawHeldout({ problems, seeds, minSteps, maxSteps }: LoadItemsOptions): LoadedItems {
+function drawHeldout({ problems, seeds, minSteps, maxSteps, traps = false }: LoadItemsOptions): LoadedItems {
   const least = minSteps ?? DEFAULT_RANGE.minSteps;
-  const range = { minSteps: least, maxSteps: maxSteps ?? Math.max(least, DEFAULT_RANGE.maxSteps) };
+  const range = { minSteps: least, maxSteps: maxSteps ?? Math.max(least, DEFAULT_RANGE.maxSteps), traps };
   const items = new Map<string, EvaluationItem>();
   const indexOf = new Map<string, number>();
   const bySeed = seeds.map((seed) => {

@@ -13,6 +13,8 @@ const evaluationSchema = z.strictObject({
   seed: z.number().int().nonnegative(),
   min_steps: count.optional(),
   max_steps: count.optional(),
+  /** With numbers that do not matter, and first amounts that are named last. */
+  traps: z.boolean().default(false),
 });
 
 const methodSchema = z.strictObject({

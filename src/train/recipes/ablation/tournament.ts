@@ -55,8 +55,8 @@ export async function runTournament(options: TournamentOptions): Promise<{ table
   await startTensorflow(options.backend);
   const methods = plan.methods.filter(({ name }) => options.only === undefined || options.only.includes(name));
   const evaluations: Measured = await Promise.all(
-    plan.evaluations.map(async ({ name, problems, seed, min_steps: minSteps, max_steps: maxSteps }) => {
-      const range = { ...(minSteps !== undefined && { minSteps }), ...(maxSteps !== undefined && { maxSteps }) };
+    plan.evaluations.map(async ({ name, problems, seed, min_steps: minSteps, max_steps: maxSteps, traps }) => {
+      const range = { ...(minSteps !== undefined && { minSteps }), ...(maxSteps !== undefined && { maxSteps }), traps };
       const { items } = await loadItems({ data: HELDOUT, problems, seeds: [seed], ...range });
       return { name, items };
     }),

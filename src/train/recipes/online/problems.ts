@@ -48,7 +48,7 @@ export async function problemsOfRound(
   const problems = new Map<string, RolloutProblem>();
   while (problems.size < count) {
     const steps = chances === undefined ? undefined : min + draw(rng, chances);
-    const range = { minSteps: steps ?? min, maxSteps: steps ?? max };
+    const range = { minSteps: steps ?? min, maxSteps: steps ?? max, traps: settings.problemTraps };
     const { prompt, steps: lines, answer } = generateSplitProblem(rng, "preference", range);
     problems.set(prompt, { prompt, gold: lines.join("\n"), answer: String(answer) });
   }

@@ -48,6 +48,8 @@ const settingsSchema = z.strictObject({
   problemMaxSteps: count.nullable(),
   /** Each round's built-in problems have so many steps more than those of the round before. */
   problemStepsRise: z.number().int().nonnegative(),
+  /** Built-in problems with numbers that do not matter, and first amounts that are named last. */
+  problemTraps: z.boolean(),
   /** Draw the next round's built-in problems by number of steps, most where about half of the samples are right. */
   curriculum: z.boolean(),
   /** The run samples no more than this; null: as much as the rounds have. */
@@ -78,6 +80,7 @@ export const ONLINE_DEFAULTS: Readonly<Omit<OnlineSettings, "learnFrom" | "score
   problemMinSteps: null,
   problemMaxSteps: null,
   problemStepsRise: 0,
+  problemTraps: false,
   curriculum: false,
   budgetSamples: null,
   budgetTokens: null,
