@@ -120,6 +120,16 @@ program
   });
 
 program
+  .command("scale")
+  .description("what a job costs and how long it takes, from the CPU time of a record: the tables of docs/scale.md")
+  .requiredOption("--ms <n>", "CPU time of a record (bench -- batch --cpu-records)", wholeNumber(1))
+  .allowExcessArguments(false)
+  .action(async ({ ms }: { ms: number }) => {
+    const { scaleTable } = await import("../src/bench/batch/scale.ts");
+    for (const row of scaleTable(ms)) console.log(row);
+  });
+
+program
   .command("scoring")
   .description("one pass of a process reward model against judging step by step, on the same weights")
   .option("--model <dir>", "a T5 folder, whatever it was trained for", REWARD_DEFAULTS.model)

@@ -294,6 +294,23 @@ test("batches take turns: the higher priority first, then the owner with less, t
   expect(order).toEqual(["a1", "a3", "a2", "b1", "c1"]);
 });
 
+test("between keys, whoever has less inside goes first", async () => {
+  const { engine, order, leaveAll } = slowEngine();
+  const engineFor = createYieldingEngine(engine, { beside: 2 });
+  const score = (name: string, owner: string) =>
+    engineFor({ owner, priority: "normal", isOver: () => false }).score(ask(name));
+  const all = [score("a1", "a"), score("a2", "a"), score("a3", "a"), score("b1", "b"), score("b2", "b")];
+  await expect.poll(() => order).toEqual(["a1", "a2"]);
+  leaveAll();
+  // one place each, though a3 came before b1
+  await expect.poll(() => order).toHaveLength(4);
+  expect(order.slice(2).sort()).toEqual(["a3", "b1"]);
+  leaveAll();
+  await expect.poll(() => order).toHaveLength(5);
+  leaveAll();
+  await Promise.all(all);
+});
+
 test("who waits for long rises above a higher priority", async () => {
   const now = { ms: 0 };
   const { engine, order, leaveAll } = slowEngine();
