@@ -4,7 +4,7 @@
 import { keepMinP, keepTopK, keepTopP, keepTypicalP } from "./sampling/filters.ts";
 import { borderAt, type Support, supportOf, totalWeight } from "./sampling/support.ts";
 
-export { adjustLogits, type LogitSettings, penalizeRepetition, type Written } from "./sampling/adjust-logits.ts";
+export { adjustLogits, type LogitSettings, type Written } from "./sampling/adjust-logits.ts";
 
 export interface SamplingOptions {
   /** false: greedy, the rest is ignored. */

@@ -8,6 +8,7 @@ import { batchesByLength } from "../../src/edge/engine/judge.ts";
 import type { ModelStore } from "../../src/edge/model-store.ts";
 import { folderStore } from "../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
+import { InputError } from "../../src/shared/errors.ts";
 import { splitSteps } from "../../src/shared/steps.ts";
 import { openReference, type Reference } from "../runtime/reference.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
@@ -94,6 +95,20 @@ describe("generate", () => {
     const { candidates } = await engine.generate({ ...GREEDY, stop: [stop] });
     expect(candidates[0]?.finishReason).toBe("stop_sequence");
     expect(candidates[0]?.text).toBe(full.slice(0, full.indexOf(stop) + stop.length));
+  });
+
+  // 96 ids, each written once at most, and none of them may end the text
+  test.each([
+    ["greedy", {}],
+    ["drawn", { sampling: SAMPLED }],
+    ["by beam search", { beams: { count: 2, lengthPenalty: 1, earlyStopping: false } }],
+  ])("a text that its settings leave no id to go on with is the caller's fault, %s", async (_, how) => {
+    const long = engineOn({ policy: "reward" });
+    const written = long.generate({ ...GREEDY, ...how, maxNewTokens: 120, minNewTokens: 110, noRepeatNgramSize: 1 });
+    await expect(written).rejects.toThrow(
+      'no_repeat_ngram_size 1 with min_new_tokens 110 leaves no token to go on with (field "no_repeat_ngram_size")',
+    );
+    await expect(written).rejects.toBeInstanceOf(InputError);
   });
 
   test("token texts put together are the text, log-probs are negative", async () => {

@@ -1,8 +1,8 @@
 // The sampling itself is shared with the trainer and tested there.
 
 import { describe, expect, test } from "vitest";
-import { createRandom, nextToken, penalizeRepetition, tokenLogp } from "../../src/edge/engine/next-token.ts";
-import { ArtifactError } from "../../src/shared/errors.ts";
+import { allowedLogits, createRandom, nextToken, tokenLogp } from "../../src/edge/engine/next-token.ts";
+import { ArtifactError, InputError } from "../../src/shared/errors.ts";
 
 // softmax: 0.5, 0.25, 0.125, 0.125
 const HALVES = Float32Array.from([8, 4, 2, 2].map(Math.log));
@@ -45,8 +45,16 @@ test("tokenLogp is the natural log of the softmax", () => {
   expect(tokenLogp(HALVES, 2)).toBeCloseTo(Math.log(0.125), 6);
 });
 
-test("a repeated token is penalised once, whatever its sign", () => {
-  const logits = Float32Array.of(2, -2, 1);
-  penalizeRepetition(logits, [0, 1, 1], 2);
-  expect([...logits]).toEqual([1, -4, 1]);
+test("settings that leave no token are named, and are no fault of the model", () => {
+  const written = { startId: 0, ids: [1, 2], newTokens: 2, endIds: [3] };
+  const [settings, logits] = [{ noRepeatNgramSize: 1, minNewTokens: 5 }, Float32Array.of(4, 3, 2, 1)];
+  expect(() => allowedLogits(logits, written, settings)).toThrow(InputError);
+  expect(() => allowedLogits(logits, written, settings)).toThrow(
+    'no_repeat_ngram_size 1 with min_new_tokens 5 leaves no token to go on with (field "no_repeat_ngram_size")',
+  );
+  // one is left; and a model's fault stays one
+  expect([...allowedLogits(logits, written, { noRepeatNgramSize: 1 })]).toEqual([-Infinity, -Infinity, -Infinity, 1]);
+  const broken = Float32Array.of(Number.NaN, 1, 1, 1);
+  const both = () => nextToken(allowedLogits(broken, written, settings), SAMPLED, createRandom(0));
+  expect(both).toThrow(ArtifactError);
 });

@@ -113,3 +113,8 @@ test("nothing asked for leaves the logits as they are, without a copy", () => {
     logits,
   );
 });
+
+test("a repeated token is penalised once, whatever its sign", () => {
+  const written = { startId: 0, ids: [1, 1], newTokens: 2, endIds: [3] };
+  expect([...adjustLogits(Float32Array.of(2, -2, 1, -1), written, { repetitionPenalty: 2 })]).toEqual([1, -4, 1, -1]);
+});

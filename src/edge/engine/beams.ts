@@ -16,6 +16,7 @@ import {
   unknownOf,
 } from "./generate.ts";
 import type { Model } from "./model.ts";
+import { noTokenLeft } from "./next-token.ts";
 import type { FinishReason } from "./row.ts";
 import { endOfStop } from "./stop.ts";
 import { type Cache, decodeStep, type Encoded, encodeSources, freeCache, freeEncoded, repeatSource } from "./t5.ts";
@@ -70,6 +71,7 @@ export function beamJob(
       else {
         next = search.next(await decoder.step(next.value));
         writtenSteps++;
+        if (next.done === true && next.value.length === 0) throw noTokenLeft(options);
       }
     },
     deliver() {

@@ -1,7 +1,15 @@
 // From a row of logits to the next token, around the sampling that trainer and worker share.
 
-import { ArtifactError } from "../../shared/errors.ts";
-import { argmax, logSumExp, type SamplingOptions, sampleToken } from "../../shared/sampling.ts";
+import { ArtifactError, InputError } from "../../shared/errors.ts";
+import {
+  adjustLogits,
+  argmax,
+  type LogitSettings,
+  logSumExp,
+  type SamplingOptions,
+  sampleToken,
+  type Written,
+} from "../../shared/sampling.ts";
 
 /** Uniform numbers in [0, 1) from a 32-bit seed (mulberry32). */
 export function createRandom(seed: number): () => number {
@@ -14,9 +22,37 @@ export function createRandom(seed: number): () => number {
   };
 }
 
+/** What the caller's settings make of a model's logits. Throws InputError where they leave no token. */
+export function allowedLogits(logits: Float32Array, written: Written, settings: LogitSettings): Float32Array {
+  const adjusted = adjustLogits(logits, written, settings);
+  if (adjusted === logits || hasToken(adjusted) || !hasToken(logits)) return adjusted;
+  throw noTokenLeft(settings);
+}
+
+/**
+ * For settings that forbid every token. transformers has no common answer: greedy, it writes padding; sampling fails within PyTorch; its
+ * beam search returns the text so far.
+ */
+export function noTokenLeft({ noRepeatNgramSize = 0, minNewTokens = 0 }: LogitSettings): InputError {
+  const forbidding = [
+    ...(noRepeatNgramSize > 0 ? [`no_repeat_ngram_size ${noRepeatNgramSize}`] : []),
+    ...(minNewTokens > 0 ? [`min_new_tokens ${minNewTokens}`] : []),
+  ];
+  return new InputError({
+    code: "no_token_left",
+    what: `${forbidding.join(" with ")} leaves no token to go on with`,
+    where: `field "${noRepeatNgramSize > 0 ? "no_repeat_ngram_size" : "min_new_tokens"}"`,
+    fix: "Ask for a larger no_repeat_ngram_size, or fewer min_new_tokens.",
+  });
+}
+
+function hasToken(logits: Float32Array): boolean {
+  return Number.isFinite(logits[argmax(logits)]);
+}
+
 /** The next id, greedy or drawn. Throws ArtifactError when the logits are not numbers. */
 export function nextToken(logits: Float32Array, options: SamplingOptions, random: () => number): number {
-  if (Number.isFinite(logits[argmax(logits)])) return sampleToken(logits, options, random);
+  if (hasToken(logits)) return sampleToken(logits, options, random);
   throw new ArtifactError({
     code: "bad_logits",
     what: "the model's logits are not numbers",
@@ -27,15 +63,4 @@ export function nextToken(logits: Float32Array, options: SamplingOptions, random
 /** Natural-log probability of `id` under softmax(logits). */
 export function tokenLogp(logits: Float32Array, id: number): number {
   return (logits[id] ?? Number.NaN) - logSumExp(logits);
-}
-
-/**
- * Lowers, in place, the logits of ids seen already (Keskar et al. 2019, arXiv:1909.05858): positive ones are divided by
- * `penalty`, negative ones multiplied.
- */
-export function penalizeRepetition(logits: Float32Array, seen: Iterable<number>, penalty: number): void {
-  for (const id of new Set(seen)) {
-    const logit = logits[id] ?? 0;
-    logits[id] = logit > 0 ? logit / penalty : logit * penalty;
-  }
 }

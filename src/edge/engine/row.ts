@@ -1,9 +1,9 @@
 // One text being written: what it was given, what it has, and what a row of logits adds to it. Nothing here knows of other rows.
 
 import { rowRng } from "../../shared/row-rng.ts";
-import { adjustLogits, type LogitSettings, type SamplingOptions } from "../../shared/sampling.ts";
+import type { LogitSettings, SamplingOptions } from "../../shared/sampling.ts";
 import type { Model } from "./model.ts";
-import { createRandom, nextToken, tokenLogp } from "./next-token.ts";
+import { allowedLogits, createRandom, nextToken, tokenLogp } from "./next-token.ts";
 import { endOfStop } from "./stop.ts";
 import { likeliestTokens, type TopToken } from "./top-tokens.ts";
 
@@ -107,7 +107,7 @@ function draw(model: Model, row: Row, logits: Float32Array): void {
   const { decoderStartTokenId: startId, eosTokenId } = model.config;
   const ids = [...row.forced, ...row.ids];
   const written = { startId, ids, newTokens: row.ids.length, endIds: [eosTokenId, ...settings.stopIds] };
-  const id = nextToken(adjustLogits(logits, written, settings.logits), settings.sampling, row.random);
+  const id = nextToken(allowedLogits(logits, written, settings.logits), settings.sampling, row.random);
   const logp = tokenLogp(logits, id);
   row.ids.push(id);
   row.tokenLogps.push(logp);

@@ -47,7 +47,7 @@ export function adjustLogits(logits: Float32Array, written: Written, settings: L
 }
 
 /** Lowers, in place, the logits of ids seen already, each once: positive ones are divided by `penalty`, negative ones multiplied. */
-export function penalizeRepetition(logits: Float32Array, seen: Iterable<number>, penalty: number): void {
+function penalizeRepetition(logits: Float32Array, seen: Iterable<number>, penalty: number): void {
   for (const id of new Set(seen)) {
     const logit = logits[id] ?? 0;
     logits[id] = logit > 0 ? logit / penalty : logit * penalty;
