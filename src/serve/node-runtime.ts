@@ -1,9 +1,19 @@
 // The engine's Runtime on onnxruntime-node.
 
+import { totalmem } from "node:os";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Runtime, Value } from "../edge/engine/runtime.ts";
 import { javascriptRows } from "../edge/ort/javascript-rows.ts";
 import { ArtifactError } from "../shared/errors.ts";
+
+/** Of the machine's memory: the weights, which the runtime does not tell of, and all else take the rest. */
+const SHARE = 0.5;
+
+/** Of the machine, or of the container where that is less. */
+function memoryHere(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
 
 function tensorOf(value: Value | undefined): Tensor {
   if (value instanceof Tensor) return value;
@@ -48,5 +58,6 @@ export function createNodeRuntime(threads: number): Runtime {
     readFloat32: floatsOf,
     free: () => undefined,
     memoryBytes: () => 0,
+    memoryLimitBytes: memoryHere() * SHARE,
   };
 }

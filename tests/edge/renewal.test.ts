@@ -45,13 +45,14 @@ beforeEach(() => {
   served = { dir: older.dir };
 });
 
-/** The real runtime: how many sessions are open, and how many were at most; it says that it holds `memory` bytes. */
+/** The real runtime: how many sessions are open, and how many were at most; it says that it holds `memory` bytes of a worker's. */
 function watched(memory: number) {
   const runtime = createNodeRuntime(1);
   const open = { now: 0, most: 0 };
   const watching: Runtime = {
     ...runtime,
     memoryBytes: () => memory,
+    memoryLimitBytes: 120_000_000,
     async createSession(...about) {
       const session = await runtime.createSession(...about);
       open.now += 1;

@@ -1,13 +1,12 @@
-// How many bytes of keys and values requests may hold together, so that an isolate stays below its limit.
+// How many bytes of keys and values requests may hold together, so that they stay below the limit of the place where the runtime runs.
 
 import type { T5Config } from "../../shared/t5-config.ts";
 import type { Model } from "./model.ts";
 import { OWN_BLOCK, roomFor, SOURCE_BLOCK } from "./row-tensors.ts";
+import type { Runtime } from "./runtime.ts";
 import type { Job } from "./scheduler.ts";
 import { bytesAPosition } from "./work.ts";
 
-/** An isolate has 128 MB; the rest is for what is not counted here. */
-const LIMIT_BYTES = 120_000_000;
 /** Objects, code and script (docs/benchmarks.md), and what requests and answers take. */
 const OBJECT_BYTES = 9_000_000;
 /** Activations of one run of the encoder, a token of its limit. */
@@ -17,8 +16,8 @@ const SHARE = 0.95;
 /** Even a model that leaves no room serves one short request. */
 const LEAST_BYTES = 4_000_000;
 
-/** With these models open, and `runtimeBytes` held by the runtime for them. */
-export function memoryBudget(models: ReadonlySet<Model>, runtimeBytes: number): number {
+/** With these models open, and `runtimeBytes` of the `limitBytes` held by the runtime for them. */
+export function memoryBudget(models: ReadonlySet<Model>, runtimeBytes: number, limitBytes: number): number {
   const tables = [...models].reduce((sum, { tableBytes }) => sum + tableBytes, 0);
   // judge and policy of one folder are two models with one table
   const shared = models.size > 1 && new Set([...models].map(({ encoder }) => encoder)).size === 1 ? tables / 2 : tables;
@@ -28,18 +27,19 @@ export function memoryBudget(models: ReadonlySet<Model>, runtimeBytes: number): 
       return (tokens * WORKING_BYTES_A_TOKEN * config.dModel) / 512;
     }),
   );
-  return Math.max(LEAST_BYTES, SHARE * (LIMIT_BYTES - OBJECT_BYTES - shared - runtimeBytes - working));
+  return Math.max(LEAST_BYTES, SHARE * (limitBytes - OBJECT_BYTES - shared - runtimeBytes - working));
 }
 
 /** Of files that are opened, in the runtime and on their way there. */
 const OPENING = 2;
 
-/** Whether files of `newBytes` can be opened beside these models, of which the runtime holds `runtimeBytes`. */
-export function fitsBeside(models: ReadonlySet<Model>, runtimeBytes: number, newBytes: number): boolean {
+/** Whether files of `newBytes` can be opened beside these models. */
+export function fitsBeside(models: ReadonlySet<Model>, runtime: Runtime, newBytes: number): boolean {
+  const runtimeBytes = runtime.memoryBytes();
   // a runtime that does not know what it holds has no such limit
   if (runtimeBytes === 0) return true;
   const tables = [...models].reduce((sum, { tableBytes }) => sum + 2 * tableBytes, 0);
-  return OBJECT_BYTES + tables + runtimeBytes + OPENING * newBytes + LEAST_BYTES <= LIMIT_BYTES;
+  return OBJECT_BYTES + tables + runtimeBytes + OPENING * newBytes + LEAST_BYTES <= runtime.memoryLimitBytes;
 }
 
 /** Rows that a request writes beside those of others. */

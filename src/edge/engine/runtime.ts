@@ -55,6 +55,8 @@ export interface Runtime {
   readFloat32(value: Value): Float32Array;
   /** Gives back what values hold in the runtime's memory; they are not used afterwards. Others are left alone. */
   free(values: Iterable<Value>): void;
-  /** Memory that the runtime holds outside the JavaScript heap. */
+  /** Memory that the runtime holds outside the JavaScript heap; 0 where it does not know. */
   memoryBytes(): number;
+  /** What models and requests may take together where it runs, less what it cannot know of. */
+  readonly memoryLimitBytes: number;
 }

@@ -99,7 +99,7 @@ export function createServedModels(options: ServedModelsOptions): ServedModels {
     return {
       ...pair,
       together: sharesSteps(pair.policy) ? createRowsTogether(pair.policy) : undefined,
-      budgetBytes: memoryBudget(models, besideFiles + fileBytes),
+      budgetBytes: memoryBudget(models, besideFiles + fileBytes, runtime.memoryLimitBytes),
       version,
       fileBytes,
     };
@@ -140,7 +140,7 @@ export function createServedModels(options: ServedModelsOptions): ServedModels {
     const now = await readManifests();
     if (now === undefined || now.version === before.version || models.value !== before) return;
     const newBytes = now.parse().reduce((sum, manifest) => sum + runtimeFileBytes(manifest, dtype), 0);
-    if (!fitsBeside(new Set([before.policy, before.reward]), runtime.memoryBytes(), newBytes)) {
+    if (!fitsBeside(new Set([before.policy, before.reward]), runtime, newBytes)) {
       leaving = before;
       await get();
       return;

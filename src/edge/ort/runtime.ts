@@ -5,6 +5,9 @@ import type { Runtime, Session, WeightFile } from "../engine/runtime.ts";
 import { type StartedOrt, startOrt } from "./module.ts";
 import { asOrtValue, closeNames, createOrtValues, type OrtValues, openNames } from "./values.ts";
 
+/** An isolate has 128 MB; the rest is for what is not counted here. */
+const LIMIT_BYTES = 120_000_000;
+
 /** What is used of the library's InferenceSession. */
 interface LibrarySession {
   readonly inputNames: readonly string[];
@@ -74,6 +77,7 @@ export function createOrtRuntime(wasm: WebAssembly.Module, openSession: OpenSess
     free(values) {
       for (const value of values) started().values.release(asOrtValue(value));
     },
+    memoryLimitBytes: LIMIT_BYTES,
     memoryBytes: () => ort?.memory.buffer.byteLength ?? 0,
   };
 }

@@ -12,6 +12,9 @@ import { ArtifactError, CapacityError } from "../../shared/errors.ts";
 /** What a runtime says that finds no memory. */
 export const NO_MEMORY = /memory|bad_alloc|allocat|RangeError|Out of bounds|unreachable|Aborted/i;
 
+/** Of a page's 4 GB of WebAssembly and as much of JavaScript, models beside it, which model-files.ts bounds. */
+const LIMIT_BYTES = 1_000_000_000;
+
 function tensorOf(value: Value | undefined): Tensor {
   if (value instanceof Tensor) return value;
   throw new TypeError("not a tensor of onnxruntime-web");
@@ -56,6 +59,7 @@ export function createBrowserRuntime(wasm: ArrayBuffer, threads: number): Runtim
     // the library copies every output into a JavaScript array
     free: () => undefined,
     memoryBytes: () => 0,
+    memoryLimitBytes: LIMIT_BYTES,
   };
 }
 
