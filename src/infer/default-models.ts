@@ -7,7 +7,7 @@ import { z } from "zod";
 import { ArtifactError } from "../shared/errors.ts";
 
 /** Where a trained model is written, and the model that ships. */
-export const TRAINED_MODEL = "outputs/final_stepwise_dpo_model";
+const TRAINED_MODEL = "outputs/final_stepwise_dpo_model";
 export const BASE_MODEL = "data/models/stepwise-t5-nano";
 
 /** What training wrote of its settings beside the model. */

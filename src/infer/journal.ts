@@ -87,7 +87,7 @@ export async function openJournal(file: string, run: RunIdentity, resume: boolea
 }
 
 /** Where the journal of an earlier run goes when a new one starts without --resume. */
-export function previousFile(file: string): string {
+function previousFile(file: string): string {
   return file.replace(/\.jsonl$/, ".previous.jsonl");
 }
 

@@ -33,7 +33,7 @@ export class RequestFailure extends Error {
 }
 
 /** Milliseconds of a Retry-After header: seconds or an HTTP date; undefined when absent or not understood. */
-export function parseRetryAfter(header: string | null, nowMs = Date.now()): number | undefined {
+function parseRetryAfter(header: string | null, nowMs = Date.now()): number | undefined {
   if (header === null) return undefined;
   if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000;
   const date = Date.parse(header);

@@ -42,7 +42,7 @@ export type Dtype = (typeof DTYPES)[number];
 export const DEFAULT_DTYPES: readonly Dtype[] = ["fp32", "int8"];
 
 /** File suffix by weight type, as transformers.js expects it. */
-export const DTYPE_SUFFIX: Record<Dtype, string> = { fp32: "", int8: "_quantized", q4: "_q4" };
+const DTYPE_SUFFIX: Record<Dtype, string> = { fp32: "", int8: "_quantized", q4: "_q4" };
 
 /** Path of a graph inside the model folder. */
 export function onnxFile(graph: "encoder_model" | "decoder_model_merged", dtype: Dtype): string {

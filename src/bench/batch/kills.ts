@@ -14,7 +14,7 @@ export interface KillsResult {
 }
 
 /** Runs the same records twice; the second time the worker is killed at random moments, spread over the run. */
-export async function benchKills(
+async function benchKills(
   stage: Stage,
   options: { records: number; kills: number; maxNewTokens: number; say: (line: string) => void },
 ): Promise<KillsResult> {

@@ -13,7 +13,7 @@ import { limitAddress } from "./rate-limit.ts";
 const OPEN = /^\/(health|docs(\/.*)?|playground\/[^/]+)$/;
 
 /** Whether a request is answered to anyone, at any rate. */
-export function isOpen({ path, method }: { path: string; method: string }): boolean {
+function isOpen({ path, method }: { path: string; method: string }): boolean {
   return OPEN.test(path) || (path === "/" && method === "GET");
 }
 

@@ -85,7 +85,7 @@ export function samplingOf(
 const LEAST_TEMPERATURE = 1e-4;
 
 /** A seed for a request that names none. */
-export function randomSeed(): number {
+function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }
 

@@ -2,7 +2,7 @@
 // https://huggingface.github.io/text-generation-inference/
 
 import { z } from "zod";
-import type { Candidate, GeneratedToken, GenerateOptions, Generation } from "../engine/generate.ts";
+import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
 import { type FieldNames, namingFields } from "../http/field-names.ts";
@@ -72,16 +72,6 @@ function details(candidate: Candidate, tokens: readonly GeneratedToken[], seed: 
 /** The likeliest tokens at a place, as TGI tells them. */
 export function tgiTopTokens({ topTokens = [] }: GeneratedToken) {
   return topTokens.map(({ id, text: added, logp, special }) => ({ id, text: added, logprob: logp, special }));
-}
-
-/** Tokens of prompt and completions. */
-export function usageOf({ promptTokens, candidates }: Generation) {
-  const completionTokens = candidates.reduce((sum, { ids }) => sum + ids.length, 0);
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-  };
 }
 
 /** Generates for a body that was checked. Throws what the engine throws. */

@@ -14,7 +14,7 @@ export const MAX_WIDTH = 4;
 const MAX_DEPTH = 24;
 const MAX_BUDGET = 4096;
 
-export const stepSearchSchema = z
+const stepSearchSchema = z
   .strictObject({
     type: z.enum(STEP_SEARCHES),
     width: z.int().positive().max(MAX_WIDTH).default(2).describe("Prefixes kept after each step."),

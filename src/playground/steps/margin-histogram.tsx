@@ -11,7 +11,7 @@ export interface Bin {
 }
 
 /** Equal bins around zero that reach as far as the largest margin; one edge is zero. */
-export function binsOf(margins: readonly number[]): Bin[] {
+function binsOf(margins: readonly number[]): Bin[] {
   const reach = margins.reduce((most, margin) => Math.max(most, Math.abs(margin)), 0) || 1;
   const size = (2 * reach) / BINS;
   const bins = Array.from({ length: BINS }, (_, at) => ({

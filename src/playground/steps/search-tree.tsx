@@ -18,7 +18,7 @@ export interface Branch extends SearchNode {
 }
 
 /** The nodes as branches below the roots, best first. */
-export function branchesOf({ nodes, kept, best }: ShownTree): Branch[] {
+function branchesOf({ nodes, kept, best }: ShownTree): Branch[] {
   const ids = new Set(nodes.map(({ id }) => id));
   const parents = new Set(nodes.map(({ parent }) => parent));
   const wanted = best === undefined ? [] : splitSteps(best.generated_text).map(({ text }) => text);

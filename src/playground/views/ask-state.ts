@@ -161,7 +161,7 @@ export async function scoreAgain(): Promise<void> {
 }
 
 /** The first steps of a text, each with its newline. */
-export function prefixOf(text: string, steps: number): string {
+function prefixOf(text: string, steps: number): string {
   return splitSteps(text)
     .slice(0, steps)
     .map((step) => `${step.text}\n`)

@@ -66,7 +66,7 @@ const MAX_NEW_TOKENS = 200;
 const BUDGET_TOKENS = 1024;
 
 /** The body of the request that the view sends. */
-export function bestOfBody() {
+function bestOfBody() {
   const { way, n, temperature, seed, width, expand } = settings.value;
   const shared = {
     temperature,

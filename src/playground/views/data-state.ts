@@ -48,7 +48,7 @@ export function takeFile(file: PairFile, name: string): void {
 }
 
 /** Scores of a row: those asked for, else the file's own. */
-export function shownOf(row: Row, how: Aggregation): ShownRow {
+function shownOf(row: Row, how: Aggregation): ShownRow {
   const chosen = row.scored === undefined ? row.chosenScore : aggregateScores(row.scored.chosen, how);
   const rejected = row.scored === undefined ? row.rejectedScore : aggregateScores(row.scored.rejected, how);
   return { row, chosen, rejected, margin: chosen === null || rejected === null ? null : chosen - rejected };

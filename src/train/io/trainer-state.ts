@@ -48,7 +48,7 @@ export function parseLogEntry(line: string): LogEntry | undefined {
 }
 
 /** Parses trainer_state.json. Throws ArtifactError naming the field. */
-export function parseTrainerState(json: unknown, where = TRAINER_STATE_FILE): TrainerState {
+function parseTrainerState(json: unknown, where = TRAINER_STATE_FILE): TrainerState {
   const parsed = trainerStateSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

@@ -36,7 +36,7 @@ export function sideLogRatios(batch: PairBatch, settings: LossSettings): Sides {
 }
 
 /** Losses [B] of a preference loss, without the SFT term. */
-export function preferenceLosses(batch: PairBatch, settings: LossSettings): Tensor1D {
+function preferenceLosses(batch: PairBatch, settings: LossSettings): Tensor1D {
   const { chosen, rejected } = sideLogRatios(batch, settings);
   const pairLogRatios: Tensor1D = tf.sub(chosen, rejected);
   const logits = (): Tensor1D => marginLogits(pairLogRatios, batch.scoreMargins, settings);

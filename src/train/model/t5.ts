@@ -17,7 +17,7 @@ import { biasTable, matrix, type Parameters, trainedWithin, vector } from "./par
 import { type DecoderBatch, type Encoded, embed, type TokenBatch, tokenRows } from "./token-batch.ts";
 
 /** Feed-forward of one block: gated GELU (v1.1) or ReLU (v1.0), x [N, D] -> [N, D]. */
-export function feedForward(p: Parameters, prefix: string, x: Tensor2D, config: T5Config): Tensor2D {
+function feedForward(p: Parameters, prefix: string, x: Tensor2D, config: T5Config): Tensor2D {
   const inner = config.gatedGelu
     ? gatedGelu(project(p, `${prefix}.wi_0`, x), project(p, `${prefix}.wi_1`, x))
     : tf.relu(project(p, `${prefix}.wi`, x));

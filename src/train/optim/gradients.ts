@@ -54,7 +54,7 @@ export function globalNorm(gradients: Parameters): number {
 }
 
 /** Scales gradients in place (the old tensors are disposed). */
-export function scaleGradients(gradients: Record<string, Tensor>, factor: number): void {
+function scaleGradients(gradients: Record<string, Tensor>, factor: number): void {
   if (factor === 1) return;
   const scalar = tf.scalar(factor);
   for (const [name, gradient] of Object.entries(gradients)) {
@@ -65,7 +65,7 @@ export function scaleGradients(gradients: Record<string, Tensor>, factor: number
 }
 
 /** What torch.nn.utils.clip_grad_norm_ multiplies gradients of this global norm by; a limit of 0 is none. */
-export function clipFactor(norm: number, maxNorm: number): number {
+function clipFactor(norm: number, maxNorm: number): number {
   return maxNorm > 0 && norm > maxNorm ? maxNorm / (norm + 1e-6) : 1;
 }
 

@@ -62,7 +62,7 @@ const UNUSED: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 /** Parses adapter_config.json. Throws ArtifactError for another kind of adapter, or one that uses what is not supported. */
-export function parseAdapterConfig(json: unknown, where: string): AdapterConfig {
+function parseAdapterConfig(json: unknown, where: string): AdapterConfig {
   const parsed = fileSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -67,7 +67,7 @@ export async function loadModel(dir: string, log?: (line: string) => void): Prom
 }
 
 /** Writes the parameters as safetensors, [out, in] as Hugging Face has them. */
-export async function saveParameters(
+async function saveParameters(
   path: string,
   config: T5Config,
   parameters: Parameters,

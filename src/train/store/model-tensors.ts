@@ -58,7 +58,7 @@ async function openMerged(dir: string): Promise<TensorReader> {
 }
 
 /** Throws ArtifactError when the file says that it was made for other weights than those in `baseDir`. */
-export async function checkBase(baseHash: string | undefined, baseDir: string, adapterDir: string): Promise<void> {
+async function checkBase(baseHash: string | undefined, baseDir: string, adapterDir: string): Promise<void> {
   if (baseHash === undefined) return;
   const found = await hashWeights(baseDir);
   if (found !== baseHash)

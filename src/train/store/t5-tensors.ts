@@ -18,7 +18,7 @@ export interface T5Tensors extends TensorReader {
 }
 
 /** Where there is an output projection of its own, its name; else the embedding's. */
-export function headTensor(config: T5Config, reader: Pick<TensorReader, "names">): string {
+function headTensor(config: T5Config, reader: Pick<TensorReader, "names">): string {
   return !config.tieWordEmbeddings && reader.names.includes(HEAD) ? HEAD : EMBEDDING;
 }
 

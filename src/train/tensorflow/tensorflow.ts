@@ -149,7 +149,7 @@ async function startWasm(): Promise<void> {
 }
 
 /** Environment variable that says what `auto` takes. */
-export const BACKEND_VARIABLE = "STEPWISE_BACKEND";
+const BACKEND_VARIABLE = "STEPWISE_BACKEND";
 
 /** What `auto` takes: what the environment says, else the fastest that is there. */
 function automatic(): Backend {

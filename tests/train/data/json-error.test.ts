@@ -2,20 +2,20 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonErrorOffset, jsonErrorPlace } from "../../../src/train/data/files/json-error.ts";
+import { jsonErrorOffset, jsonErrorPosition } from "../../../src/train/data/files/json-error.ts";
 
 test("the place is that of the first token that cannot stand there", () => {
-  expect(jsonErrorPlace('[\n{"a": 1},\n{"a": 2,}\n]')).toBe("line 3, column 9");
-  expect(jsonErrorPlace('{"a" 1}')).toBe("line 1, column 6");
-  expect(jsonErrorPlace("[1 2]")).toBe("line 1, column 4");
-  expect(jsonErrorPlace("[1, tru]")).toBe("line 1, column 5");
-  expect(jsonErrorPlace('["a\nb"]')).toBe("line 1, column 2");
-  expect(jsonErrorPlace('[{"a": [1, 2}]')).toBe("line 1, column 13");
-  expect(jsonErrorPlace("[]\n]")).toBe("line 2, column 1");
+  expect(jsonErrorPosition('[\n{"a": 1},\n{"a": 2,}\n]')).toEqual({ line: 3, column: 9 });
+  expect(jsonErrorPosition('{"a" 1}')).toEqual({ line: 1, column: 6 });
+  expect(jsonErrorPosition("[1 2]")).toEqual({ line: 1, column: 4 });
+  expect(jsonErrorPosition("[1, tru]")).toEqual({ line: 1, column: 5 });
+  expect(jsonErrorPosition('["a\nb"]')).toEqual({ line: 1, column: 2 });
+  expect(jsonErrorPosition('[{"a": [1, 2}]')).toEqual({ line: 1, column: 13 });
+  expect(jsonErrorPosition("[]\n]")).toEqual({ line: 2, column: 1 });
 });
 
 test("a text that ends too early is broken at its end", () => {
-  expect(jsonErrorPlace('[\n{"a": 1},\n')).toBe("line 3, column 1");
+  expect(jsonErrorPosition('[\n{"a": 1},\n')).toEqual({ line: 3, column: 1 });
   expect(jsonErrorOffset("")).toBe(0);
 });
 

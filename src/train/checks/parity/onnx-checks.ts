@@ -13,7 +13,7 @@ import type { Golden, GoldenSide } from "./golden.ts";
 import { VALUE_TOLERANCE } from "./tfjs-checks.ts";
 
 /** Smallest cosine of int8 logits to fp32 logits. */
-export const INT8_COSINE = 0.99;
+const INT8_COSINE = 0.99;
 
 /** Values of row `b` at position `t` of a [B, T, *] tensor. */
 function at({ data, dims }: FloatTensor, b: number, t: number): Float32Array {

@@ -18,9 +18,9 @@ import { likeliestTokens } from "./likeliest-tokens.ts";
 /** Tolerance on hidden states, logits, log-probs and losses, absolute. */
 export const VALUE_TOLERANCE = 1e-4;
 /** Tolerance on gradient norms, relative. */
-export const GRADIENT_TOLERANCE = 1e-3;
+const GRADIENT_TOLERANCE = 1e-3;
 /** Tolerance on a training curve, in percent of its first loss (docs/parity.md says why not of each value). */
-export const CURVE_TOLERANCE_PERCENT = 1;
+const CURVE_TOLERANCE_PERCENT = 1;
 /** Relative size of a float32 rounding error. */
 const ROUNDING = 1e-7;
 

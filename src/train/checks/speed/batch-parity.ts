@@ -16,7 +16,7 @@ import { checkFolder } from "./check-folder.ts";
 import { startMeasured } from "./processor.ts";
 
 /** Largest relative gap that passes. */
-export const BATCH_TOLERANCE = 1e-3;
+const BATCH_TOLERANCE = 1e-3;
 
 const numbers = z.array(z.number()).min(1);
 const rows = z.array(z.array(z.number().int().nonnegative()).min(1)).min(1);

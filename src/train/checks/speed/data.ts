@@ -9,7 +9,7 @@ import { createRng } from "../../../shared/rng.ts";
 import { prepareData } from "../../data/pairs/prepare.ts";
 import { LineFile } from "../../io/line-file.ts";
 
-export const DATA_KINDS = ["jsonl", "parquet"] as const;
+const DATA_KINDS = ["jsonl", "parquet"] as const;
 export type DataKind = (typeof DATA_KINDS)[number];
 
 export interface DataBenchOptions {

@@ -8,9 +8,9 @@ import { DEFAULT_RANGE } from "./generate.ts";
 import type { MistakeKind } from "./mistakes.ts";
 import { generateSplitProblem } from "./split.ts";
 
-export const GENERATOR = "stepwise-dpo arithmetic";
+const GENERATOR = "stepwise-dpo arithmetic";
 /** Goes up when the same seed gives other records. */
-export const GENERATOR_VERSION = 1;
+const GENERATOR_VERSION = 1;
 
 /** One line of the file; `prompt`, `chosen` and `rejected` make it a preference pair, the rest is kept beside. */
 export interface SyntheticRecord {

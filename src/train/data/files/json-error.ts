@@ -49,9 +49,3 @@ export function jsonErrorPosition(text: string): { line: number; column: number 
   const before = text.slice(0, offset);
   return { line: before.split("\n").length, column: offset - before.lastIndexOf("\n") };
 }
-
-/** "line 3, column 14": where `text` is broken, for a message. */
-export function jsonErrorPlace(text: string): string {
-  const { line, column } = jsonErrorPosition(text);
-  return `line ${line}, column ${column}`;
-}

@@ -59,7 +59,7 @@ export interface Projection {
 }
 
 /** x W, plus scale (x A) B. */
-export function project(graph: Graph, x: Value, { weight, adapter }: Projection): Layer {
+function project(graph: Graph, x: Value, { weight, adapter }: Projection): Layer {
   const plain = product(graph, x, weight);
   const low = adapter && mul(graph, product(graph, x, adapter.a), adapter.scale);
   return {
@@ -99,7 +99,7 @@ const GELU_SCALE = 2 * Math.sqrt(2 / Math.PI);
 const GELU_CUBIC = 0.044715;
 
 /** gelu(a) b as a sigmoid(z) b, z = a (s + s c a^2): the product before it is kept as a, b and the gate sigmoid(z). */
-export function gatedGelu(graph: Graph, a: Value, b: Value): { value: Value; backward: PairBackward } {
+function gatedGelu(graph: Graph, a: Value, b: Value): { value: Value; backward: PairBackward } {
   const curve = (g: Graph, a: Value, cubic: number): Value =>
     mul(g, a, sum(g, mul(g, g.op("Square", [a]), g.scalar(cubic * GELU_SCALE * GELU_CUBIC)), g.scalar(GELU_SCALE)));
   const gate = graph.op("Sigmoid", [curve(graph, a, 1)]);

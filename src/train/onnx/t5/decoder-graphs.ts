@@ -13,7 +13,7 @@ export const PARTS = ["key", "value"] as const;
 export type Part = (typeof PARTS)[number];
 
 /** Names of a layer's keys and values: of the prompt, of the positions decoded so far, and of this step's. */
-export const crossName = (layer: number, part: Part): string => `cross.${layer}.${part}`;
+const crossName = (layer: number, part: Part): string => `cross.${layer}.${part}`;
 export const pastName = (layer: number, part: Part): string => `past.${layer}.${part}`;
 export const newName = (layer: number, part: Part): string => `new.${layer}.${part}`;
 

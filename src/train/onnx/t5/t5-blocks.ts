@@ -22,7 +22,7 @@ export interface T5Context<A> {
 }
 
 /** Added to scores that must not be seen; finite, so that a row without any visible key stays free of NaN. */
-export const MASKED = -3.4028234663852886e38;
+const MASKED = -3.4028234663852886e38;
 
 /** RMS norm over the last axis: no mean, no bias. */
 export function rmsNorm(

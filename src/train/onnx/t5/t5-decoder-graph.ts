@@ -56,7 +56,7 @@ export function buildDecoderGraph<A>(t5: T5Context<A>, head: string): Graph {
  * Embeddings `[B, T, D]` through all layers to what the head takes, `[B, T, D]` (scaled where the head is tied). `past` holds the
  * self-attention's keys and values of each layer, `cross` gives those of the cross-attention, `[B, H, S, K]`.
  */
-export function decoderStack<A>(
+function decoderStack<A>(
   t5: T5Context<A>,
   input: { embedded: Float; mask: Value<"int64">; past: readonly Past[]; cross: (layer: number) => Past },
 ): Float {

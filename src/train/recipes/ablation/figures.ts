@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { EvaluationItem } from "../../data/problems/items.ts";
-import { type Column, columnMean } from "../../evaluate/metrics/bootstrap.ts";
+import type { Column } from "../../evaluate/metrics/bootstrap.ts";
 import { policyColumns } from "../../evaluate/metrics/policy-metrics.ts";
 import { runModel } from "../../evaluate/model-run.ts";
 import { NO_SCORES } from "../../evaluate/step-scores.ts";
@@ -44,9 +44,4 @@ export function pooled(columns: readonly Column[]): Column {
   const total = (of: (column: Column) => readonly number[]): number[] =>
     Array.from({ length: units }, (_, unit) => columns.reduce((sum, one) => sum + (of(one)[unit] ?? 0), 0));
   return { sums: total(({ sums }) => sums), counts: total(({ counts }) => counts) };
-}
-
-/** Mean of a figure. */
-export function meanOf(figures: Figures, figure: AblationFigure): number {
-  return columnMean(figures[figure]);
 }

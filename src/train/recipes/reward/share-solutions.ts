@@ -30,7 +30,7 @@ export function startSolutionGradients(
 }
 
 /** Part `part` of `parts` of a list, side by side, of like size. */
-export function partOf<T>(list: readonly T[], part: number, parts: number): T[] {
+function partOf<T>(list: readonly T[], part: number, parts: number): T[] {
   return list.slice(Math.floor((part * list.length) / parts), Math.floor(((part + 1) * list.length) / parts));
 }
 

@@ -14,7 +14,7 @@ export interface FirstMistake {
 }
 
 /** The first wrong step of a sample; undefined when every step is right. */
-export function firstMistake(sample: RolloutSample): FirstMistake | undefined {
+function firstMistake(sample: RolloutSample): FirstMistake | undefined {
   const steps = splitSteps(sample.completion).map(({ text }) => text);
   const at = steps.findIndex((_, i) => !stepIsRight(sample, i));
   const step = steps[at];

@@ -25,7 +25,7 @@ function message(writer: BinaryWriter, field: number, write: (inner: BinaryWrite
 }
 
 /** As GraphDef names an output: the first one goes by its node's name. */
-export function outputName({ node, output }: Value): string {
+function outputName({ node, output }: Value): string {
   return output === 0 ? node : `${node}:${output}`;
 }
 

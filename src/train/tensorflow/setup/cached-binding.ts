@@ -28,7 +28,7 @@ export function defaultCacheDir(): string {
   return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "stepwise-dpo");
 }
 
-export const thisPlatform = `${process.platform}-${process.arch}`;
+const thisPlatform = `${process.platform}-${process.arch}`;
 
 /** Version in the package.json of `packageDir`. */
 export async function packageVersion(packageDir: string): Promise<string> {

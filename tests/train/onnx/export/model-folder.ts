@@ -8,7 +8,7 @@ import { goldenDir } from "./goldens.ts";
 import { WORD_TOKENIZER_CONFIG, wordTokenizerJson } from "./word-tokenizer.ts";
 
 /** Token count of the golden models. */
-export const VOCAB_SIZE: Record<string, number> = { "t5-v1.1": 96, "t5-v1.1-shared-head": 96, "t5-v1.0": 80, umt5: 96 };
+const VOCAB_SIZE: Record<string, number> = { "t5-v1.1": 96, "t5-v1.1-shared-head": 96, "t5-v1.0": 80, umt5: 96 };
 
 /** Copies a golden model with its tokenizer into a new temporary folder; the caller removes it. */
 export async function makeModelFolder(golden: string): Promise<string> {

@@ -14,7 +14,7 @@ import {
 } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow } from "../../../../src/train/tensorflow/tensorflow.ts";
 
-export const WORDS = ["Tom", "has", "buys", "more", "apples", "How", "many", "+", "-", "=", "?"];
+const WORDS = ["Tom", "has", "buys", "more", "apples", "How", "many", "+", "-", "=", "?"];
 
 /** d_model 32; it knows a few words. */
 export async function writeTinyFolder(
