@@ -81,7 +81,9 @@ export function createClient(transport: Transport, onLacking: OnLacking = () => 
     try {
       for (;;) {
         const next = await reader?.read().catch((error: unknown) => {
-          throw signal?.aborted === true ? toFailure(new DOMException("", "AbortError")) : brokenOff(error);
+          // the model in this browser ends its answers so, where the page turns to another
+          const isEnded = error instanceof DOMException && error.name === "AbortError";
+          throw signal?.aborted === true || isEnded ? toFailure(new DOMException("", "AbortError")) : brokenOff(error);
         });
         if (next === undefined || next.done) return;
         const { event = "message", data } = next.value;

@@ -43,6 +43,17 @@ let worker: Worker | undefined;
 let opening = 0;
 let lastId = 0;
 const waiting = new Map<number, Waiting>();
+/** Ends the wait for a model that is being opened. */
+let giveUp: ((error: unknown) => void) | undefined;
+
+/** Requests without an answer, and answers without an end, get this one. */
+function endWaiting(error: unknown): void {
+  for (const { reject, controller } of waiting.values()) {
+    reject(error);
+    controller?.error(error);
+  }
+  waiting.clear();
+}
 
 /** Ends the thread and gives its memory back. */
 export function closeLocal(): void {
@@ -50,8 +61,10 @@ export function closeLocal(): void {
   worker?.terminate();
   worker = undefined;
   thread = undefined;
-  for (const { reject } of waiting.values()) reject(new DOMException("", "AbortError"));
-  waiting.clear();
+  const error = new DOMException("", "AbortError");
+  giveUp?.(error);
+  giveUp = undefined;
+  endWaiting(error);
   local.value = { state: "closed" };
 }
 
@@ -87,13 +100,26 @@ async function open(base: URL, headers: Record<string, string>): Promise<Worker>
   let progress: Progress | undefined;
   await new Promise<void>((resolve, reject) => {
     let silence: ReturnType<typeof setTimeout> | undefined;
+    giveUp = (error) => {
+      clearTimeout(silence);
+      reject(error);
+    };
+    const fail = (failure: ApiFailure): void => {
+      clearTimeout(silence);
+      // while it opens, whoever waits for that tells
+      reject(failure);
+      if (worker !== started || local.value.state !== "open") return;
+      endWaiting(failure);
+      closeLocal();
+      local.value = { state: "failed", failure };
+    };
     const heard = (): void => {
       clearTimeout(silence);
       silence = setTimeout(() => reject(tooSilent()), SILENCE_MS);
     };
     heard();
     started.addEventListener("error", () =>
-      reject(new ApiFailure("fault", "the thread of the model could not start.")),
+      fail(new ApiFailure("fault", "the thread of the model could not start, or broke off.")),
     );
     started.addEventListener("message", ({ data }: MessageEvent<Told>) => {
       if (data.type === "progress") {
@@ -105,9 +131,7 @@ async function open(base: URL, headers: Record<string, string>): Promise<Worker>
         clearTimeout(silence);
         resolve();
       } else if (data.type === "failed") {
-        clearTimeout(silence);
-        const kind = data.code === "model_too_large" ? "too_large" : "fault";
-        reject(new ApiFailure(kind, data.message));
+        fail(new ApiFailure(data.code === "model_too_large" ? "too_large" : "fault", data.message));
       } else receive(data);
     });
     const wasm = new URL("playground/ort-wasm.gz", base).href;

@@ -88,6 +88,19 @@ describe.skipIf(noBrowser)("in the browser", () => {
     await context.close();
   });
 
+  test("a text that is being written in the browser ends where the page turns to the worker", async () => {
+    const { page, context } = await openPage(browser, worker.url);
+    await page.getByLabel("Run on").selectOption("browser");
+    await page.getByText("The model runs in this browser").waitFor();
+    await page.getByLabel("Question").fill(PROMPTS[2] ?? "");
+    await page.getByRole("button", { name: "Generate", exact: true }).click();
+    await page.getByRole("button", { name: "Stop" }).and(page.locator(":enabled")).waitFor();
+    await page.getByLabel("Run on").selectOption("worker");
+    await page.getByRole("button", { name: "Stop" }).and(page.locator(":disabled")).waitFor();
+    expect((await ask(page, PROMPTS[0] ?? "")).scores.length).toBeGreaterThan(0);
+    await context.close();
+  });
+
   test("a model that does not fit is said so, with the way out", async () => {
     // WebAssembly may have 19 MB here: the runtime starts, and finds no room for the graphs
     const small = await startBrowser(["--js-flags=--wasm-max-mem-pages=300"]);
