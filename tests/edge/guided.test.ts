@@ -95,6 +95,22 @@ test("the log-probs of a solution found in pieces are those of the solution writ
   });
 });
 
+test("a stop string ends a solution found in pieces where it ends one written in one, across steps too", async () => {
+  const steps = (await generate({ details: true, score_steps: true })).steps.map(({ text }) => text);
+  expect(steps.length).toBeGreaterThan(2);
+  const across = `${steps[0]?.at(-1)}\n${steps[1]?.slice(0, 3)}`;
+  for (const stop of ["\n", `\n${steps[1]?.[0]}`, across, steps[1]?.slice(2, 6)]) {
+    const whole = await generate({ details: true, score_steps: true, stop: [stop] });
+    expect(whole.finish_reason).toBe("stop_sequence");
+    const search = { type: "step_beam", width: 1, expand: 1 };
+    const found = await generate({ search, top_k: 1, seed: 1, details: true, stop: [stop] });
+    expect(found.generated_text).toBe(whole.generated_text);
+    expect(found.finish_reason).toBe("stop_sequence");
+    expect(found.details.tokens.map(({ text }) => text).join("")).toBe(whole.generated_text);
+    expect(found.steps.map(({ text }) => text)).toEqual(whole.steps.map(({ text }) => text));
+  }
+});
+
 test("no more tokens are written than the budget allows", async () => {
   for (const budget of [1, 7, 40, 90]) {
     const found = await generate({

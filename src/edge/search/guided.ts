@@ -13,6 +13,7 @@ import {
 import { splitSteps } from "../../shared/steps.ts";
 import type { UnknownText } from "../../shared/unknown-characters.ts";
 import type { Candidate, GeneratedToken, GenerateOptions } from "../engine/generate.ts";
+import { endOfStopAcross } from "../engine/stop.ts";
 import type { Used } from "../engine/used.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
@@ -109,22 +110,24 @@ export async function guidedSearch(
     promptTokens = generation.promptTokens;
     if (prefix === "") unknown = generation.unknown;
     return generation.candidates.map((candidate, row) => {
-      const tokens = events[row] ?? [];
-      const text = tokens.map((token) => token.text).join("");
-      const isStopped = candidate.finishReason === "stop_sequence" && !text.endsWith("\n");
+      const all = events[row] ?? [];
+      const step = all.map((token) => token.text).join("");
+      const stopEnd = endOfStopAcross(prefix, step, options.stop);
+      const tokens = stopEnd === undefined ? all : tokensUpTo(all, stopEnd);
+      const text = step.slice(0, stopEnd);
       const whole = prefix + text;
       if (!written.has(whole)) {
         written.set(whole, {
-          ids: [...before.ids, ...candidate.ids],
+          ids: [...before.ids, ...candidate.ids.slice(0, tokens.length)],
           tokens: [...before.tokens, ...tokens],
-          reason: candidate.finishReason,
+          reason: stopEnd === undefined ? candidate.finishReason : "stop_sequence",
         });
       }
       return {
         text,
         tokens: candidate.ids.length,
-        logp: candidate.tokenLogps.reduce((sum, logp) => sum + logp, 0),
-        finished: candidate.finishReason === "eos_token" || isStopped,
+        logp: tokens.reduce((sum, { logp }) => sum + logp, 0),
+        finished: candidate.finishReason === "eos_token" || stopEnd !== undefined,
       };
     });
   };
@@ -179,6 +182,18 @@ export async function guidedSearch(
     rounds: result.rounds,
     solutions,
   };
+}
+
+/** The first tokens whose texts reach so far; the last one's is cut there. */
+function tokensUpTo(tokens: readonly GeneratedToken[], length: number): GeneratedToken[] {
+  const kept: GeneratedToken[] = [];
+  let start = 0;
+  for (const token of tokens) {
+    if (start >= length) break;
+    kept.push({ ...token, text: token.text.slice(0, length - start) });
+    start += token.text.length;
+  }
+  return kept;
 }
 
 interface Written {
