@@ -1,6 +1,6 @@
 // The pages that the worker serves, beside its models: our own files, and Swagger UI's from its package.
 
-import { copyFile, link, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,7 +30,8 @@ export async function preparePlayground(assetsDir: string): Promise<void> {
   const names = (await readdir(join(built, PAGE_FOLDER))).map((name) => join(PAGE_FOLDER, name));
   for (const name of ["index.html", ...names]) {
     const place = join(assetsDir, PAGE_FOLDER, name.slice(name.lastIndexOf("/") + 1));
-    await link(join(built, name), place).catch(() => copyFile(join(built, name), place));
+    // a link would change with every other one that is made: whoever watches the folder would begin anew
+    await copyFile(join(built, name), place);
   }
 }
 
