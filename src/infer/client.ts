@@ -15,6 +15,8 @@ import { failureOfAnswer, failureOfFetch, RequestFailure } from "./request-failu
 import { unknownFields, unknownOf } from "./unknown-tally.ts";
 
 const MAX_RETRY_AFTER_MS = 60_000;
+/** How long one request may wait for a worker that has too much to do. */
+const MAX_BUSY_MS = 600_000;
 
 /** Sends one request by the typed client. */
 type Send = (init: RequestInit) => Promise<Response>;
@@ -68,8 +70,6 @@ export interface ClientOptions {
   retries?: number;
   /** Pause before the second try, doubled each time, default 500. */
   minPauseMs?: number;
-  /** How long one request may wait for a worker that has too much to do, default 600,000. */
-  maxBusyMs?: number;
   signal?: AbortSignal | undefined;
 }
 
@@ -91,7 +91,7 @@ export interface WorkerClient {
 
 /** A client for one worker. Its functions reject with RequestFailure, or with the signal's reason once that is aborted. */
 export function createClient(options: ClientOptions): WorkerClient {
-  const { apiKey, timeoutMs = 120_000, retries = 4, minPauseMs = 500, maxBusyMs = 600_000, signal } = options;
+  const { apiKey, timeoutMs = 120_000, retries = 4, minPauseMs = 500, signal } = options;
   const url = parseEndpoint(options.url);
   const worker = createWorkerClient(url, {
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
@@ -124,7 +124,7 @@ export function createClient(options: ClientOptions): WorkerClient {
       try {
         return await ask(send, parse);
       } catch (error) {
-        if (!(error instanceof RequestFailure) || !error.overloaded || Date.now() - since > maxBusyMs) throw error;
+        if (!(error instanceof RequestFailure) || !error.overloaded || Date.now() - since > MAX_BUSY_MS) throw error;
         const wished = Math.min(error.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
         // not all at once
         await sleep(Math.max(wished, pauseMs) * (1 + Math.random() / 4), undefined, { ...(signal && { signal }) });

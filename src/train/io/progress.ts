@@ -22,11 +22,12 @@ export interface ProgressOptions {
   initial?: number;
   /** Default stderr, so that standard output stays clean. */
   stream?: NodeJS.WriteStream;
-  /** Smallest time between plain lines, without a terminal. Default 5000. */
-  plainIntervalMs?: number;
   /** Clock in milliseconds. Default Date.now. */
   now?: () => number;
 }
+
+/** Smallest time between plain lines, without a terminal. */
+const PLAIN_INTERVAL_MS = 5000;
 
 /** `1:02:03`, `2:03`, or `?` when not known. */
 export function formatDuration(ms: number): string {
@@ -51,7 +52,7 @@ function formatFigure(value: number | string): string {
 
 /** A progress display; the caller stops it, in a `finally`. */
 export function createProgress(options: ProgressOptions): Progress {
-  const { title, total, initial = 0, stream = process.stderr, plainIntervalMs = 5000, now = Date.now } = options;
+  const { title, total, initial = 0, stream = process.stderr, now = Date.now } = options;
   const startMs = now();
   let done = initial;
   let figures: ProgressFigures = {};
@@ -112,7 +113,7 @@ export function createProgress(options: ProgressOptions): Progress {
       update(value, shown) {
         done = value;
         if (shown !== undefined) figures = shown;
-        if (!stopped && now() - printedMs >= plainIntervalMs) print();
+        if (!stopped && now() - printedMs >= PLAIN_INTERVAL_MS) print();
       },
       log: (text) => void stream.write(`${text}\n`),
       stop() {
