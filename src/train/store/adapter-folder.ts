@@ -5,14 +5,12 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { InputError } from "../../shared/errors.ts";
-import { writeSafetensors } from "../io/safetensors/writer.ts";
 import { writeJson } from "../io/write-text.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { ADAPTER_CONFIG_FILE, type AdapterSettings, adapterConfigToJson, isAdapterFolder } from "./adapter-config.ts";
+import { copyModel } from "./copy-model.ts";
 import { saveAdapterFile } from "./lora/adapter.ts";
-import { loadConfig } from "./model-config.ts";
 import { type Model, saveSideFiles } from "./model-folder.ts";
-import { openModelTensors } from "./model-tensors.ts";
 
 /** An adapter and what it stands on. */
 export interface AdapterToSave {
@@ -49,16 +47,5 @@ export async function mergeAdapter(adapterDir: string, outputDir: string): Promi
   if (!isAdapterFolder(adapterDir)) refuse("the folder holds no adapter", "Merge a folder with adapter_config.json.");
   if (resolve(adapterDir) === resolve(outputDir))
     refuse("the merged model would lie on its own adapter", "Name another folder with --output.");
-  const reader = await openModelTensors(adapterDir);
-  try {
-    await saveSideFiles(outputDir, { dir: adapterDir, config: await loadConfig(adapterDir) });
-    const tensors = reader.names.map((name) => ({
-      name,
-      shape: reader.info(name).shape,
-      data: () => reader.readFloat32(name),
-    }));
-    await writeSafetensors(join(outputDir, "model.safetensors"), tensors);
-  } finally {
-    await reader.close();
-  }
+  await copyModel(adapterDir, outputDir);
 }

@@ -1,7 +1,8 @@
 // A model with more characters in its vocabulary: tokenizer.json has them as pieces, the embedding and a head of its own have rows for them.
 // Stock T5s have 28 rows that no token uses; where these are not enough, both tables and vocab_size grow.
 
-import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { withCharacters } from "../../shared/added-characters.ts";
@@ -61,10 +62,10 @@ export async function extendModel(
     await writeFileAtomic(join(dir, "tokenizer.json"), JSON.stringify(json));
     const tokenizerText = tokenizerConfigText(await readTokenizerConfig(baseDir));
     await writeFileAtomic(join(dir, "tokenizer_config.json"), tokenizerText);
-    for (const file of ["generation_config.json", "special_tokens_map.json"])
-      await copyFile(await modelFile(baseDir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT") throw error;
-      });
+    for (const file of ["generation_config.json", "special_tokens_map.json"]) {
+      const original = await modelFile(baseDir, file);
+      if (existsSync(original)) await writeFileAtomic(join(dir, file), await readFile(original));
+    }
     await writeSafetensors(join(dir, "model.safetensors"), tensors);
   } finally {
     await reader.close();

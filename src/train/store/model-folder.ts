@@ -1,7 +1,7 @@
 // A T5 in Hugging Face layout: config.json, model.safetensors (or shards), tokenizer files. Read tensor by tensor, written atomically.
 
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { parseT5Config, type T5Config } from "../../shared/t5-config.ts";
@@ -128,8 +128,8 @@ export async function saveSideFiles(dir: string, from: Pick<Model, "dir" | "conf
   const tokenizerText = tokenizerConfigText(await readTokenizerConfig(from.dir));
   await writeFileAtomic(join(dir, "tokenizer_config.json"), tokenizerText);
   for (const file of COPIED) {
-    await copyFile(await modelFile(from.dir, file), join(dir, file)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
-    });
+    const original = await modelFile(from.dir, file);
+    if (existsSync(original)) await writeFileAtomic(join(dir, file), await readFile(original));
+    else await rm(join(dir, file), { force: true }); // of an earlier model there
   }
 }

@@ -3,12 +3,13 @@
 // anywhere goes on and ends with the weights that it would have had.
 
 import { existsSync } from "node:fs";
-import { cp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CapacityError, InputError, StepwiseError } from "../../../shared/errors.ts";
 import { loadItems } from "../../data/problems/load-items.ts";
 import { createProgress } from "../../io/progress.ts";
 import { loadTrainerState, TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
+import { copyModel } from "../../store/copy-model.ts";
 import { hashWeights } from "../../store/hash.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { describeBackend, startTensorflow } from "../../tensorflow/tensorflow.ts";
@@ -275,19 +276,10 @@ async function removeOldModels(outputDir: string, { rounds }: OnlineState): Prom
       await rm(join(roundDir(outputDir, round - 1), name), { recursive: true, force: true });
 }
 
-const MODEL_FILES = [
-  "config.json",
-  "generation_config.json",
-  "model.safetensors",
-  "tokenizer.json",
-  "tokenizer_config.json",
-];
-
-/** The last policy's files to the output folder, with a card. */
+/** The last policy to the output folder, with a card. */
 async function publish(context: Context): Promise<void> {
   const { config, settings, state } = context;
-  const from = currentModel(context);
-  for (const name of MODEL_FILES) await cp(join(from, name), join(config.outputDir, name));
+  await copyModel(currentModel(context), config.outputDir);
   await writeOnlineCard(config.outputDir, { base: basename(config.model), config, settings, rounds: state.rounds });
 }
 

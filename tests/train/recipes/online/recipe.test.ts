@@ -12,6 +12,7 @@ import { type GivenOnlineSettings, resolveOnlineSettings } from "../../../../src
 import { rolloutSchema } from "../../../../src/train/recipes/rollout/rollout.ts";
 import { loadModel } from "../../../../src/train/store/model-folder.ts";
 import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
 
 let dir = "";
 beforeAll(async () => {
@@ -133,6 +134,22 @@ test("a folder keeps an unfinished run of another kind, and no word of a finishe
   expect(files).toContain("model.safetensors");
   expect(files).not.toContain(REWARD_MODEL_FILE);
   expect(files).not.toContain("checkpoint-3");
+}, 120_000);
+
+test("a start without generation_config.json, of which nothing was learnt, is published as it is", async () => {
+  const model = join(dir, "bare");
+  await writeTinyFolder(model);
+  await rm(join(model, "generation_config.json"));
+  const { rounds } = await start(
+    "of-bare",
+    {},
+    {
+      train: { model, lossType: "sft", advantages: "process" },
+      online: { rounds: 1, problems: 2, samples: 2, maxNewTokens: 4 },
+    },
+  );
+  expect(rounds.map(({ pairs, steps }) => [pairs, steps])).toEqual([[0, 0]]);
+  expect((await weights("of-bare")).equals(await readFile(join(model, "model.safetensors")))).toBe(true);
 }, 120_000);
 
 test("a budget of samples ends the run; what is left of a round is not begun", async () => {
