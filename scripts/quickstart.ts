@@ -14,10 +14,11 @@ import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
 import { createProgress } from "../src/train/io/progress.ts";
 import { writeJson } from "../src/train/io/write-text.ts";
 import { ensureExported } from "../src/train/onnx/export/ensure-exported.ts";
-import { resolveTrainConfig } from "../src/train/recipes/dpo/config.ts";
+import { resolveTrainConfig, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
 import { runRollout } from "../src/train/recipes/rollout/run.ts";
 import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
+import { refuseForeignRun } from "../src/train/recipes/run/run-folder.ts";
 import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
@@ -88,6 +89,7 @@ function showSolvedNow({ samples }: EvaluationResult): void {
 
 try {
   const signal = stopOnInterrupt();
+  await refuseForeignRun(TRAIN_DEFAULTS.outputDir, { command: "npm run quickstart", data: ROLLOUTS });
   heading("convert data/raw/synthetic_prm.json to pairs");
   const prepared = await prepareData({
     input: "data/raw/synthetic_prm.json",

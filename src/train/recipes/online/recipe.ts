@@ -115,10 +115,9 @@ async function openState(
   if (overwrite) {
     for (const name of ["rounds", STATE_FILE, "metrics.jsonl"])
       await rm(join(outputDir, name), { recursive: true, force: true });
-  } else if (!resume) {
-    if (existsSync(join(outputDir, STATE_FILE))) throw unfinishedRun(outputDir, "an online run lies there");
-    await firstStep(outputDir, {}); // nor is one of another kind lost
-  }
+  } else if (!existsSync(join(outputDir, STATE_FILE))) {
+    await firstStep(outputDir, {}); // a run of another kind is not lost, nor gone on with
+  } else if (!resume) throw unfinishedRun(outputDir, "an online run lies there");
   const before = await loadOnlineState(outputDir, all, startHash);
   const json = { ...onlineSettingsToJson(settings), train: settingsToJson(config) };
   await beginRunFolder(outputDir, 0, { file: "online_config.json", json }); // the checkpoints of the run's own lie in its rounds

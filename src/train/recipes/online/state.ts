@@ -6,9 +6,10 @@ import { z } from "zod";
 import { ArtifactError } from "../../../shared/errors.ts";
 import { readJson } from "../../io/read-json.ts";
 import { writeText } from "../../io/write-text.ts";
+import { ONLINE_STATE_FILE } from "../run/run-folder.ts";
 import { checkSameSettings } from "../run/run-state.ts";
 
-export const STATE_FILE = "online_state.json";
+export const STATE_FILE = ONLINE_STATE_FILE;
 
 const roundSchema = z.object({
   /** From 1. */

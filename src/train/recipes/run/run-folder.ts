@@ -1,39 +1,78 @@
 // The output folder before a run: is there an unfinished run, and what of an earlier one must go. The trainer state beside the model
-// means finished; a checkpoint has its own inside.
+// means finished; a checkpoint has its own inside. An online run keeps its state and its rounds there.
 
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
 import { REWARD_MODEL_FILE } from "../../../shared/process-reward.ts";
+import { readJson } from "../../io/read-json.ts";
 import { TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
 import { writeJson } from "../../io/write-text.ts";
 import { checkpointDir, listCheckpoints } from "./checkpoint.ts";
 import type { RunOptions } from "./run-options.ts";
 
+/** What an online run has done so far; it also tells that the folder is that of one. */
+export const ONLINE_STATE_FILE = "online_state.json";
+const ONLINE_CONFIG_FILE = "online_config.json";
+/** Settings of the last run of each kind; those of another kind would tell of data that the model has not seen. */
+const CONFIG_FILES = ["train_config.json", "reward_config.json", ONLINE_CONFIG_FILE];
+
+/** What lies in the folder that can still be gone on with, for a message; undefined: nothing. */
+export async function unfinishedIn(outputDir: string): Promise<string | undefined> {
+  if (existsSync(join(outputDir, ONLINE_STATE_FILE))) return "an online run lies there";
+  const newest = (await listCheckpoints(outputDir)).at(-1);
+  const isDone = newest === undefined || existsSync(join(outputDir, TRAINER_STATE_FILE));
+  return isDone ? undefined : `an unfinished run lies there (checkpoint-${newest})`;
+}
+
 /**
  * Step of the newest checkpoint when resuming, else 0. Throws InputError for an unfinished run that is neither resumed nor to be
- * overwritten. Changes nothing.
+ * overwritten, and for an online one, which goes on in its own way. Changes nothing.
  */
 export async function firstStep(outputDir: string, run: RunOptions): Promise<number> {
+  const unfinished = run.overwrite === true ? undefined : await unfinishedIn(outputDir);
+  const isOnline = existsSync(join(outputDir, ONLINE_STATE_FILE));
+  if (unfinished !== undefined && (isOnline || run.resume !== true))
+    throw unfinishedRun(outputDir, unfinished, isOnline ? "--online --resume" : "--resume");
   const newest = (await listCheckpoints(outputDir)).at(-1);
   if (run.resume === true) {
     if (newest === undefined) run.log?.("no checkpoint to resume from; starting at step 0");
     return newest ?? 0;
   }
-  if (newest === undefined || run.overwrite === true || existsSync(join(outputDir, TRAINER_STATE_FILE))) return 0;
-  throw unfinishedRun(outputDir, `an unfinished run lies there (checkpoint-${newest})`);
+  return 0;
 }
 
-/** What refuses a folder whose run is neither resumed nor to be overwritten. */
-export function unfinishedRun(outputDir: string, what: string): InputError {
-  const fix = "Continue it with --resume, start anew with --overwrite, or choose another --output.";
+/** What refuses a folder whose run is neither resumed nor to be overwritten; `flags` continue it. */
+export function unfinishedRun(outputDir: string, what: string, flags = "--resume"): InputError {
+  const fix = `Continue it with ${flags}, start anew with --overwrite, or choose another --output.`;
   return new InputError({ code: "unfinished_run", what, where: outputDir, fix });
 }
 
 /**
+ * Refuses a folder that holds somebody's unfinished run, for a command that always starts anew there; an unfinished run of the command
+ * itself, known by its training data, may go. Throws InputError that says how to go on with either.
+ */
+export async function refuseForeignRun(outputDir: string, own: { command: string; data: string }): Promise<void> {
+  const unfinished = await unfinishedIn(outputDir);
+  if (unfinished === undefined) return;
+  const config = join(outputDir, "train_config.json");
+  const begun = existsSync(config) ? await readJson(config, { fix: "Delete it." }) : undefined;
+  const isOnline = existsSync(join(outputDir, ONLINE_STATE_FILE));
+  if (!isOnline && typeof begun === "object" && begun !== null && "data" in begun && begun.data === own.data) return;
+  throw new InputError({
+    code: "unfinished_run",
+    what: `${unfinished}, and ${own.command} writes its model to that folder`,
+    where: outputDir,
+    fix:
+      `Finish that run first (its own command with ${isOnline ? "--online " : ""}--resume), or set it aside: ` +
+      `mv ${outputDir} ${outputDir}.kept; it goes on from there with --output ${outputDir}.kept --resume.`,
+  });
+}
+
+/**
  * Makes the folder ready for the steps after `first`: deletes what says that an earlier run finished, how, and that it made a reward model;
- * its checkpoints too, unless the run goes on from one of them. Then writes the settings.
+ * its checkpoints too, unless the run goes on from one of them, and what an online run kept, unless this is one. Then writes the settings.
  */
 export async function beginRunFolder(
   outputDir: string,
@@ -46,8 +85,12 @@ export async function beginRunFolder(
     "all_results.json",
     "train_results.json",
     "eval_results.json",
+    "samples.json",
+    ...CONFIG_FILES.filter((file) => file !== settings.file),
   ])
     await rm(join(outputDir, file), { force: true });
+  if (settings.file !== ONLINE_CONFIG_FILE)
+    for (const name of [ONLINE_STATE_FILE, "rounds"]) await rm(join(outputDir, name), { recursive: true, force: true });
   if (first === 0)
     for (const step of await listCheckpoints(outputDir)) await rm(checkpointDir(outputDir, step), { recursive: true });
   await writeJson(join(outputDir, settings.file), settings.json);

@@ -128,6 +128,8 @@ test("a folder keeps an unfinished run of another kind, and no word of a finishe
   const folder = join(dir, "other");
   await mkdir(join(folder, "checkpoint-3"), { recursive: true });
   await expect(start("other")).rejects.toThrow(/an unfinished run lies there \(checkpoint-3\)/);
+  await expect(start("other", { resume: true })).rejects.toThrow(/an unfinished run lies there \(checkpoint-3\)/);
+  expect(await readdir(folder)).toEqual(["checkpoint-3"]);
   await writeFile(join(folder, REWARD_MODEL_FILE), "{}");
   await start("other", { overwrite: true }, { online: { rounds: 1, problems: 2, samples: 2, maxNewTokens: 4 } });
   const files = await readdir(folder);
