@@ -10,6 +10,7 @@ import { prepareSummary } from "../src/train/data/pairs/prepare-summary.ts";
 import { readJson } from "../src/train/io/read-json.ts";
 import { resolveTrainConfig, type TrainConfig } from "../src/train/recipes/dpo/config.ts";
 import { type TrainRun, trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
+import { refuseOfflineSettings } from "../src/train/recipes/online/offline-settings.ts";
 import { trainOnline } from "../src/train/recipes/online/recipe.ts";
 import { resolveOnlineSettings } from "../src/train/recipes/online/settings.ts";
 import { flagOf } from "../src/train/recipes/run/settings.ts";
@@ -62,6 +63,7 @@ async function withHubData(config: TrainConfig): Promise<TrainConfig> {
 }
 
 async function online(config: TrainConfig, run: Run): Promise<void> {
+  refuseOfflineSettings(trainFlags(command), config);
   const training = { lossType: config.lossType, hasRewardModel: config.rewardModel !== null };
   const result = await trainOnline(config, resolveOnlineSettings(onlineFlags(command), training), run);
   console.log(`model: ${result.outputDir} (${result.rounds.length} rounds)`);
@@ -72,7 +74,7 @@ try {
     flags.config === undefined
       ? undefined
       : await readJson(flags.config, { error: InputError, fix: "Check --config." });
-  const config = await withHubData(resolveTrainConfig(fileJson, trainFlags(command), flags.config));
+  const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
   const run = {
     resume: flags.resume,
     overwrite: flags.overwrite,
@@ -80,7 +82,7 @@ try {
     signal: stopOnInterrupt(),
     log: console.log,
   };
-  await (flags.online ? online(config, run) : offline(config, run));
+  await (flags.online ? online(config, run) : offline(await withHubData(config), run));
 } catch (error) {
   reportFailure(error);
 }
