@@ -29,7 +29,7 @@ import { loadDpoState, newDpoState } from "./run-state.ts";
 import { completeSamples, type Sample } from "./samples.ts";
 import { pairWork, startPairGradients } from "./share-pairs.ts";
 import { checkAdapterRun, createTrainable } from "./trainable.ts";
-import { prepareVocabulary } from "./vocabulary.ts";
+import { prepareVocabulary, type StartModel, unchangedStart } from "./vocabulary.ts";
 
 export interface TrainRun extends RunOptions {
   /** Pairs in place of those of the data folder, which then only keeps scores; none are left for evaluation. */
@@ -53,12 +53,22 @@ export async function trainStepwiseDpo(config: TrainConfig, run: TrainRun = {}):
 }
 
 async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
-  const { log = () => {}, signal } = run;
+  const { log = () => {} } = run;
   const { outputDir } = config;
   const backend = await startTensorflow(config.backend, config.precision, threadsOf(config.workers));
   log(`backend: ${describeBackend(backend)}`);
   const first = await firstStep(outputDir, run);
-  const models = await loadModels(config, run);
+  const models = await loadModels(config, first, run);
+  return trainModels(config, models, { first, backend, run }).finally(() => models.start.discard());
+}
+
+async function trainModels(
+  config: TrainConfig,
+  models: Models,
+  { first, backend, run }: { first: number; backend: string; run: TrainRun },
+): Promise<TrainResult> {
+  const { log = () => {}, signal } = run;
+  const { outputDir } = config;
   const { base, judge, tokenizer } = models;
   const data = await loadData(config, models, run);
 
@@ -97,6 +107,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
     const samples: TrainResult["samples"] = { before: state.samples, after: [] };
     // until here nothing was written: a mistake in settings or data costs an earlier run nothing
     await beginRunFolder(outputDir, first, { file: "train_config.json", json: settingsToJson(config) });
+    base.dir = await models.start.settle();
     const after = await runSteps({
       title: "train",
       shown: ["loss", "logps/margins", "lr"],
@@ -148,6 +159,7 @@ async function train(config: TrainConfig, run: TrainRun): Promise<TrainResult> {
 /** The models of a run, and what its base model's tokenizer makes of text. */
 interface Models {
   base: Model;
+  start: StartModel;
   /** Of the base model, as the config has it. */
   name: string;
   /** The frozen model that scores steps; undefined where the loss asks for no scores. */
@@ -155,7 +167,11 @@ interface Models {
   tokenizer: Awaited<ReturnType<typeof loadTokenizer>>;
 }
 
-async function loadModels(config: TrainConfig, { log = () => {}, signal, pairs }: TrainRun): Promise<Models> {
+async function loadModels(
+  config: TrainConfig,
+  first: number,
+  { log = () => {}, signal, pairs }: TrainRun,
+): Promise<Models> {
   const modelDir = await resolveModelWithProgress(config.model, { signal });
   const judges = needsScores(config);
   const scoring = judges ? "" : "; it needs no scores, so no reward model is asked";
@@ -164,17 +180,21 @@ async function loadModels(config: TrainConfig, { log = () => {}, signal, pairs }
   const ownJudge = judges && config.rewardModel !== null;
   const rewardDir = ownJudge ? await resolveModelWithProgress(rewardModel, { signal }) : modelDir;
   // pairs of the policy's own making need no words that it lacks
-  const baseDir = pairs === undefined ? await prepareVocabulary(config, modelDir, log) : modelDir;
-  const base = await loadModel(baseDir, log);
-  checkAdapterRun(config, base);
-  const tokenizer = await loadTokenizer(baseDir, base.config);
-  const name = modelName(config.model, modelDir);
-  return {
-    base,
-    name,
-    judge: judges ? { dir: rewardDir, name: modelName(rewardModel, rewardDir) } : undefined,
-    tokenizer,
-  };
+  const start =
+    pairs === undefined
+      ? await prepareVocabulary(config, modelDir, { resumes: first > 0, log })
+      : unchangedStart(modelDir);
+  try {
+    const base = await loadModel(start.dir, log);
+    checkAdapterRun(config, base);
+    const tokenizer = await loadTokenizer(start.dir, base.config);
+    const name = modelName(config.model, modelDir);
+    const judge = judges ? { dir: rewardDir, name: modelName(rewardModel, rewardDir) } : undefined;
+    return { base, start, name, judge, tokenizer };
+  } catch (error) {
+    await start.discard();
+    throw error;
+  }
 }
 
 /** Pairs with scores and, where the loss has one, the reference's log-probs. */

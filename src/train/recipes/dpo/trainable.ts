@@ -54,12 +54,14 @@ async function adapterOn(config: TrainConfig, base: Model, checkpoint: string | 
       ? createAdapter(base.config, { rank: config.loraR, alpha: config.loraAlpha, targets, seed: config.seed })
       : await loadAdapter(checkpoint, base.config);
   const frozen = frozenParameters(base.parameters, settings);
-  // with tokens added the adapter stands on the run's own copy of the model
-  const baseName = config.addTokens === null ? config.model : base.dir;
   return {
     initial: parameters,
     frozen,
-    save: (dir, trained) => saveAdapter(dir, { base, baseName, baseHash, settings, parameters: trained }),
+    save: (dir, trained) => {
+      // with tokens added the adapter stands on the run's own copy of the model, which lies elsewhere until the run begins
+      const baseName = config.addTokens === null ? config.model : base.dir;
+      return saveAdapter(dir, { base, baseName, baseHash, settings, parameters: trained });
+    },
     dispose: () => tf.dispose([frozen[ADAPTER_SCALE] ?? [], base.parameters]),
   };
 }

@@ -1,6 +1,6 @@
 // A run on data that the vocabulary cannot write: what is told, what is refused, and what --add-tokens makes of the model.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -103,6 +103,28 @@ test("an adapter stands on the run's own copy of the model", async () => {
   const model = await loadModel(config.outputDir);
   expect((await loadTokenizer(config.outputDir, model.config)).encode("≤")).not.toContain(2);
   tf.dispose(model.parameters);
+});
+
+test("a run that is refused leaves a finished adapter what it stands on, and nothing else", async () => {
+  const config = tiny.config("kept", { data, addTokens: "auto", adapter: "lora", maxSteps: 1 });
+  await trainStepwiseDpo(config, { exportOnnx: false });
+  const filesNow = async () => (await readdir(config.outputDir, { recursive: true })).sort();
+  const files = await filesNow();
+  const other = { ...config, addTokens: "∀∃", maxPromptLength: 1 };
+  await expect(trainStepwiseDpo(other)).rejects.toThrow(/no pair is left to train on/);
+  expect(await filesNow()).toEqual(files);
+  // its base is still the one that it was made for
+  tf.dispose((await loadModel(config.outputDir)).parameters);
+});
+
+test("a run that goes on does not make its copy of the model again", async () => {
+  const config = tiny.config("goes-on", { data, addTokens: "auto", maxSteps: 3, saveSteps: 2 });
+  await trainStepwiseDpo(config, { exportOnnx: false });
+  await rm(join(config.outputDir, "trainer_state.json"));
+  const weights = join(config.outputDir, "base_with_tokens", "model.safetensors");
+  const { ino } = await stat(weights);
+  await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
+  expect((await stat(weights)).ino).toBe(ino);
 });
 
 test("sides of the same tokens may be equal where the loss does not compare them", async () => {
