@@ -1,4 +1,4 @@
-// Data by a name of the Hub: fetched, with a bar, and told to the commands as files.
+// Data by a name of the Hub: fetched, with a bar, and told to the commands as files; for training, converted to pairs.
 
 import { createProgress, type Progress } from "../src/train/io/progress.ts";
 import { parseDatasetId } from "../src/train/store/hub/dataset-id.ts";

@@ -1,14 +1,11 @@
 // npm run train: stepwise DPO from a config file and flags; with --online, rounds of sampling and updates. Ctrl-C saves a checkpoint
 // first; a second one stops at once.
 
-import { join } from "node:path";
 import { Command } from "commander";
 import { InputError } from "../src/shared/errors.ts";
-import { readOptions } from "../src/train/data/formats/read-record.ts";
-import { prepareData } from "../src/train/data/pairs/prepare.ts";
-import { prepareSummary } from "../src/train/data/pairs/prepare-summary.ts";
 import { readJson } from "../src/train/io/read-json.ts";
 import { resolveTrainConfig, type TrainConfig } from "../src/train/recipes/dpo/config.ts";
+import { withConvertedData } from "../src/train/recipes/dpo/converted-data.ts";
 import { type TrainRun, trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
 import { refuseOfflineSettings } from "../src/train/recipes/online/offline-settings.ts";
 import { trainOnline } from "../src/train/recipes/online/recipe.ts";
@@ -54,12 +51,7 @@ async function offline(config: TrainConfig, run: Run): Promise<void> {
 /** The config with data of the Hub converted into the run's folder, which the run then has as its data; any other as it is. */
 async function withHubData(config: TrainConfig): Promise<TrainConfig> {
   const files = await hubDataFiles(config.data);
-  if (files === undefined) return config;
-  const output = join(config.outputDir, "data");
-  const reading = { ...readOptions(config), ...(config.split !== null && { split: config.split }) };
-  const report = await prepareData({ input: config.data, files, output, evalFraction: 0.1, seed: 42, ...reading });
-  console.log(prepareSummary(report, output));
-  return { ...config, data: output, format: null, columns: null, split: null };
+  return files === undefined ? config : withConvertedData(config, files, console.log);
 }
 
 async function online(config: TrainConfig, run: Run): Promise<void> {

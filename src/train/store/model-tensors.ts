@@ -6,7 +6,7 @@ import { openFolderTensors } from "../io/safetensors/shards.ts";
 import { EMBEDDING, EMBEDDING_ALIASES } from "../model/parameters.ts";
 import { adapterScale, isAdapterFolder } from "./adapter-config.ts";
 import { hashWeights } from "./hash.ts";
-import { openAdapter, otherBase } from "./lora/adapter-file.ts";
+import { checkBaseHash, openAdapter } from "./lora/adapter-file.ts";
 import { loadConfig } from "./model-config.ts";
 import { baseFolder } from "./model-files.ts";
 
@@ -60,12 +60,7 @@ async function openMerged(dir: string): Promise<TensorReader> {
 /** Throws ArtifactError when the file says that it was made for other weights than those in `baseDir`. */
 async function checkBase(baseHash: string | undefined, baseDir: string, adapterDir: string): Promise<void> {
   if (baseHash === undefined) return;
-  const found = await hashWeights(baseDir);
-  if (found !== baseHash)
-    throw otherBase(
-      `the weights in ${baseDir} have hash ${found.slice(0, 12)}…, not ${baseHash.slice(0, 12)}…`,
-      adapterDir,
-    );
+  checkBaseHash(baseHash, await hashWeights(baseDir), { baseDir, adapterDir });
 }
 
 /** weight [out, in] += scale b [out, r] a [r, in], in place. */

@@ -52,7 +52,7 @@ async function adapterOn(config: TrainConfig, base: Model, checkpoint: string | 
   const { settings, parameters } =
     checkpoint === undefined
       ? createAdapter(base.config, { rank: config.loraR, alpha: config.loraAlpha, targets, seed: config.seed })
-      : await loadAdapter(checkpoint, base.config);
+      : await loadAdapter(checkpoint, base.config, { dir: base.dir, hash: baseHash });
   const frozen = frozenParameters(base.parameters, settings);
   return {
     initial: parameters,

@@ -78,8 +78,19 @@ function checkShape(reader: TensorReader, name: string, expected: readonly numbe
   throw otherBase(`its tensor "${name}" is [${shape.join(", ")}], this model needs [${expected.join(", ")}]`, where);
 }
 
+/** Throws ArtifactError where the adapter's file says that it was made for other weights than those found under it. */
+export function checkBaseHash(
+  expected: string | undefined,
+  found: string,
+  { baseDir, adapterDir }: { baseDir: string; adapterDir: string },
+): void {
+  if (expected === undefined || found === expected) return;
+  const what = `the weights in ${baseDir} have hash ${found.slice(0, 12)}…, not ${expected.slice(0, 12)}…`;
+  throw otherBase(what, adapterDir);
+}
+
 /** The error for an adapter that does not belong to the model under it. */
-export function otherBase(why: string, where: string): ArtifactError {
+function otherBase(why: string, where: string): ArtifactError {
   return new ArtifactError({
     code: "adapter_mismatch",
     what: `the adapter was made for another base model: ${why}`,

@@ -7,7 +7,7 @@ import { writeSafetensors } from "../../io/safetensors/writer.ts";
 import { ADAPTER_SCALE, loraA, loraB, type Parameters } from "../../model/parameters.ts";
 import { type Tensor, tf } from "../../tensorflow/tensorflow.ts";
 import { ADAPTER_WEIGHTS_FILE, type AdapterSettings, adapterScale } from "../adapter-config.ts";
-import { BASE_HASH, openAdapter, PEFT_PREFIX } from "./adapter-file.ts";
+import { BASE_HASH, checkBaseHash, openAdapter, PEFT_PREFIX } from "./adapter-file.ts";
 import { targetProjections } from "./projections.ts";
 
 /** An adapter; `parameters` belong to the caller, who disposes them (or hands them to an optimizer). */
@@ -15,6 +15,12 @@ export interface Adapter {
   settings: AdapterSettings;
   /** A [in, r] and B [r, out] by the names that loraA and loraB give. */
   parameters: Parameters;
+}
+
+/** Where the weights under an adapter lie, and their sha256 by `hashWeights`. */
+export interface BaseWeights {
+  dir: string;
+  hash: string;
 }
 
 /** U(-1/sqrt(in), 1/sqrt(in)): Kaiming-uniform with a = sqrt(5), which peft takes for A. */
@@ -44,10 +50,14 @@ export function frozenParameters(base: Parameters, settings: AdapterSettings): P
   return { ...base, [ADAPTER_SCALE]: tf.scalar(adapterScale(settings)) };
 }
 
-/** Reads an adapter into tensors, to train on or to run beside its base. Throws as `openAdapter`. */
-export async function loadAdapter(dir: string, base: T5Config): Promise<Adapter> {
+/**
+ * Reads an adapter into tensors, to train on or to run beside its base. Throws as `openAdapter`, and ArtifactError where it
+ * was made for other weights than those `under` it.
+ */
+export async function loadAdapter(dir: string, base: T5Config, under?: BaseWeights): Promise<Adapter> {
   const file = await openAdapter(dir, base);
   try {
+    if (under !== undefined) checkBaseHash(file.baseHash, under.hash, { baseDir: under.dir, adapterDir: dir });
     const parameters: Record<string, Tensor> = {};
     const { rank, alpha, targets, rankStabilized } = file.config;
     for (const { name, inputs, outputs } of file.projections) {

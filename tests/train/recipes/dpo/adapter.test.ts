@@ -13,6 +13,7 @@ import { trainStepwiseDpo } from "../../../../src/train/recipes/dpo/recipe.ts";
 import { loadModel, loadTokenizer } from "../../../../src/train/store/model-folder.ts";
 import { openModelTensors, openSafetensors } from "../../../../src/train/store/safetensors.ts";
 import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
+import { writeTinyFolder } from "../pretrain/tiny-folder.ts";
 import { createTinyRun, readMetrics, stopAfter, type TinyRun } from "./tiny-run.ts";
 
 const LORA = { adapter: "lora", loraR: 4, loraAlpha: 8, learningRate: 1e-2 } as const;
@@ -136,6 +137,18 @@ describe("is refused before any work", () => {
     const config = { ...straight, adapter: "none" } as const;
     await expect(trainStepwiseDpo(config, { resume: true })).rejects.toThrow(
       '"adapter" is "none", the run to resume had "lora"',
+    );
+  });
+
+  test("a resumption on a model of other weights under the same name", async () => {
+    const other = await createTinyRun(join(run.dir, "other-base"));
+    const config = other.config("stopped", LORA);
+    await expect(
+      trainStepwiseDpo(config, { exportOnnx: false, signal: stopAfter(config.outputDir, 3) }),
+    ).rejects.toMatchObject({ code: "interrupted" });
+    await writeTinyFolder(config.model, { seed: 2 });
+    await expect(trainStepwiseDpo(config, { exportOnnx: false, resume: true })).rejects.toThrow(
+      /the adapter was made for another base model: the weights in .*model have hash/,
     );
   });
 
