@@ -3,9 +3,10 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Aggregation } from "../../../shared/aggregate.ts";
+import { ArtifactError } from "../../../shared/errors.ts";
 import { writeText } from "../../io/write-text.ts";
 import { openOnnxGenerator } from "../../onnx/decode/onnx-generate.ts";
 import { rewardModelKey } from "../../reward/reward-model.ts";
@@ -56,28 +57,63 @@ export async function sampleRound(round: RoundOfSamples): Promise<Rollout[]> {
   const identity = await identityOf(round);
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex");
   const shared = round.sharedDir === undefined ? undefined : join(round.sharedDir, `${key.slice(0, 32)}.jsonl`);
-  if (shared !== undefined && existsSync(shared)) {
-    await mkdir(dirname(file), { recursive: true });
-    await writeText(file, await readFile(shared, "utf8"));
-    return readRollouts(file);
+  const taken = shared === undefined || !existsSync(shared) ? undefined : await takeShared(shared, round);
+  if (taken !== undefined) {
+    await writeText(file, linesOf(taken));
+    return taken;
   }
   const journal = await openRolloutJournal(join(round.outputDir, PARTIAL_FILE), identity, {
     resume: true,
     overwrite: false,
   });
   const rollouts = await rollChunks(round, journal);
-  await writeText(file, rollouts.map((rollout) => `${JSON.stringify(rollout)}\n`).join(""));
-  if (shared !== undefined) {
-    await mkdir(dirname(shared), { recursive: true });
-    await copyFile(file, shared);
-  }
+  await writeText(file, linesOf(rollouts));
+  if (shared !== undefined && isWhole(rollouts, round)) await writeText(shared, linesOf(rollouts));
   await journal.remove();
   return rollouts;
 }
 
+function linesOf(rollouts: readonly Rollout[]): string {
+  return rollouts.map((rollout) => `${JSON.stringify(rollout)}\n`).join("");
+}
+
+/** Samples of a finished round. Throws ArtifactError for a line that is none. */
 export async function readRollouts(file: string): Promise<Rollout[]> {
   const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
-  return lines.map((line) => rolloutSchema.parse(JSON.parse(line)));
+  return lines.map((line, i) => {
+    try {
+      return rolloutSchema.parse(JSON.parse(line));
+    } catch (cause) {
+      throw new ArtifactError({
+        code: "bad_rollouts",
+        what: "the line is cut or no rollout",
+        where: `${file}, line ${i + 1}`,
+        fix: "Delete the file and resume: the round is sampled again.",
+        cause,
+      });
+    }
+  });
+}
+
+/** The samples that another run shares, where they are whole; undefined has them drawn again. */
+async function takeShared(file: string, round: RoundOfSamples): Promise<Rollout[] | undefined> {
+  try {
+    const rollouts = await readRollouts(file);
+    return isWhole(rollouts, round) ? rollouts : undefined;
+  } catch (error) {
+    if (error instanceof ArtifactError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether these are all samples of the round: of every problem, or of as many as its budget allows, which the clock must not say. */
+function isWhole(rollouts: readonly Rollout[], round: RoundOfSamples): boolean {
+  const { problems, settings, spent } = round;
+  if (rollouts.some(({ prompt }, i) => prompt !== problems[i]?.prompt)) return false;
+  if (rollouts.length === problems.length) return true;
+  const own = spentOn(rollouts);
+  const after = { samples: spent.samples + own.samples, tokens: spent.tokens + own.tokens, seconds: 0 };
+  return settings.budgetMinutes === null && !maySample(settings, after, round.round);
 }
 
 type Journal = Awaited<ReturnType<typeof openRolloutJournal>>;

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { REWARD_MODEL_FILE } from "../../../../src/shared/process-reward.ts";
 import { resolveTrainConfig, type TrainSettings } from "../../../../src/train/recipes/dpo/config.ts";
@@ -29,7 +29,8 @@ const train: TrainSettings = {
   maxSteps: 2,
   loggingSteps: 1,
   saveSteps: 1,
-};
+}; /** Few words of the model that ships: nothing right, nothing to learn from. */
+const SFT = { lossType: "sft", advantages: "process" } as const;
 const online: GivenOnlineSettings = { rounds: 2, problems: 6, samples: 3, temperature: 1.3, maxNewTokens: 48 };
 
 function start(
@@ -198,6 +199,30 @@ test("equal first rounds of two runs share their samples", async () => {
   expect(await readdir(sharedDir)).toEqual([kept]);
   const rollouts = (name: string) => readFile(join(dir, name, "rounds", "1", "rollouts.jsonl"), "utf8");
   expect(await rollouts("two")).toBe(await rollouts("one"));
+}, 120_000);
+
+test("a shared file that lost its end is not taken for the round's samples", async () => {
+  const sharedDir = join(dir, "cut");
+  const changes = { train: SFT, online: { rounds: 1, problems: 3, samples: 2, maxNewTokens: 4 } };
+  await start("cut-one", { sharedDir }, changes);
+  const [name = ""] = await readdir(sharedDir);
+  const shared = join(sharedDir, name);
+  const whole = await readFile(shared, "utf8");
+  const cuts = { line: whole.slice(0, whole.trimEnd().lastIndexOf("\n") + 1), middle: whole.slice(0, -9) };
+  for (const [cut, text] of Object.entries(cuts)) {
+    await writeFile(shared, text);
+    await start(`cut-${cut}`, { sharedDir }, changes);
+    expect(await readFile(shared, "utf8")).toBe(whole);
+    expect(await readFile(join(dir, `cut-${cut}`, "rounds", "1", "rollouts.jsonl"), "utf8")).toBe(whole);
+  }
+}, 120_000);
+
+test("a line of a round's samples that was cut is named", async () => {
+  const changes = { train: SFT, online: { rounds: 1, problems: 2, samples: 2, maxNewTokens: 4 } };
+  const file = join(dir, "named", "rounds", "1", "rollouts.jsonl");
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, '{"prompt": "x", "samples": []}\n{"prom');
+  await expect(start("named", {}, changes)).rejects.toThrow(/rollouts\.jsonl, line 2\)\. Delete the file and resume/);
 }, 120_000);
 
 test("a search led by the checker finds right solutions, and counts what it dropped", async () => {
