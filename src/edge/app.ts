@@ -137,7 +137,8 @@ function allowOrigins(origins: string) {
   return cors({
     origin: list.includes("*") ? "*" : list,
     allowMethods: ["GET", "POST", "DELETE"],
-    allowHeaders: ["authorization", "content-type", "x-request-id"],
+    // absent: whatever a client asks for. openai's sends x-stainless-* and more with each version, and headers carry no rights by
+    // themselves: no cookie is read here
     exposeHeaders: ["x-request-id", "retry-after"],
     maxAge: 86_400,
   });

@@ -161,6 +161,35 @@ describe("platform", () => {
     expect(closed.headers.get("access-control-allow-origin")).toBeNull();
   });
 
+  test("a browser may send whatever headers openai's client does", async () => {
+    const sent: string[] = [];
+    const openai = new OpenAI({
+      apiKey: KEY,
+      baseURL: "http://host/v1",
+      dangerouslyAllowBrowser: true,
+      fetch: async (_, init) => {
+        sent.push(...new Headers(init?.headers).keys());
+        return Response.json({ object: "list", data: [] });
+      },
+    });
+    await openai.completions.create({ model: "policy", prompt: "p" });
+    expect(sent).toEqual(expect.arrayContaining(["authorization", "content-type", "x-stainless-lang"]));
+    const { app } = appOn(fakeEngine(), { CORS_ORIGIN: "https://a.example" });
+    const ask = (origin: string) =>
+      app.request("/v1/completions", {
+        method: "OPTIONS",
+        headers: {
+          origin,
+          "access-control-request-method": "POST",
+          "access-control-request-headers": sent.sort().join(","),
+        },
+      });
+    const allowed = (await ask("https://a.example")).headers;
+    expect(allowed.get("access-control-allow-headers")?.split(",").sort()).toEqual(sent);
+    expect(allowed.get("access-control-allow-origin")).toBe("https://a.example");
+    expect((await ask("https://b.example")).headers.get("access-control-allow-origin")).toBeNull();
+  });
+
   test("a caller's request id comes back when it is harmless, else a fresh one", async () => {
     const { call } = appOn(fakeEngine());
     expect((await call("/health", undefined, { "x-request-id": "abc-1" })).headers.get("x-request-id")).toBe("abc-1");
