@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../src/edge/env.ts";
 import { createAccounts } from "../../src/edge/http/accounts.ts";
 import { HttpError } from "../../src/edge/http/errors.ts";
+import { createPace, MAX_TIMES } from "../../src/edge/http/pace.ts";
 import { appOn, fakeEngine } from "./fake-engine.ts";
 
 const FREE = { waiting: 0, maxWaiting: 16 };
@@ -145,4 +146,24 @@ describe("keys with names", () => {
   ])("%s is refused at the start", (_, wrong, message) => {
     expect(() => parseSettings(wrong)).toThrow(message);
   });
+});
+
+test("the pace of requests is that of the last ones, and no more of them are held however many come", () => {
+  const clock = { ms: 0 };
+  const pace = createPace(() => clock.ms);
+  expect(pace.perMs()).toBeUndefined();
+  for (let second = 0; second < 40; second++) {
+    clock.ms += 1_000;
+    pace.count();
+  }
+  // of 40 s the last 30: the one 30 s ago no longer counts
+  expect(pace.perMs()).toBeCloseTo(30 / 29_000, 12);
+  // four a millisecond
+  for (let at = 0; at < 200_000; at++) {
+    if (at % 4 === 0) clock.ms += 1;
+    pace.count();
+    expect(pace.held).toBeLessThan(2 * MAX_TIMES);
+  }
+  // the last thousand took 250 ms, and a second is the shortest time that is looked at
+  expect(pace.perMs()).toBe(1);
 });

@@ -3,6 +3,7 @@
 
 import type { Settings } from "../env.ts";
 import { HttpError } from "./errors.ts";
+import { createPace } from "./pace.ts";
 
 export interface Accounts {
   /**
@@ -21,7 +22,6 @@ const ACTIVE_MS = 60_000;
 const MAX_CLIENTS = 10_000;
 /** Of the line, from where on shares are fair ones. */
 const CONTENDED = 0.75;
-const PACE_MS = 30_000;
 
 interface Account {
   seenAt: number;
@@ -36,7 +36,7 @@ export function createAccounts(
   now: () => number = Date.now,
 ): Accounts {
   const accounts = new Map<string, Account>();
-  let doneAt: number[] = [];
+  const pace = createPace(now);
   let inFlight = 0;
   const accountOf = (client: string): Account => {
     const key = settings.keys.find(({ name }) => name === client);
@@ -56,10 +56,8 @@ export function createAccounts(
     return account;
   };
   const retryAfter = (): number => {
-    doneAt = doneAt.filter((at) => at > now() - PACE_MS);
-    const [first] = doneAt;
-    if (first === undefined || inFlight === 0) return 1;
-    const perMs = doneAt.length / Math.max(1_000, now() - first);
+    const perMs = pace.perMs();
+    if (perMs === undefined || inFlight === 0) return 1;
     return clampSeconds(inFlight / 2 / perMs / 1_000);
   };
   return {
@@ -89,7 +87,7 @@ export function createAccounts(
         left = true;
         account.inFlight -= 1;
         inFlight -= 1;
-        doneAt.push(now());
+        pace.count();
       };
     },
     charge: (client, tokens) => accountOf(client).tokens.take(tokens),
