@@ -1,6 +1,7 @@
 // Streams of searches and of beams, at TGI's and OpenAI's paths: the same solution as without a stream, told as soon as it is settled.
 
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { settledText } from "../../src/edge/search/settled-text.ts";
 import { appOn, fakeEngine } from "./fake-engine.ts";
 import { steppingEngine } from "./stepping-engine.ts";
@@ -189,4 +190,35 @@ describe("OpenAI's paths", () => {
     const top = await call("/v1/chat/completions", { messages, top_logprobs: 2 });
     expect(top.text).toContain('(field \\"top_logprobs\\")');
   });
+});
+
+test("return_full_text puts the prompt before each choice's first chunk, once, and into generated_text", async () => {
+  const chunksOf = async (body: object) => {
+    const { text } = await appOn(steppingEngine().engine).call("/v1/completions", { ...body, stream: true });
+    const data = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json = ""]) => chunkSchema.parse(JSON.parse(json)));
+    const texts = new Map<number, string>();
+    for (const { index, text: piece } of data.flatMap(({ choices }) => choices))
+      texts.set(index, (texts.get(index) ?? "") + piece);
+    return { data, texts: [...texts].sort(([a], [b]) => a - b).map(([, whole]) => whole) };
+  };
+  const chunkSchema = z.object({
+    choices: z.array(
+      z.object({
+        index: z.number(),
+        text: z.string(),
+        logprobs: z.object({ text_offset: z.array(z.number()) }).nullable(),
+      }),
+    ),
+    generated_text: z.string().nullish(),
+  });
+  const several = await chunksOf({ prompt: ["Q1 ", "Q2 "], n: 2, return_full_text: true });
+  expect(several.texts).toEqual(["Q1 5 a\n", "Q1 9 b\n", "Q2 5 a\n", "Q2 9 b\n"]);
+  expect((await chunksOf({ prompt: "Q ", n: 2 })).texts).toEqual(["5 a\n", "9 b\n"]);
+  const { data } = await chunksOf({ prompt: "Q ", return_full_text: true, logprobs: 0 });
+  expect(data.at(-1)?.generated_text).toBe("Q 5 a\n");
+  expect(data.flatMap(({ choices }) => choices.flatMap(({ logprobs }) => logprobs?.text_offset ?? []))).toEqual([2]);
+  // a search of three tokens and the end
+  const found = await chunksOf({ prompt: "Q ", return_full_text: true, search });
+  expect(found.texts).toEqual([(await chunksOf({ prompt: "Q ", search })).texts.map((whole) => `Q ${whole}`)[0]]);
+  expect(found.data.at(-1)?.generated_text).toBe(found.texts[0]);
 });

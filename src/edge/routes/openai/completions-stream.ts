@@ -30,9 +30,12 @@ export async function streamCompletions(deps: AppDeps, body: CompletionsBody, ca
   return streamEvents(deps, call, async (send) => {
     const chunk = (choices: unknown[], more: object = {}) =>
       send({ ...head, choices, ...(withUsage && { usage: null }), ...more });
-    const writers = jobs.map((_, at) =>
-      Array.from({ length: n }, (_, row) => createChoiceWriter(body, at * n + row, alone, chunk)),
-    );
+    const writers = jobs.map(({ prompt }, at) => {
+      const start = body.return_full_text === true ? prompt : "";
+      return Array.from({ length: n }, (_, row) =>
+        createChoiceWriter(body, { index: at * n + row, start, alone }, chunk),
+      );
+    });
     const write = searches(body) ? writeSearch : writeDrawn;
     const found = await firstFailureAborts(call, jobs, (job, at) =>
       namingFields(job.names, () => write(deps, call, { body, job, writers: writers[at] ?? [] })),
@@ -90,17 +93,22 @@ interface ChoiceWriter {
   end(solution: Solved, unknown: UnknownText | undefined): void;
 }
 
-/** Writes the chunks of one candidate. */
-function createChoiceWriter(body: CompletionsBody, index: number, alone: boolean, send: SendChunk): ChoiceWriter {
+/** Writes the chunks of one candidate; the first begins with `start`. */
+function createChoiceWriter(
+  body: CompletionsBody,
+  { index, start, alone }: { index: number; start: string; alone: boolean },
+  send: SendChunk,
+): ChoiceWriter {
   const filter = createStopFilter(stopsOf(body));
-  let offset = 0;
+  const startOnce = (): string => (written === 1 ? start : "");
+  let offset = start.length;
   let written = 0;
   let last: GeneratedToken | undefined;
   const tgi = (token: GeneratedToken | undefined, text: string | null) =>
     alone && token !== undefined ? { index: written, token: tgiToken(token), generated_text: text, details: null } : {};
   const write = (token: GeneratedToken) => {
     written += 1;
-    const text = filter.add(token.text);
+    const text = startOnce() + filter.add(token.text);
     const logprobs = wantsLogprobs(body) ? completionLogprobs([token], Infinity, offset) : null;
     offset += token.text.length;
     send([{ index, text, logprobs, finish_reason: null }], tgi(token, null));
@@ -117,10 +125,10 @@ function createChoiceWriter(body: CompletionsBody, index: number, alone: boolean
     end(solution, unknown) {
       const { candidate } = solution;
       written += 1;
-      const text = filter.end(candidate.text);
+      const text = startOnce() + filter.end(candidate.text);
       const logprobs = wantsLogprobs(body) && last !== undefined ? completionLogprobs([last], Infinity, offset) : null;
       const choice = { index, text, logprobs, finish_reason: finishReason(candidate), ...scoresOf(solution) };
-      send([choice], { ...tgi(last, candidate.text), ...warningsOf(unknown) });
+      send([choice], { ...tgi(last, start + candidate.text), ...warningsOf(unknown) });
     },
   };
 }
