@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readPairFile } from "../../src/playground/api/pair-file.ts";
+import { csvOf } from "../../src/playground/state/csv.ts";
 import { pack, unpack } from "../../src/playground/state/pack.ts";
 import { snippetsOf } from "../../src/playground/state/snippets.ts";
 import { alignSteps, firstWrongStep, preferenceOf } from "../../src/playground/steps/compare-parts.ts";
@@ -109,6 +110,23 @@ describe("a file of pairs", () => {
       { line: 2, what: "is not JSON" },
       { line: 4, what: 'has no text in "chosen", "rejected"' },
     ]);
+  });
+
+  test("records that are no pairs are all counted, the first hundred named", () => {
+    const good = JSON.stringify({ prompt: "p", chosen: "c", rejected: "r" });
+    const { faults, faultCount } = readPairFile(`${good}\n${"{\n".repeat(250)}`);
+    expect([faults.length, faultCount]).toEqual([100, 250]);
+  });
+
+  test("a text that a spreadsheet would run is saved as a text, numbers as they are", async () => {
+    const records = [
+      { prompt: '=HYPERLINK("http://x")', margin: -0.5 },
+      { prompt: "-1+2", margin: null },
+      { prompt: "a\nb", margin: 1 },
+    ];
+    expect(await csvOf(records, ["prompt", "margin"])).toBe(
+      `prompt,margin\n"'=HYPERLINK(""http://x"")",-0.5\n'-1+2,\n"a\nb",1\n`,
+    );
   });
 
   test.each(["", "a,b\n1,2\n", "%PDF-1.4 ..."])("a file without a pair is refused: %j", (text) => {

@@ -16,8 +16,10 @@ export interface PairRecord {
 
 export interface PairFile {
   records: PairRecord[];
-  /** What could not be read. */
+  /** The first of what could not be read. */
   faults: { line: number; what: string }[];
+  /** All of what could not be read. */
+  faultCount: number;
   /** Further records of the file that were left out. */
   leftOut: number;
 }
@@ -38,7 +40,7 @@ export function readPairFile(text: string): PairFile {
 }
 
 function readJsonLines(text: string): PairFile {
-  const file: PairFile = { records: [], faults: [], leftOut: 0 };
+  const file: PairFile = { records: [], faults: [], faultCount: 0, leftOut: 0 };
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     let value: unknown;
@@ -60,7 +62,7 @@ function readCsv(text: string): PairFile {
   } catch (error) {
     throw new Error(`neither JSON lines nor CSV: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const file: PairFile = { records: [], faults: [], leftOut: 0 };
+  const file: PairFile = { records: [], faults: [], faultCount: 0, leftOut: 0 };
   for (const { record, info } of rows) add(file, record, info.lines);
   return checked(file);
 }
@@ -100,6 +102,7 @@ function add(file: PairFile, value: unknown, line: number): void {
 }
 
 function addFault(file: PairFile, line: number, what: string): void {
+  file.faultCount++;
   if (file.faults.length < MAX_FAULTS) file.faults.push({ line, what });
 }
 

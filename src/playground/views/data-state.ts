@@ -29,7 +29,11 @@ export type Order = (typeof ORDERS)[number];
 
 export const fileName = signal("");
 export const rows = signal<readonly Row[]>([]);
-export const faults = signal<{ list: PairFile["faults"]; leftOut: number }>({ list: [], leftOut: 0 });
+export const faults = signal<{ list: PairFile["faults"]; count: number; leftOut: number }>({
+  list: [],
+  count: 0,
+  leftOut: 0,
+});
 export const show = signal<Show>("all");
 export const order = signal<Order>("line");
 export const words = signal("");
@@ -43,7 +47,7 @@ export function takeFile(file: PairFile, name: string): void {
   busy.value?.abort();
   fileName.value = name;
   rows.value = file.records.map((record) => ({ ...record, scored: undefined }));
-  faults.value = { list: file.faults, leftOut: file.leftOut };
+  faults.value = { list: file.faults, count: file.faultCount, leftOut: file.leftOut };
   failure.value = undefined;
 }
 

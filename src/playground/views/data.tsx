@@ -2,6 +2,7 @@
 
 import { readPairFile } from "../api/pair-file-lazy.ts";
 import { view } from "../state/address.ts";
+import { csvOf } from "../state/csv.ts";
 import { saveFile } from "../state/save-file.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { Choice, Field } from "../steps/fields.tsx";
@@ -140,12 +141,13 @@ function cellsOf(one: ShownRow | undefined) {
 }
 
 function Faults() {
-  const { list, leftOut } = faults.value;
-  if (list.length === 0 && leftOut === 0) return null;
+  const { list, count, leftOut } = faults.value;
+  if (count === 0 && leftOut === 0) return null;
   return (
     <details>
       <summary>
-        {list.length > 0 && `${list.length} records are no pairs. `}
+        {count > 0 && `${count} records are no pairs. `}
+        {count > list.length && `The first ${list.length} are named. `}
         {leftOut > 0 && `${leftOut} more pairs were left out: the table holds 10,000.`}
       </summary>
       <ul>
@@ -166,6 +168,5 @@ async function saveAs(format: "csv" | "jsonl"): Promise<void> {
     saveFile(`${name}.scored.jsonl`, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
     return;
   }
-  const { stringify } = await import("csv-stringify/browser/esm/sync");
-  saveFile(`${name}.scored.csv`, stringify(records, { header: true, columns: [...COLUMNS] }));
+  saveFile(`${name}.scored.csv`, await csvOf(records, COLUMNS));
 }
