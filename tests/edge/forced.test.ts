@@ -48,11 +48,14 @@ test.each([2 ** 21, 96 * 3, 1])("PyTorch's token log-probabilities, %i logits a 
 });
 
 test("/score tells them when asked, of up to eight completions", async () => {
-  const { call } = appOn(fakeEngine());
+  const engine = fakeEngine();
+  const { call } = appOn(engine);
   const { json } = await call("/score", { prompt: "Q", completions: ["a\nb", "c"], return_logprobs: true });
   expect(json).toMatchObject({
     data: [{ logprobs: { model: "policy-model", tokens: ["a\nb", ""], token_logprobs: [-1, -0.5], sum: -1.5 } }, {}],
   });
   const many = await call("/score", { prompt: "Q", completions: Array(9).fill("a"), return_logprobs: true });
   expect(many).toMatchObject({ status: 422 });
+  // before anything is scored
+  expect(engine.scored).toHaveLength(1);
 });

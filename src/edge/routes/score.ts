@@ -76,7 +76,6 @@ function preference([chosen, rejected]: readonly { score: number }[]) {
 
 /** Log-probabilities of the completions by the policy, one request to the engine each. */
 async function forcedLogprobs(deps: AppDeps, prompt: string, completions: readonly Asked[], call: Call) {
-  if (completions.length > MAX_FORCED) throw tooManyForced(completions.length);
   return firstFailureAborts(
     call,
     completions,
@@ -109,6 +108,7 @@ export async function scoreResult(deps: AppDeps, body: ScoreBody, call: Call) {
   const { engine, settings } = deps;
   const aggregation = body.aggregation ?? settings.AGGREGATION;
   const completions = askedOf(body);
+  if (body.return_logprobs === true && completions.length > MAX_FORCED) throw tooManyForced(completions.length);
   const scoring = await engine.score({
     prompt: body.prompt,
     completions,
