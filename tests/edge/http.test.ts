@@ -1,6 +1,8 @@
 // What all routes share: errors, key, limits, CORS, ids, logs, metrics.
 
+import OpenAI from "openai";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { parseSettings } from "../../src/edge/env.ts";
 import { misconfigured } from "../../src/edge/http/errors.ts";
 import { createMetrics } from "../../src/edge/http/metrics.ts";
@@ -271,6 +273,19 @@ describe("platform", () => {
         "/health": { get: {} },
       },
     });
+  });
+
+  test("/openapi.json names every path and method that the app answers, but for batches", async () => {
+    const { app, call } = appOn(fakeEngine());
+    const known = z.object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) });
+    const { paths } = known.parse((await call("/openapi.json")).json);
+    const named = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    const answered = app.routes
+      .filter(({ method, path }) => method !== "ALL" && !/^\/v1\/(files|batches)/.test(path))
+      .map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}")}`);
+    expect([...new Set(answered)].sort()).toEqual(named.filter((one) => !/\/v1\/(files|batches)/.test(one)).sort());
   });
 
   test("/info tells models, limits and defaults", async () => {

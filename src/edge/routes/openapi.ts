@@ -62,9 +62,8 @@ const told = {
   },
 };
 
-function get(summary: string, parameter?: string) {
-  const parameters =
-    parameter === undefined ? [] : [{ name: parameter, in: "path", required: true, schema: { type: "string" } }];
+function get(summary: string, ...names: string[]) {
+  const parameters = names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } }));
   return { get: { summary, parameters, responses: { 200: { description: "OK" }, ...failures } } };
 }
 
@@ -85,7 +84,10 @@ export function openapiDocument() {
     paths: {
       "/generate": post("Complete a prompt with the policy.", generateSchema),
       "/generate_stream": post("The same as server-sent events, as TGI's.", generateSchema),
-      "/": post("The same with a list as answer, as TGI's.", generateSchema),
+      "/": {
+        ...post("The same with a list as answer, as TGI's.", generateSchema),
+        ...get("The playground, a page; needs no key."),
+      },
       "/score": post("Score the steps of completions; also takes the body of /v1/score.", scoreSchema),
       "/v1/score": post("vLLM's score: problems against solutions.", pairScoreSchema),
       "/rerank": post("Solutions of a problem, the best first, as TEI's, vLLM's, Jina's and Cohere's.", rerankSchema),
@@ -101,6 +103,10 @@ export function openapiDocument() {
       "/metrics": get("Counters of this isolate, for Prometheus."),
       "/openapi.json": get("This document."),
       "/docs": get("This document as a page; needs no key."),
+      "/docs/{file}": get("A file of that page; needs no key.", "file"),
+      "/playground/{file}": get("A file of the playground; needs no key.", "file"),
+      "/models/index.json": get("Which models a browser may run itself, where they are given out (MODEL_DOWNLOADS)."),
+      "/models/{folder}/{path}": get("A file of theirs; the path may hold slashes.", "folder", "path"),
     },
     components: {
       schemas: {
