@@ -65,12 +65,13 @@ program
   .command("edge")
   .description("memory and time of a model in the worker, served as policy and as reward model")
   .requiredOption("--model <dir>", "model folder; exported first if need be")
+  .option("--reward <dir>", "reward model (default: the policy)")
   .option("--tokens <n>", "length of the answer that is timed", wholeNumber(2), 33)
   .allowExcessArguments(false)
-  .action(async ({ model, tokens }: { model: string; tokens: number }) => {
+  .action(async ({ model, reward = model, tokens }: { model: string; reward?: string; tokens: number }) => {
     const { benchEdge } = await import("../src/bench/edge.ts");
-    const modelDir = await exported(model);
-    console.log(JSON.stringify(await benchEdge({ modelDir, tokens, say })));
+    const [modelDir, rewardDir] = [await exported(model), await exported(reward)];
+    console.log(JSON.stringify(await benchEdge({ modelDir, rewardDir, tokens, say })));
   });
 
 program

@@ -15,6 +15,7 @@ import { type PlainWorkerd, startPlainWorkerd } from "./plain-workerd.ts";
 /** Bytes in MB (10^6), times in milliseconds. */
 export interface EdgeBench {
   model: string;
+  reward_model: string;
   dtype: "int8";
   prompt_tokens: number;
   /**
@@ -32,7 +33,9 @@ export interface EdgeBench {
   ms_per_token_4_candidates: number;
   /** Time of a whole answer of 4 candidates over that of one. */
   four_to_one: number;
+  /** A pair of four steps a side by the reward model: the middle one of five, and the first. */
   ms_to_score_a_pair: number;
+  ms_to_score_the_first_pair: number;
   /** The same engine and runtime in Node: all of a decoder step, and the calls of the graphs in it. */
   in_node: TokenTimes[];
 }
@@ -44,15 +47,16 @@ const SAMPLE_MS = 300;
 /** As people sample; a random model's flat distribution without it would measure the sorting of its vocabulary. */
 const SAMPLING = { do_sample: true, top_k: 50, seed: 1 };
 
-/** Serves an exported model as policy and reward model in one worker and measures it. Throws what the worker's start throws. */
+/** Serves exported models, which may be one, as policy and reward model in one worker, and measures it. Throws what the worker's start throws. */
 export async function benchEdge(options: {
   modelDir: string;
+  rewardDir: string;
   tokens: number;
   say: (line: string) => void;
 }): Promise<EdgeBench> {
-  const { modelDir, tokens, say } = options;
+  const { modelDir, rewardDir, tokens, say } = options;
   const assetsDir = await mkdtemp(join(tmpdir(), "stepwise-bench-"));
-  const models = await prepareEdgeModels({ policyDir: modelDir, rewardDir: modelDir, assetsDir });
+  const models = await prepareEdgeModels({ policyDir: modelDir, rewardDir, assetsDir });
   try {
     say("starting under wrangler");
     const inDev = await startOnAssets({ assetsDir, models });
@@ -76,6 +80,8 @@ const generationSchema = z.object({
   usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number() }),
 });
 
+const rewardSchema = z.object({ model: z.string() });
+
 async function post(url: string, path: string, body: unknown): Promise<unknown> {
   // workerd closes idle connections, of which a busy client hears too late
   const headers = { connection: "close" };
@@ -97,6 +103,12 @@ async function firstAnswer(url: string): Promise<number> {
   return Math.round(performance.now() - started);
 }
 
+async function msOf(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
 async function measure(
   { url, inspectorUrl, startMs }: PlainWorkerd,
   { tokens, say }: { tokens: number; say: (line: string) => void },
@@ -109,9 +121,10 @@ async function measure(
   const times = await tokenTimes(tokens, (count, candidates) => generate(url, count, candidates));
   say("scoring");
   const pair = () => post(url, "/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
-  const scored = performance.now();
-  await pair();
-  const scoreMs = performance.now() - scored;
+  const firstPair = await msOf(pair);
+  const scoring: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) scoring.push(await msOf(pair));
+  const rewardModel = rewardSchema.parse(await pair()).model;
 
   // only now: its snapshots take time
   say("looking at the memory");
@@ -125,6 +138,7 @@ async function measure(
   inspector.close();
   return {
     model,
+    reward_model: rewardModel,
     dtype: "int8",
     prompt_tokens: usage.prompt_tokens,
     peak_mb: {
@@ -137,7 +151,8 @@ async function measure(
     start_ms: Math.round(startMs),
     first_answer_ms: firstAnswerMs,
     ...times,
-    ms_to_score_a_pair: Math.round(scoreMs),
+    ms_to_score_a_pair: Math.round(median(scoring)),
+    ms_to_score_the_first_pair: Math.round(firstPair),
   };
 }
 
