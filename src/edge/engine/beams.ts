@@ -20,7 +20,7 @@ import { noTokenLeft } from "./next-token.ts";
 import type { FinishReason } from "./row.ts";
 import { endOfStop } from "./stop.ts";
 import { type Cache, decodeStep, type Encoded, encodeSources, freeCache, freeEncoded, repeatSource } from "./t5.ts";
-import { bytesAPosition, checkWork, decoderSeconds, encoderSeconds } from "./work.ts";
+import { bytesAPosition, checkWork, decoderSeconds, encoderSeconds, workingBytes } from "./work.ts";
 
 /** The past as it was, put in order, and grown. */
 const COPIES_OF_PAST = 3;
@@ -44,7 +44,8 @@ export function beamJob(
   // the plain graphs give every row a copy of the source's keys and values
   const sourceBytes = source.length * perPosition * (model.lean === undefined ? COPIES_OF_PAST * beams.count : 1);
   const bytesAToken = COPIES_OF_PAST * perPosition * beams.count;
-  const fitting = Math.floor((budgetBytes - sourceBytes) / bytesAToken) - forced.length - 1;
+  const working = workingBytes(model.config, source.length);
+  const fitting = Math.floor((budgetBytes - sourceBytes - working) / bytesAToken) - forced.length - 1;
   const maxNewTokens = targetLimit(model, options.maxNewTokens, { forced: forced.length, fitting });
   const steps = forced.length + maxNewTokens;
   checkWork(encoderSeconds(model.config, source.length, 1) + decoderSeconds(model.config, steps, beams.count), {
@@ -61,6 +62,7 @@ export function beamJob(
     next.done === true ? next.value.map((found) => candidateOf(model, options, forced, found)) : [];
   return {
     bytes: sourceBytes + (steps + 1) * bytesAToken,
+    workingBytes: working,
     get isDone() {
       return next.done === true;
     },

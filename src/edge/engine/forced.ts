@@ -10,7 +10,7 @@ import type { Model } from "./model.ts";
 import type { Job } from "./scheduler.ts";
 import { type Cache, decodeStep, type Encoded, encodeSources, freeCache, freeEncoded } from "./t5.ts";
 import type { UseListener } from "./used.ts";
-import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
+import { bytesAPosition, checkWork, encoderSeconds, workingBytes } from "./work.ts";
 
 export interface ForcedOptions extends UseListener {
   prompt: string;
@@ -61,6 +61,7 @@ export function forcedJob(
   let cache: Cache | undefined;
   return {
     bytes: (source.length + ids.length) * bytesAPosition(config),
+    workingBytes: workingBytes(config, Math.max(source.length, ids.length)),
     get isDone() {
       return logps.length === ids.length;
     },

@@ -15,7 +15,7 @@ import { paddedSourceLength, type RowsTogether, sharesSteps } from "./rows-toget
 import type { Job } from "./scheduler.ts";
 import { encodeSources } from "./t5.ts";
 import type { UseListener } from "./used.ts";
-import { bytesAPosition, checkWork, decoderSeconds, encoderSeconds } from "./work.ts";
+import { bytesAPosition, checkWork, decoderSeconds, encoderSeconds, workingBytes } from "./work.ts";
 
 export type { FinishReason, GeneratedToken } from "./row.ts";
 
@@ -123,13 +123,14 @@ export function generateJob(
     ? undefined
     : { count: options.candidates, sourceLength: paddedSourceLength(source.length), length: 0 };
   const sourceBytes = source.length * perPosition;
+  const working = workingBytes(model.config, source.length);
   /** What so many tokens take; alone, a step holds the past twice: as it was, and grown. */
   const bytesOf = (tokens: number): number =>
     shared === undefined
       ? 2 * perPosition * options.candidates * tokens
       : rowBytes(model.config, [{ ...shared, length: tokens }]);
   const fitting = mostFitting(model.manifest.limits.max_target_tokens, (tokens) => {
-    return sourceBytes + bytesOf(forced.length + tokens + 1) <= budgetBytes;
+    return sourceBytes + working + bytesOf(forced.length + tokens + 1) <= budgetBytes;
   });
   const maxNewTokens = targetLimit(model, options.maxNewTokens, { forced: forced.length, fitting });
   const steps = forced.length + maxNewTokens;
@@ -147,6 +148,7 @@ export function generateJob(
   let toldLength = 0;
   return {
     bytes: sourceBytes + (shared === undefined ? bytesOf(steps + 1) : 0),
+    workingBytes: working,
     rows: shared && { ...shared, length: steps + 1 },
     get isDone() {
       return rows.every(hasEnded);

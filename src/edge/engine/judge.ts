@@ -12,7 +12,7 @@ import type { Model } from "./model.ts";
 import type { Job } from "./scheduler.ts";
 import { encodeSources, firstLogits, freeEncoded } from "./t5.ts";
 import type { UseListener } from "./used.ts";
-import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
+import { bytesAPosition, checkWork, encoderSeconds, workingBytes } from "./work.ts";
 
 export interface ScoreOptions extends UseListener {
   prompt: string;
@@ -29,6 +29,8 @@ export interface AskedCompletion {
   steps: readonly Pick<Step, "text">[];
   /** Where it answers another prompt than the request's. */
   prompt?: string | undefined;
+  /** The request's name of that prompt, where it has one. */
+  promptField?: string | undefined;
   /** Scores are wanted from this step on, and told of no earlier one. */
   from?: number | undefined;
 }
@@ -130,6 +132,7 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   };
   return {
     bytes: longest * bytesAPosition(model.config),
+    workingBytes: workingBytes(model.config, longest),
     get isDone() {
       return unread.length === 0 && answers.size === questions.size;
     },

@@ -9,8 +9,6 @@ import { bytesAPosition } from "./work.ts";
 
 /** Objects, code and script (docs/benchmarks.md), and what requests and answers take. */
 const OBJECT_BYTES = 9_000_000;
-/** Activations of one run of the encoder, a token of its limit. */
-const WORKING_BYTES_A_TOKEN = 13_000;
 /** What is given out: the rest goes to holes between tensors, and to logits (measured). */
 const SHARE = 0.95;
 /** Even a model that leaves no room serves one short request. */
@@ -21,13 +19,7 @@ export function memoryBudget(models: ReadonlySet<Model>, runtimeBytes: number, l
   const tables = [...models].reduce((sum, { tableBytes }) => sum + tableBytes, 0);
   // judge and policy of one folder are two models with one table
   const shared = models.size > 1 && new Set([...models].map(({ encoder }) => encoder)).size === 1 ? tables / 2 : tables;
-  const working = Math.max(
-    ...[...models].map(({ config, manifest }) => {
-      const tokens = Math.min(manifest.limits.max_source_tokens, 300);
-      return (tokens * WORKING_BYTES_A_TOKEN * config.dModel) / 512;
-    }),
-  );
-  return Math.max(LEAST_BYTES, SHARE * (limitBytes - OBJECT_BYTES - shared - runtimeBytes - working));
+  return Math.max(LEAST_BYTES, SHARE * (limitBytes - OBJECT_BYTES - shared - runtimeBytes));
 }
 
 /** Of files that are opened, in the runtime and on their way there. */
@@ -54,18 +46,28 @@ export interface SharedRows {
 /** What such rows hold together: the tensors are as long as the longest of them. */
 export function rowBytes(config: T5Config, rows: readonly SharedRows[]): number {
   const count = rows.reduce((sum, one) => sum + one.count, 0);
-  const own = roomFor(count, Math.max(0, ...rows.map(({ length }) => length)), OWN_BLOCK);
-  const cross = roomFor(count, Math.max(0, ...rows.map(({ sourceLength }) => sourceLength)), SOURCE_BLOCK);
-  return (own.rows * own.length + cross.rows * cross.length) * bytesAPosition(config);
+  const positionBytes = bytesAPosition(config);
+  const bytesOf = (lengths: readonly number[], block: number): number => {
+    const room = roomFor({ rows: count, length: Math.max(0, ...lengths) }, { block, positionBytes });
+    return room.rows * room.length * positionBytes;
+  };
+  const sources = rows.map(({ sourceLength }) => sourceLength);
+  return (
+    bytesOf(
+      rows.map(({ length }) => length),
+      OWN_BLOCK,
+    ) + bytesOf(sources, SOURCE_BLOCK)
+  );
 }
 
 /**
- * What jobs hold at most, while they run together. A source that is shared lies in the tensors from the step after it was read: one at a
- * time is not there yet.
+ * What jobs hold at most, while they run together. Graphs run one at a time, so that of what a run takes while it lasts only the most
+ * counts. A source that is shared lies in the tensors from the step after it was read: one at a time is not there yet.
  */
 export function heldBytes(config: T5Config, jobs: readonly Job[]): number {
   const alone = jobs.filter(({ rows }) => rows === undefined);
   const shared = jobs.flatMap(({ rows }) => rows ?? []);
   const sources = Math.max(0, ...jobs.map(({ rows, bytes }) => (rows === undefined ? 0 : bytes)));
-  return alone.reduce((sum, { bytes }) => sum + bytes, 0) + sources + rowBytes(config, shared);
+  const working = Math.max(0, ...jobs.map(({ workingBytes = 0 }) => workingBytes));
+  return alone.reduce((sum, { bytes }) => sum + bytes, 0) + sources + working + rowBytes(config, shared);
 }

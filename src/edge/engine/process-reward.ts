@@ -22,7 +22,7 @@ import {
   logitsAt,
   repeatSource,
 } from "./t5.ts";
-import { bytesAPosition, checkWork, encoderSeconds } from "./work.ts";
+import { bytesAPosition, checkWork, encoderSeconds, workingBytes } from "./work.ts";
 
 const MAX_BATCH_ROWS = 16;
 /** The lean form is for models that barely fit. */
@@ -54,10 +54,10 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
   if (context !== "prefix") throw noContext(model, context);
   const questions = new Map<string, Question>();
   const unknown = createUnknownText(model.tokenizer);
-  const asked = completions.map(({ field, steps, prompt: own }) => {
+  const asked = completions.map(({ field, steps, prompt: own, promptField }) => {
     const prompt = own ?? options.prompt;
     const read = questions.get(prompt);
-    const question = read ?? readQuestion(model, prompt, own === undefined ? "prompt" : field);
+    const question = read ?? readQuestion(model, prompt, own === undefined ? "prompt" : (promptField ?? field));
     if (read === undefined) unknown.add(prompt, question.ids);
     questions.set(prompt, question);
     const row = layOut(model, prompt, field, steps);
@@ -91,6 +91,7 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
   };
   return {
     bytes: (longest(all) + 2 * longest(rows)) * bytesAPosition(model.config),
+    workingBytes: workingBytes(model.config, Math.max(longest(all), longest(rows))),
     get isDone() {
       return unread === 0;
     },

@@ -22,8 +22,9 @@ export interface RowTensors {
 export const SOURCE_BLOCK = 16;
 /** Room for what is written grows by so many positions. */
 export const OWN_BLOCK = 8;
-/** And beyond a few, by so many rows. */
+/** And beyond a few, by so many rows, unless a row has so many bytes that memory is better spent on one more. */
 const ROW_BLOCK = 4;
+const LARGE_ROW_BYTES = 2 ** 19;
 
 /** Without room; `shape` is of all tensors, whose lengths are multiples of its `block`. */
 export function createRowTensors(
@@ -32,6 +33,7 @@ export function createRowTensors(
   { block, ...shape }: { heads: number; width: number; block: number },
 ): RowTensors {
   const tensors = new Map<string, Value>();
+  const positionBytes = names.length * shape.heads * shape.width * Float32Array.BYTES_PER_ELEMENT;
   let room = { rows: 0, length: 0 };
   let shown: { rows: number; views: Record<string, Value> } | undefined;
   const hide = (): void => {
@@ -46,7 +48,7 @@ export function createRowTensors(
   return {
     reserve({ rows, length }, kept) {
       if (fits(rows, room.rows, ROW_BLOCK) && fits(length, room.length, block)) return;
-      const wanted = roomFor(rows, length, block);
+      const wanted = roomFor({ rows, length }, { block, positionBytes });
       hide();
       for (const name of names) {
         const value = tensors.get(name);
@@ -83,12 +85,14 @@ export function createRowTensors(
   };
 }
 
-/** What is made for so many rows of so many positions. */
-export function roomFor(rows: number, length: number, block: number): { rows: number; length: number } {
-  return {
-    rows: rows < ROW_BLOCK ? rows : Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK,
-    length: Math.ceil(length / block) * block,
-  };
+/** What is made for so many rows of so many positions, of `positionBytes` each. */
+export function roomFor(
+  wanted: { rows: number; length: number },
+  { block, positionBytes }: { block: number; positionBytes: number },
+): { rows: number; length: number } {
+  const length = Math.ceil(wanted.length / block) * block;
+  const exact = wanted.rows < ROW_BLOCK || length * positionBytes > LARGE_ROW_BYTES;
+  return { rows: exact ? wanted.rows : Math.ceil(wanted.rows / ROW_BLOCK) * ROW_BLOCK, length };
 }
 
 /** Whether there is room, and not so much that most of it would be held in vain. */

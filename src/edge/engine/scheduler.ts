@@ -12,6 +12,8 @@ import type { SharedRows } from "./memory-budget.ts";
 export interface Job {
   /** What it holds at most, while it runs, beside `rows`. */
   readonly bytes: number;
+  /** What a run of a graph takes on top while it lasts. */
+  readonly workingBytes?: number | undefined;
   /** Rows that it has among those of other jobs. */
   readonly rows?: SharedRows | undefined;
   readonly isDone: boolean;

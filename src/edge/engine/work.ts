@@ -51,6 +51,14 @@ export function bytesAPosition({ numHeads, dKv, numDecoderLayers }: T5Config): n
   return 2 * numDecoderLayers * numHeads * dKv * Float32Array.BYTES_PER_ELEMENT;
 }
 
+/** Activations of one run, a token of a model whose width is 512 (measured). */
+const WORKING_BYTES_A_TOKEN = 13_000;
+
+/** Bytes that one run over so many tokens takes while it lasts. */
+export function workingBytes({ dModel }: T5Config, tokens: number): number {
+  return (tokens * WORKING_BYTES_A_TOKEN * dModel) / 512;
+}
+
 /** How long a request may run, other requests' turns included. */
 export const MAX_RUN_MS = 120_000;
 
