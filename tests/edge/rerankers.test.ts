@@ -23,15 +23,19 @@ describe("vLLM's score", () => {
     }
   });
 
-  test("a problem for each solution, scored together where it is the same", async () => {
+  test("a problem for each solution, all in one request to the engine", async () => {
     const engine = fakeEngine();
     const body = { text_1: ["q", "r", "q"], text_2: ["ab", "a", "abcd"] };
     const { json } = await appOn(engine).call("/v1/score", body);
     expect(json).toMatchObject({ data: [{ score: 0.5 }, { score: 1 }, { score: 0.25 }] });
-    expect(engine.scored.map(({ prompt, completions }) => [prompt, completions.map(({ field }) => field)])).toEqual([
-      ["q", ["text_2[0]", "text_2[2]"]],
-      ["r", ["text_2[1]"]],
-    ]);
+    expect(engine.scored).toHaveLength(1);
+    expect(engine.scored[0]?.completions.map(({ prompt, promptField, field }) => [prompt, promptField, field])).toEqual(
+      [
+        ["q", "text_1[0]", "text_2[0]"],
+        ["r", "text_1[1]", "text_2[1]"],
+        ["q", "text_1[0]", "text_2[2]"],
+      ],
+    );
   });
 
   test.each([

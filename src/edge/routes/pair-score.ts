@@ -4,12 +4,11 @@
 
 import { z } from "zod";
 import { splitSteps } from "../../shared/steps.ts";
-import { joinUnknown } from "../../shared/unknown-characters.ts";
 import type { AppDeps } from "../http/app-env.ts";
 import type { Call } from "../http/call.ts";
-import { firstFailureAborts } from "../http/first-failure.ts";
+import { namingFields } from "../http/field-names.ts";
+import { meter } from "../http/meter.ts";
 import { checkModelName } from "./openai/model-name.ts";
-import { scoreSolutions } from "./rerank.ts";
 import { MAX_COMPLETIONS } from "./score.ts";
 import { text } from "./text.ts";
 import { anyUnknownTokens, warningsOf } from "./unknown-warning.ts";
@@ -17,8 +16,6 @@ import { anyUnknownTokens, warningsOf } from "./unknown-warning.ts";
 const texts = z.union([text, z.array(text).min(1).max(MAX_COMPLETIONS)], {
   error: `must be a text, or a list of up to ${MAX_COMPLETIONS} texts`,
 });
-/** So many places of the queue does one request take. */
-const PROMPTS_AT_ONCE = 4;
 
 /** Names of the problems and of the solutions. */
 const SIDES = [
@@ -75,42 +72,35 @@ function listOf(given: string | string[] | undefined): string[] {
   return typeof given === "string" ? [given] : (given ?? []);
 }
 
-/** One score a solution. Throws what the engine throws. */
+/** One score a solution, all in one request to the engine. Throws what the engine throws. */
 export async function pairScoreResult(deps: AppDeps, body: PairScoreBody, call: Call) {
-  const models = await deps.engine.load();
+  const { engine, settings } = deps;
+  const models = await engine.load();
   checkModelName(body.model, models, call);
   const { names, problems, solutions } = sidesOf(body);
-  const groups = new Map<string, { index: number; steps: ReturnType<typeof splitSteps> }[]>();
-  solutions.forEach((solution, index) => {
-    const problem = problems[index] ?? problems[0] ?? "";
-    groups.set(problem, [...(groups.get(problem) ?? []), { index, steps: splitSteps(solution) }]);
+  const [first = ""] = problems;
+  const asked = solutions.map((solution, index) => {
+    const prompt = problems[index] ?? first;
+    const place = typeof body[names[0]] === "string" ? "" : `[${problems.indexOf(prompt)}]`;
+    const promptField = `${names[0]}${place}`;
+    return { field: `${names[1]}[${index}]`, steps: splitSteps(solution), prompt, promptField };
   });
-  const scores: number[] = [];
-  const read = await firstFailureAborts(
-    call,
-    [...groups],
-    async ([problem, members]) => {
-      const place = typeof body[names[0]] === "string" ? "" : `[${problems.indexOf(problem)}]`;
-      const result = await scoreSolutions(deps, call, {
-        problem: { text: problem, field: `${names[0]}${place}` },
-        field: names[1],
-        solutions: members,
-      });
-      members.forEach(({ index }, at) => {
-        scores[index] = result.scores[at] ?? Number.NaN;
-      });
-      return result;
-    },
-    PROMPTS_AT_ONCE,
+  const { completions, promptTokens, unknown } = await namingFields({ prompt: asked[0]?.promptField ?? names[0] }, () =>
+    engine.score({
+      prompt: first,
+      completions: asked,
+      aggregation: settings.AGGREGATION,
+      context: settings.JUDGE_CONTEXT,
+      signal: call.signal,
+      onUsed: meter(deps, call),
+    }),
   );
-  const promptTokens = read.reduce((sum, one) => sum + one.promptTokens, 0);
-  const unknown = joinUnknown(read.map((one) => one.unknown));
   return {
     id: `score-${call.requestId}`,
     object: "list",
     created: Math.floor(Date.now() / 1000),
     model: models.reward.manifest.model,
-    data: scores.map((score, index) => ({ index, object: "score", score })),
+    data: completions.map(({ score }, index) => ({ index, object: "score", score })),
     usage: {
       prompt_tokens: promptTokens,
       completion_tokens: 0,
