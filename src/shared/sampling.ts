@@ -2,6 +2,7 @@
 // that filters leave, in the order of Hugging Face's logits warpers. adjust-logits.ts holds what comes before.
 
 import { keepMinP, keepTopK, keepTopP, keepTypicalP } from "./sampling/filters.ts";
+import { sumOfExps } from "./sampling/sum-of-exps.ts";
 import { borderAt, type Support, supportOf, totalWeight } from "./sampling/support.ts";
 
 export { adjustLogits, type LogitSettings, type Written } from "./sampling/adjust-logits.ts";
@@ -31,9 +32,7 @@ export function argmax(values: ArrayLike<number>): number {
 /** log(sum(exp(values))), stable. */
 export function logSumExp(values: ArrayLike<number>): number {
   const top = values[argmax(values)] ?? 0;
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += Math.exp((values[i] ?? 0) - top);
-  return top + Math.log(sum);
+  return top + Math.log(sumOfExps(values, top));
 }
 
 /** Up to it a list kept in order is quicker than weights of the whole vocabulary. */
