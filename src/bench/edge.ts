@@ -16,6 +16,8 @@ import { type PlainWorkerd, startPlainWorkerd } from "./plain-workerd.ts";
 export interface EdgeBench {
   model: string;
   reward_model: string;
+  /** Tokens that the reward model reads of the pair. */
+  scored_tokens: number;
   dtype: "int8";
   prompt_tokens: number;
   /**
@@ -60,15 +62,17 @@ export async function benchEdge(options: {
   try {
     say("starting under wrangler");
     const inDev = await startOnAssets({ assetsDir, models });
-    const firstInDev = await firstAnswer(inDev.url).finally(() => inDev.stop());
+    // the prompt of a reward model of its own may be too long for the policy
+    const prompt = rewardDir === modelDir ? PROMPT : PROBLEM;
+    const firstInDev = await firstAnswer(generating(inDev.url, prompt)).finally(() => inDev.stop());
     say("starting workerd alone");
     const worker = await startPlainWorkerd({ assetsDir, models });
-    const measured = await measure(worker, { tokens, say }).finally(() => worker.stop());
+    const measured = await measure(worker, { prompt, tokens, say }).finally(() => worker.stop());
     say("timing the calls of the graphs");
     return {
       ...measured,
       first_answer_in_dev_ms: firstInDev,
-      in_node: (await timeTokens(modelDir, { prompt: PROMPT, tokens, candidates: [1, 4] })).map(rounded),
+      in_node: (await timeTokens(modelDir, { prompt, tokens, candidates: [1, 4] })).map(rounded),
     };
   } finally {
     await rm(assetsDir, { recursive: true, force: true });
@@ -80,7 +84,7 @@ const generationSchema = z.object({
   usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number() }),
 });
 
-const rewardSchema = z.object({ model: z.string() });
+const rewardSchema = z.object({ model: z.string(), usage: z.object({ prompt_tokens: z.number() }) });
 
 async function post(url: string, path: string, body: unknown): Promise<unknown> {
   // workerd closes idle connections, of which a busy client hears too late
@@ -91,15 +95,20 @@ async function post(url: string, path: string, body: unknown): Promise<unknown> 
   throw new CapacityError({ code: "bench_failed", what: `${path} answered ${response.status}: ${text}` });
 }
 
-async function generate(url: string, count: number, candidates = 1): Promise<z.infer<typeof generationSchema>> {
-  const parameters = { max_new_tokens: count, ...(candidates > 1 && { ...SAMPLING, best_of: candidates }) };
-  return generationSchema.parse(await post(url, "/generate", { prompt: PROMPT, parameters }));
+type Generate = (count: number, candidates?: number) => Promise<z.infer<typeof generationSchema>>;
+
+/** Asks a worker for `count` tokens after a prompt. */
+function generating(url: string, prompt: string): Generate {
+  return async (count, candidates = 1) => {
+    const parameters = { max_new_tokens: count, ...(candidates > 1 && { ...SAMPLING, best_of: candidates }) };
+    return generationSchema.parse(await post(url, "/generate", { prompt, parameters }));
+  };
 }
 
 /** Milliseconds of an answer of one token. */
-async function firstAnswer(url: string): Promise<number> {
+async function firstAnswer(generate: Generate): Promise<number> {
   const started = performance.now();
-  await generate(url, 1);
+  await generate(1);
   return Math.round(performance.now() - started);
 }
 
@@ -111,34 +120,36 @@ async function msOf(work: () => Promise<unknown>): Promise<number> {
 
 async function measure(
   { url, inspectorUrl, startMs }: PlainWorkerd,
-  { tokens, say }: { tokens: number; say: (line: string) => void },
+  { prompt, tokens, say }: { prompt: string; tokens: number; say: (line: string) => void },
 ): Promise<Omit<EdgeBench, "in_node" | "first_answer_in_dev_ms">> {
+  const generate = generating(url, prompt);
   say("loading");
-  const firstAnswerMs = await firstAnswer(url);
-  const { model, usage } = await generate(url, 1);
+  const firstAnswerMs = await firstAnswer(generate);
+  const { model, usage } = await generate(1);
 
   say("generating");
-  const times = await tokenTimes(tokens, (count, candidates) => generate(url, count, candidates));
+  const times = await tokenTimes(tokens, generate);
   say("scoring");
   const pair = () => post(url, "/score", { prompt: PROMPT, chosen: CHOSEN, rejected: REJECTED });
   const firstPair = await msOf(pair);
   const scoring: number[] = [];
   for (let round = 0; round < ROUNDS; round++) scoring.push(await msOf(pair));
-  const rewardModel = rewardSchema.parse(await pair()).model;
+  const scored = rewardSchema.parse(await pair());
 
   // only now: its snapshots take time
   say("looking at the memory");
   const inspector = await connectInspector(inspectorUrl);
   const withGarbage = (await inspector.heapUsage()).usedSize;
   const looking = sampleMemory(inspector);
-  await generate(url, tokens);
-  await generate(url, tokens, 4);
+  await generate(tokens);
+  await generate(tokens, 4);
   await pair();
   const peak = await looking.stop();
   inspector.close();
   return {
     model,
-    reward_model: rewardModel,
+    reward_model: scored.model,
+    scored_tokens: scored.usage.prompt_tokens,
     dtype: "int8",
     prompt_tokens: usage.prompt_tokens,
     peak_mb: {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRandom } from "../../edge/engine/next-token.ts";
 import { prepareEdgeModels } from "../../infer/edge-models.ts";
+import { ownWorkerd } from "../batch/own-workerd.ts";
 import { startPlainWorkerd } from "../plain-workerd.ts";
 import { type Leaving, measureLeaving } from "./leaving.ts";
 import { measureOverload, type Overload, wasmMegabytes } from "./overload.ts";
@@ -16,6 +17,8 @@ export interface LoadBench {
   /** Tokens a second of 16 clients over those of one; the middle one of the rounds' ratios. */
   ratio_16_to_1: number;
   ratio_8_to_1: number;
+  /** The same of answers by the worker's CPU time. */
+  cpu_ratio_16_to_1: number;
   wasm_mb: number;
   overload?: Overload;
   leaving?: Leaving;
@@ -56,7 +59,7 @@ export async function benchLoad(options: LoadOptions): Promise<LoadBench> {
 
 async function measure(url: string, options: LoadOptions): Promise<LoadBench> {
   const { rounds, seconds, maxNewTokens, promptTokens, overloadSeconds, leaving, say } = options;
-  const shape = { maxNewTokens, promptTokens };
+  const shape = { maxNewTokens, promptTokens, pid: await ownWorkerd() };
   say("warming up");
   await measureThroughput(url, { clients: 4, seconds: Math.min(seconds, 3), ...shape });
   const measured: Throughput[][] = [];
@@ -68,10 +71,8 @@ async function measure(url: string, options: LoadOptions): Promise<LoadBench> {
     }
     measured.push(one);
   }
-  const ratio = (at: number): number =>
-    median(
-      measured.map((round) => (round[at]?.tokens_a_second ?? Number.NaN) / (round[0]?.tokens_a_second ?? Number.NaN)),
-    );
+  const ratio = (at: number, key: "tokens_a_second" | "answers_a_cpu_second" = "tokens_a_second"): number =>
+    median(measured.map((round) => (round[at]?.[key] ?? Number.NaN) / (round[0]?.[key] ?? Number.NaN)));
   const middle = (at: number, key: keyof Throughput): number =>
     round2(median(measured.map((round) => round[at]?.[key] ?? Number.NaN)));
   const result: LoadBench = {
@@ -79,11 +80,13 @@ async function measure(url: string, options: LoadOptions): Promise<LoadBench> {
       clients,
       answers_a_second: middle(at, "answers_a_second"),
       tokens_a_second: middle(at, "tokens_a_second"),
+      answers_a_cpu_second: middle(at, "answers_a_cpu_second"),
       p50_ms: middle(at, "p50_ms"),
       p95_ms: middle(at, "p95_ms"),
     })),
     ratio_16_to_1: round2(ratio(2)),
     ratio_8_to_1: round2(ratio(1)),
+    cpu_ratio_16_to_1: round2(ratio(2, "answers_a_cpu_second")),
     wasm_mb: round2(await wasmMegabytes(url)),
   };
   if (overloadSeconds > 0) {

@@ -1,6 +1,7 @@
 // How many answers a second a number of callers get who ask again as soon as they are answered.
 
 import { z } from "zod";
+import { cpuSeconds } from "../batch/own-workerd.ts";
 import { ask, requestOf } from "./client.ts";
 
 /** Callers at once, and what they got. */
@@ -8,6 +9,8 @@ export interface Throughput {
   clients: number;
   answers_a_second: number;
   tokens_a_second: number;
+  /** Answers by the worker's CPU time, which other work on the machine hardly changes. */
+  answers_a_cpu_second: number;
   p50_ms: number;
   p95_ms: number;
 }
@@ -23,9 +26,10 @@ export function quantile(values: readonly number[], share: number): number {
 /** Lets callers ask for so long; what is under way at the end counts, with its time. Throws Error when an answer is not a 200. */
 export async function measureThroughput(
   url: string,
-  options: { clients: number; seconds: number; maxNewTokens: number; promptTokens?: number },
+  options: { clients: number; seconds: number; maxNewTokens: number; promptTokens?: number; pid: number },
 ): Promise<Throughput> {
-  const { clients, seconds, ...shape } = options;
+  const { clients, seconds, pid, ...shape } = options;
+  const cpuBefore = await cpuSeconds(pid);
   const started = performance.now();
   const times: number[] = [];
   let [next, tokens] = [0, 0];
@@ -43,6 +47,7 @@ export async function measureThroughput(
     clients,
     answers_a_second: times.length / elapsed,
     tokens_a_second: tokens / elapsed,
+    answers_a_cpu_second: times.length / ((await cpuSeconds(pid)) - cpuBefore),
     p50_ms: quantile(times, 0.5),
     p95_ms: quantile(times, 0.95),
   };
