@@ -2,6 +2,7 @@
 // another ledger, so that they cannot be told from files that do not exist.
 
 import type { Aggregation } from "../../shared/aggregate.ts";
+import type { BatchStatus } from "../../shared/batch-states.ts";
 import type { Priority } from "./yielding-engine.ts";
 
 /** What is wrong with a line of an input file. */
@@ -40,18 +41,6 @@ export interface InputSummary {
   /** Hashes of ids that may occur twice. */
   suspects: string[];
 }
-
-export const BATCH_STATES = [
-  "validating",
-  "failed",
-  "in_progress",
-  "finalizing",
-  "completed",
-  "expired",
-  "cancelling",
-  "cancelled",
-] as const;
-export type BatchStatus = (typeof BATCH_STATES)[number];
 
 /** How a batch is run; beyond OpenAI's fields. */
 export interface BatchParameters {

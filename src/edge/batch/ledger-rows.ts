@@ -1,6 +1,7 @@
 // What the ledger's rows say of batches, shards and the workflows that work on them.
 
-import type { BatchRecord, BatchStatus, Control, Life, Shard } from "./ledger-api.ts";
+import type { BatchStatus } from "../../shared/batch-states.ts";
+import type { BatchRecord, Control, Life, Shard } from "./ledger-api.ts";
 import { readDocs, type Sql, writeDoc } from "./ledger-tables.ts";
 
 export const ENDED: readonly BatchStatus[] = ["failed", "completed", "expired", "cancelled"];

@@ -6,21 +6,13 @@ import { writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import pRetry from "p-retry";
 import { z } from "zod";
+import { BATCH_STATES } from "../../shared/batch-states.ts";
 import { RequestFailure } from "../request-failure.ts";
 
 const fileSchema = z.object({ id: z.string() });
 const batchSchema = z.object({
   id: z.string(),
-  status: z.enum([
-    "validating",
-    "failed",
-    "in_progress",
-    "finalizing",
-    "completed",
-    "expired",
-    "cancelling",
-    "cancelled",
-  ]),
+  status: z.enum(BATCH_STATES),
   errors: z.object({ data: z.array(z.object({ message: z.string(), line: z.number() })) }).nullable(),
   input_file_id: z.string(),
   output_file_id: z.string().nullable(),

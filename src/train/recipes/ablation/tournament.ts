@@ -9,7 +9,7 @@ import type { EvaluationItem } from "../../data/problems/items.ts";
 import { HELDOUT, loadItems } from "../../data/problems/load-items.ts";
 import { readJson } from "../../io/read-json.ts";
 import { writeText } from "../../io/write-text.ts";
-import { hashWeights } from "../../store/hash.ts";
+import { hashModel } from "../../store/hash.ts";
 import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { startTensorflow } from "../../tensorflow/tensorflow.ts";
 import { resolveTrainConfig } from "../dpo/config.ts";
@@ -123,8 +123,8 @@ async function runMethod(
   const dir = join(outputDir, `seed-${seed}`, method.name);
   const file = join(dir, "outcome.json");
   const identity = [
-    await hashWeights(plan.model),
-    plan.reward_model === null ? null : await hashWeights(plan.reward_model),
+    await hashModel(plan.model),
+    plan.reward_model === null ? null : await hashModel(plan.reward_model),
     [plan.train, plan.online, method.train, method.online, seed],
     evaluations.map(({ items }) => items.map(({ prompt }) => prompt)),
     plan.curve_problems,

@@ -10,7 +10,7 @@ import { loadItems } from "../../data/problems/load-items.ts";
 import { createProgress } from "../../io/progress.ts";
 import { loadTrainerState, TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
 import { copyModel } from "../../store/copy-model.ts";
-import { hashWeights } from "../../store/hash.ts";
+import { hashModel } from "../../store/hash.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { describeBackend, startTensorflow } from "../../tensorflow/tensorflow.ts";
 import type { TrainConfig } from "../dpo/config.ts";
@@ -75,7 +75,7 @@ export async function trainOnline(
   const startDir = await resolveModelWithProgress(config.model, { signal });
   const rewardModelDir =
     config.rewardModel === null ? undefined : await resolveModelWithProgress(config.rewardModel, { signal });
-  const state = await openState(config, settings, { startHash: await hashWeights(startDir), resume, overwrite });
+  const state = await openState(config, settings, { startHash: await hashModel(startDir), resume, overwrite });
   const context: Context = { config, settings, run, state, startDir, rewardModelDir };
   try {
     while (state.rounds.length < settings.rounds) {
