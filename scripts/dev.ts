@@ -20,6 +20,10 @@ const program = addModelFlags(new Command("npm run dev --"))
   .addOption(portOption())
   .option("--batch", "also run batches (OpenAI's Files and Batch API)", false)
   .option("--batch-dir <dir>", "where batches keep files and state; they go on after a restart", "outputs/batches")
+  .addHelpText(
+    "after",
+    "\nIt answers by the names of this machine alone. Behind a tunnel: ALLOWED_HOSTS=NAME npm run dev, or * for any name (docs/api.md).",
+  )
   .allowExcessArguments(false)
   .parse();
 const { policy, reward, port, dtype, batch, batchDir } = program.opts<Flags>();
@@ -36,6 +40,7 @@ try {
     dtype,
     watch: true,
     playground: true,
+    env: { ...(process.env.ALLOWED_HOSTS !== undefined && { ALLOWED_HOSTS: process.env.ALLOWED_HOSTS }) },
     ...(batch && { batchDir: resolve(batchDir) }),
     onLog: say,
   });

@@ -2,9 +2,10 @@
 // Exit 1 when that fails or the port is taken.
 
 import { Command } from "commander";
+import { isLoopback } from "../src/edge/http/trusted-hosts.ts";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { preparePages } from "../src/infer/edge-pages.ts";
-import { isLoopback, startServer } from "../src/serve/serve.ts";
+import { startServer } from "../src/serve/serve.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
 import { reportFailure, stopOnSignal } from "./cli.ts";
 import { wholeNumber } from "./flags.ts";
@@ -23,7 +24,7 @@ const program = addModelFlags(new Command("npm run serve --"))
   .option("--threads <n>", "threads of a graph (default: all cores)", wholeNumber(1, 256))
   .addHelpText(
     "after",
-    "\nVariables and secrets are those of wrangler.toml, from the environment: STEPWISE_API_KEY, STEPWISE_API_KEYS,\nMAX_WAITING, REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, CORS_ORIGIN, ... (docs/api.md).",
+    "\nVariables and secrets are those of wrangler.toml, from the environment: STEPWISE_API_KEY, STEPWISE_API_KEYS,\nMAX_WAITING, REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, CORS_ORIGIN, ALLOWED_HOSTS, ... (docs/api.md).",
   )
   .allowExcessArguments(false)
   .parse();

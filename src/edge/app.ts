@@ -14,6 +14,7 @@ import { HttpError, respondToErrors } from "./http/errors.ts";
 import { jsonBody } from "./http/json-body.ts";
 import { logRequests } from "./http/request-log.ts";
 import { createTimedEngine } from "./http/timed-engine.ts";
+import { requireTrustedHost } from "./http/trusted-hosts.ts";
 import { servePage } from "./routes/docs.ts";
 import { generateResult, generateSchema } from "./routes/generate.ts";
 import { streamGenerate } from "./routes/generate-stream.ts";
@@ -41,6 +42,8 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
   const model = admit(deps);
   const base = new Hono<AppEnv>();
   base.use(logRequests(deps));
+  if (deps.settings.ALLOWED_HOSTS !== "*" && deps.settings.keys.length === 0)
+    base.use(requireTrustedHost(deps.settings));
   if (deps.settings.CORS_ORIGIN !== "") base.use(allowOrigins(deps.settings.CORS_ORIGIN));
   base.use(requireApiKey(deps));
   const respond = respondToErrors(deps);

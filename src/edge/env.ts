@@ -27,6 +27,7 @@ export interface Env extends Partial<BatchBindings> {
   JUDGE_CONTEXT?: string;
   AGGREGATION?: string;
   CORS_ORIGIN?: string;
+  ALLOWED_HOSTS?: string;
   MAX_BODY_BYTES?: string;
   MAX_WAITING?: string;
   MODEL_CHECK_SECONDS?: string;
@@ -54,6 +55,8 @@ const settingsSchema = z.object({
   AGGREGATION: z.enum(AGGREGATIONS).default("mean"),
   /** Empty: no CORS headers. `*`, or origins separated by commas. */
   CORS_ORIGIN: z.string().default(""),
+  /** `*`, or the names, separated by commas, by which a server without keys may be called beside those of its own machine. */
+  ALLOWED_HOSTS: z.string().default("*"),
   MAX_BODY_BYTES: z.coerce.number().int().positive().default(1_048_576),
   MAX_WAITING: z.coerce.number().int().nonnegative().default(16),
   /** How often requests look for a new version of the models, at most; 0: never. */

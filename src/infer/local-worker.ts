@@ -127,6 +127,7 @@ export async function startOnAssets(
       DTYPE: dtype,
       // the limit is for a public address
       LIMIT_ADDRESSES: "false",
+      ALLOWED_HOSTS: "localhost",
       ...env,
     },
     watch,

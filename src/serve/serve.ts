@@ -1,7 +1,8 @@
 // The worker's app on Node: the same routes and engine, onnxruntime-node on all cores, models from their folders.
 
+import type { EventEmitter } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { serve } from "@hono/node-server";
@@ -11,6 +12,7 @@ import { createEngine } from "../edge/engine/engine.ts";
 import { type Env, type PageFiles, parseSettings } from "../edge/env.ts";
 import { notRenewed } from "../edge/http/errors.ts";
 import { createMetrics } from "../edge/http/metrics.ts";
+import { isLoopback } from "../edge/http/trusted-hosts.ts";
 import { InputError } from "../shared/errors.ts";
 import type { Dtype } from "../shared/onnx-names.ts";
 import { folderStore } from "./folder-store.ts";
@@ -45,34 +47,66 @@ const MAX_STOP_MS = 8_000;
  * ArtifactError for a model that is unfit, InputError for a port that is taken.
  */
 export async function startServer(options: ServeOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  // before the models are opened, which takes long
+  await checkPort(options);
   const pagesDir = await mkdtemp(join(tmpdir(), "stepwise-pages-"));
-  const pages = folderStore({ docs: join(pagesDir, "docs"), playground: join(pagesDir, "playground") });
-  const { baselineDir } = options;
-  const app = await openApp(options, baselineDir === undefined ? pages : pagesBesideBaseline(pages));
-  if (baselineDir !== undefined) {
-    const baseline = await openApp({ ...options, policyDir: baselineDir }, undefined);
-    app.mount("/baseline", baseline.fetch);
+  const removePages = () => rm(pagesDir, { recursive: true, force: true });
+  try {
+    const app = await openApps(options, pagesDir);
+    await options.preparePages(pagesDir);
+    const server = serve({ fetch: app.fetch, hostname: options.host, port: options.port });
+    Object.assign(server, { requestTimeout: MAX_ARRIVAL_MS, headersTimeout: MAX_ARRIVAL_MS });
+    await listening(server, options);
+    const address = server.address();
+    const { port } = isAddress(address) ? address : options;
+    return {
+      url: `http://${inUrl(options.host)}:${port}`,
+      async stop() {
+        await new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          const cut = () => "closeAllConnections" in server && server.closeAllConnections();
+          setTimeout(cut, MAX_STOP_MS).unref();
+        });
+        await removePages();
+      },
+    };
+  } catch (error) {
+    await removePages();
+    throw error;
   }
-  await options.preparePages(pagesDir);
-  const server = serve({ fetch: app.fetch, hostname: options.host, port: options.port });
-  Object.assign(server, { requestTimeout: MAX_ARRIVAL_MS, headersTimeout: MAX_ARRIVAL_MS });
-  await new Promise<void>((resolve, reject) => {
+}
+
+/** Throws InputError where nobody can listen. */
+async function checkPort(options: ServeOptions): Promise<void> {
+  const probe = createServer();
+  const { host, port } = options;
+  const isListening = listening(probe, options);
+  probe.listen({ host, port });
+  await isListening;
+  await new Promise((resolve) => probe.close(resolve));
+}
+
+function listening(server: EventEmitter, options: ServeOptions): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", (cause) => reject(cannotListen(options, cause)));
   });
-  const address = server.address();
-  const { port } = isAddress(address) ? address : options;
-  return {
-    url: `http://${options.host}:${port}`,
-    async stop() {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        const cut = () => "closeAllConnections" in server && server.closeAllConnections();
-        setTimeout(cut, MAX_STOP_MS).unref();
-      });
-      await rm(pagesDir, { recursive: true, force: true });
-    },
-  };
+}
+
+/** The app on its policy, and on the baseline where there is one. */
+async function openApps(options: ServeOptions, pagesDir: string): Promise<App> {
+  const pages = folderStore({ docs: join(pagesDir, "docs"), playground: join(pagesDir, "playground") });
+  const { baselineDir } = options;
+  const app = await openApp(options, baselineDir === undefined ? pages : pagesBesideBaseline(pages));
+  if (baselineDir === undefined) return app;
+  const baseline = await openApp({ ...options, policyDir: baselineDir }, undefined);
+  app.mount("/baseline", baseline.fetch);
+  return app;
+}
+
+/** A host as a URL writes it. */
+function inUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The app on one policy, its models open. */
@@ -80,6 +114,7 @@ async function openApp(options: ServeOptions, pages: PageFiles | undefined): Pro
   const { policyDir, rewardDir, dtype, threads = availableParallelism(), log } = options;
   const settings = parseSettings({
     MODEL_DOWNLOADS: String(isLoopback(options.host)),
+    ALLOWED_HOSTS: isLoopback(options.host) ? "localhost" : "*",
     ...variablesOf(options.env),
     POLICY_MODEL: "policy",
     REWARD_MODEL: policyDir === rewardDir ? "policy" : "reward",
@@ -123,11 +158,6 @@ function pagesBesideBaseline(pages: PageFiles): PageFiles {
   };
 }
 
-/** Whether an address reaches this machine alone. */
-export function isLoopback(host: string): boolean {
-  return host === "127.0.0.1" || host === "localhost" || host === "::1";
-}
-
 /** The variables that are set. */
 function variablesOf(env: ServeOptions["env"]): Env {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
@@ -140,7 +170,7 @@ function isAddress(address: unknown): address is AddressInfo {
 function cannotListen({ host, port }: ServeOptions, cause: Error): InputError {
   return new InputError({
     code: "port_taken",
-    what: `cannot listen on ${host}:${port}: ${cause.message}`,
+    what: `cannot listen on ${inUrl(host)}:${port}: ${cause.message}`,
     fix: "Choose another --port or --host.",
     cause,
   });

@@ -1,6 +1,7 @@
 // The worker in real workerd, held to onnxruntime-node on the same files.
 
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -77,6 +78,23 @@ describe("fp32, two models", () => {
       generated_text: policyReference.decode(expected),
       details: { generated_tokens: expected.length, tokens: expected.map((id) => ({ id })) },
     });
+  });
+
+  test("it answers by the names of this machine alone, and no page of elsewhere", async () => {
+    const statusAs = (headers: Record<string, string>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        request(`${worker.url}/health`, { headers, agent: false }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+          .on("error", reject)
+          .end();
+      });
+    const { port } = new URL(worker.url);
+    expect(await statusAs({})).toBe(200);
+    expect(await statusAs({ host: `localhost:${port}`, origin: `http://localhost:${port}` })).toBe(200);
+    expect(await statusAs({ host: `rebound.example:${port}` })).toBe(403);
+    expect(await statusAs({ origin: "https://elsewhere.example" })).toBe(403);
   });
 
   test("step scores are those of onnxruntime-node within 1e-4", async () => {

@@ -6,7 +6,7 @@ import { ArtifactError, CapacityError, InputError } from "../../shared/errors.ts
 import type { AppDeps, AppEnv } from "./app-env.ts";
 import { CallerLeft } from "./call.ts";
 
-export type ErrorStatus = 400 | 401 | 404 | 405 | 408 | 413 | 422 | 429 | 499 | 500 | 503;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 422 | 429 | 499 | 500 | 503;
 
 /** A failure of HTTP itself: not found, too large, not allowed. */
 export class HttpError extends Error {

@@ -13,6 +13,7 @@ import { scoreSchema } from "./score.ts";
 const FAILURES = {
   400: "The body is not JSON.",
   401: "The API key is missing or wrong.",
+  403: "A server of its machine alone, called by another name or from a page of elsewhere.",
   408: "The body did not arrive in time.",
   413: "The body is too large.",
   422: "A field is wrong; the error names it.",
