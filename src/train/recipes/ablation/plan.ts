@@ -69,11 +69,20 @@ export async function readPlan(file: string): Promise<AblationPlan> {
 
 /** The variants of these names, all without names. Throws InputError for a name that no variant has. */
 export function chosenVariants(plan: AblationPlan, names: readonly string[] | undefined): AblationVariant[] {
-  const known = plan.variants.map(({ name }) => name);
+  return chosenByName(plan.variants, names, "variant");
+}
+
+/** Those of these names, all without names. Throws InputError for a name that none has. */
+export function chosenByName<T extends { name: string }>(
+  all: readonly T[],
+  names: readonly string[] | undefined,
+  kind: "variant" | "method",
+): T[] {
+  const known = all.map(({ name }) => name);
   const unknown = names?.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    const what = `the plan has no variant "${unknown}"`;
-    throw new InputError({ code: "no_variant", what, where: "--only", fix: `It has: ${known.join(", ")}.` });
+    const what = `the plan has no ${kind} "${unknown}"`;
+    throw new InputError({ code: `no_${kind}`, what, where: "--only", fix: `It has: ${known.join(", ")}.` });
   }
-  return plan.variants.filter(({ name }) => names?.includes(name) ?? true);
+  return all.filter(({ name }) => names?.includes(name) ?? true);
 }

@@ -1,8 +1,10 @@
 // One variant with one seed: pairs of the shared samples, a training run, and its figures; what is there from before is kept.
 
 import { createHash } from "node:crypto";
+import { createReadStream, existsSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import type { EvaluationItem } from "../../data/problems/items.ts";
 import { readJson } from "../../io/read-json.ts";
@@ -66,12 +68,34 @@ async function writePairs(variant: AblationVariant, context: VariantContext, dir
   return made.pairs.length;
 }
 
+/** sha256 of the files of pairs that a variant brings, which may change under the same name. */
+export async function hashPairs(path: string): Promise<string[]> {
+  const files = existsSync(join(path, "train.jsonl"))
+    ? ["train.jsonl", "eval.jsonl"].map((file) => join(path, file))
+    : [path];
+  return Promise.all(
+    files.map(async (file) => {
+      const hash = createHash("sha256");
+      if (existsSync(file) && !statSync(file).isDirectory()) await pipeline(createReadStream(file), hash);
+      return hash.digest("hex");
+    }),
+  );
+}
+
 /** Runs the variant, or reads its outcome where the same run was finished before. */
 export async function runVariant(variant: AblationVariant, context: VariantContext): Promise<VariantOutcome> {
   const { plan, seed, items, backend, log, signal } = context;
   const dir = join(context.outputDir, `seed-${seed}`, variant.name);
   const file = join(dir, "outcome.json");
-  const identity = [variant.pairs, variant.train, plan.train, context.rolloutKey, items.map(({ prompt }) => prompt)];
+  const given = typeof variant.pairs === "string" ? await hashPairs(variant.pairs) : [];
+  const identity = [
+    variant.pairs,
+    ...given,
+    variant.train,
+    plan.train,
+    context.rolloutKey,
+    items.map(({ prompt }) => prompt),
+  ];
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex");
   const before = outcomeSchema.safeParse(await readJson(file, { fix: "" }).catch(() => undefined));
   if (before.success && before.data.key === key) return before.data;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
 import { readJson } from "../../io/read-json.ts";
+import { chosenByName } from "./plan.ts";
 
 const count = z.number().int().positive();
 
@@ -44,6 +45,11 @@ const planSchema = z.strictObject({
 export type TournamentPlan = z.infer<typeof planSchema>;
 export type TournamentMethod = z.infer<typeof methodSchema>;
 export type TournamentEvaluation = z.infer<typeof evaluationSchema>;
+
+/** The methods of these names, all without names. Throws InputError for a name that no method has. */
+export function chosenMethods(plan: TournamentPlan, names: readonly string[] | undefined): TournamentMethod[] {
+  return chosenByName(plan.methods, names, "method");
+}
 
 /** Whether the file's JSON is a tournament's plan and not an ablation's. */
 export async function isTournament(file: string): Promise<boolean> {

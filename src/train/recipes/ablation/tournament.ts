@@ -17,7 +17,7 @@ import { trainOnline } from "../online/recipe.ts";
 import { onlineSettingsFromJson, resolveOnlineSettings } from "../online/settings.ts";
 import { type Figures, figuresSchema, measurePolicy } from "./figures.ts";
 import { tournamentChart } from "./tournament-chart.ts";
-import type { TournamentMethod, TournamentPlan } from "./tournament-plan.ts";
+import { chosenMethods, type TournamentMethod, type TournamentPlan } from "./tournament-plan.ts";
 import { type MethodOutcomes, tournamentTable } from "./tournament-table.ts";
 
 const outcomeSchema = z.object({
@@ -53,7 +53,7 @@ type Measured = readonly { name: string; items: readonly EvaluationItem[] }[];
 export async function runTournament(options: TournamentOptions): Promise<{ table: string }> {
   const { plan, seeds, outputDir, signal, log = () => {} } = options;
   await startTensorflow(options.backend);
-  const methods = plan.methods.filter(({ name }) => options.only === undefined || options.only.includes(name));
+  const methods = chosenMethods(plan, options.only);
   const evaluations: Measured = await Promise.all(
     plan.evaluations.map(async ({ name, problems, seed, min_steps: minSteps, max_steps: maxSteps, traps }) => {
       const range = { ...(minSteps !== undefined && { minSteps }), ...(maxSteps !== undefined && { maxSteps }), traps };

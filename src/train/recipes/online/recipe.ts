@@ -78,7 +78,7 @@ export async function trainOnline(
   const state = await openState(config, settings, { startHash: await hashModel(startDir), resume, overwrite });
   const context: Context = { config, settings, run, state, startDir, rewardModelDir };
   try {
-    while (state.rounds.length < settings.rounds) {
+    while (!state.published && state.rounds.length < settings.rounds) {
       const entry = await runRound(context, state.rounds.length);
       if (entry === undefined) break;
       state.rounds.push(entry);
@@ -89,7 +89,7 @@ export async function trainOnline(
   } catch (error) {
     throw asInterrupted(error, state.rounds.length, config, signal);
   }
-  await publish(context);
+  if (!isPublished(context)) await publish(context);
   if (run.exportOnnx !== false) await exportResult(outputDir, signal);
   return { outputDir, rounds: state.rounds };
 }
@@ -122,7 +122,7 @@ async function openState(
   const json = { ...onlineSettingsToJson(settings), train: settingsToJson(config) };
   await beginRunFolder(outputDir, 0, { file: "online_config.json", json }); // the checkpoints of the run's own lie in its rounds
   if (before !== undefined) return before;
-  const state = { settings: all, start_sha256: startHash, rounds: [] };
+  const state = { settings: all, start_sha256: startHash, rounds: [], published: false };
   await saveOnlineState(outputDir, state);
   return state;
 }
@@ -275,11 +275,20 @@ async function removeOldModels(outputDir: string, { rounds }: OnlineState): Prom
       await rm(join(roundDir(outputDir, round - 1), name), { recursive: true, force: true });
 }
 
+/** A state of an older version does not say so: then all rounds are done, their folders are gone, and a model lies there. */
+function isPublished(context: Context): boolean {
+  const { state, settings, config } = context;
+  const isDone = state.rounds.length >= settings.rounds && !existsSync(currentModel(context));
+  return state.published || (isDone && existsSync(join(config.outputDir, "model.safetensors")));
+}
+
 /** The last policy to the output folder, with a card. */
 async function publish(context: Context): Promise<void> {
   const { config, settings, state } = context;
   await copyModel(currentModel(context), config.outputDir);
+  state.published = true;
   await writeOnlineCard(config.outputDir, { base: basename(config.model), config, settings, rounds: state.rounds });
+  await saveOnlineState(config.outputDir, state);
 }
 
 function asInterrupted(error: unknown, rounds: number, config: TrainConfig, signal: AbortSignal | undefined): unknown {

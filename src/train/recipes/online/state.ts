@@ -38,6 +38,8 @@ const stateSchema = z.object({
   /** Of the model that the run began with. */
   start_sha256: z.string(),
   rounds: z.array(roundSchema),
+  /** All rounds are done and the model lies in the output folder: the rounds' own folders may go. */
+  published: z.boolean().default(false),
 });
 export type OnlineState = z.infer<typeof stateSchema>;
 

@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { InputError } from "../../../../src/shared/errors.ts";
 import { chosenVariants, readPlan } from "../../../../src/train/recipes/ablation/plan.ts";
+import { hashPairs } from "../../../../src/train/recipes/ablation/run-variant.ts";
 import { resolveTrainConfig } from "../../../../src/train/recipes/dpo/config.ts";
 
 async function planFile(plan: unknown): Promise<string> {
@@ -58,4 +59,16 @@ test("variants are chosen by name, and a name that none has is an error that lis
   expect(chosenVariants(read, undefined).map(({ name }) => name)).toEqual(["a", "b"]);
   expect(chosenVariants(read, ["b"]).map(({ name }) => name)).toEqual(["b"]);
   expect(() => chosenVariants(read, ["b", "c"])).toThrow(/no variant "c".*It has: a, b/);
+});
+
+test("pairs that a variant brings are known by what they hold, as a file and as a folder", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "pairs-"));
+  const file = join(dir, "train.jsonl");
+  // sha256 of "a" and of nothing (FIPS 180-2's own function, by sha256sum)
+  await writeFile(file, "a");
+  const a = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+  const none = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  expect(await hashPairs(file)).toEqual([a]);
+  expect(await hashPairs(dir)).toEqual([a, none]);
+  await rm(dir, { recursive: true });
 });

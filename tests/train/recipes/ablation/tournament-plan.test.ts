@@ -1,7 +1,7 @@
 // The tournament's plan that ships: every method's settings are ones that an online run takes.
 
 import { expect, test } from "vitest";
-import { readTournament } from "../../../../src/train/recipes/ablation/tournament-plan.ts";
+import { chosenMethods, readTournament } from "../../../../src/train/recipes/ablation/tournament-plan.ts";
 import { resolveTrainConfig } from "../../../../src/train/recipes/dpo/config.ts";
 import { onlineSettingsFromJson, resolveOnlineSettings } from "../../../../src/train/recipes/online/settings.ts";
 
@@ -28,4 +28,10 @@ test("all methods of data/tournament.json resolve, and share the budget and the 
     ["guided", "sft", "step-retry"],
     ["guided-prm", "sft", "step-retry"],
   ]);
+});
+
+test("methods are chosen by name, and a name that none has is an error that lists them", async () => {
+  const plan = await readTournament("data/tournament.json");
+  expect(chosenMethods(plan, ["guided"]).map(({ name }) => name)).toEqual(["guided"]);
+  expect(() => chosenMethods(plan, ["nosuch"])).toThrow(/no method "nosuch" \(--only\)\. It has: rejection, guided/);
 });

@@ -217,6 +217,21 @@ test("a shared file that lost its end is not taken for the round's samples", asy
   }
 }, 120_000);
 
+test("a published run needs its rounds no more: resumed without them, it only tells what it did", async () => {
+  const changes = { train: SFT, online: { rounds: 1, problems: 2, samples: 2, maxNewTokens: 4 } };
+  const before = await start("published", {}, changes);
+  const file = join(dir, "published", "online_state.json");
+  const state = JSON.parse(await readFile(file, "utf8"));
+  expect(state.published).toBe(true);
+  // as though its update had made the model that lies there
+  await writeFile(file, JSON.stringify({ ...state, rounds: [{ ...state.rounds[0], steps: 2 }] }));
+  await rm(join(dir, "published", "rounds"), { recursive: true });
+  const { rounds } = await start("published", { resume: true }, changes);
+  expect(rounds).toEqual([{ ...before.rounds[0], steps: 2 }]);
+  await writeFile(file, JSON.stringify({ ...state, published: false, rounds: [{ ...state.rounds[0], steps: 2 }] }));
+  await start("published", { resume: true }, changes); // a state of an older version
+}, 120_000);
+
 test("a line of a round's samples that was cut is named", async () => {
   const changes = { train: SFT, online: { rounds: 1, problems: 2, samples: 2, maxNewTokens: 4 } };
   const file = join(dir, "named", "rounds", "1", "rollouts.jsonl");
