@@ -104,9 +104,9 @@ export async function runSteps<F extends { tokens: number }>(run: StepRun<F>): P
   const evaluationDue = (): boolean =>
     settings.evalSteps !== null && done > 0 && done % settings.evalSteps === 0 && done < maxSteps;
   try {
-    const last = history.at(-1);
-    // the run was stopped during this evaluation
-    if (evaluationDue() && last?.step === first && !("eval_loss" in last)) await evaluate();
+    // stopped during an evaluation, which need not be of a step that is logged
+    const wasEvaluated = history.some((entry) => entry.step === first && "eval_loss" in entry);
+    if (evaluationDue() && !wasEvaluated) await evaluate();
     while (done < maxSteps) {
       await turnOfEventLoop(); // a step is synchronous: without this, Ctrl-C would not be heard
       signal?.throwIfAborted();

@@ -168,6 +168,20 @@ describe("checkpoints", () => {
     expect(await readMetrics(config.outputDir)).toEqual(await readMetrics(run.config("means").outputDir));
   });
 
+  test("a run that was stopped during an evaluation between two lines of the log makes up for it", async () => {
+    const settings = { loggingSteps: 4, evalSteps: 2, saveSteps: 2, maxSteps: 4 };
+    const config = run.config("evaluating", settings);
+    await trainStepwiseDpo(config, { exportOnnx: false });
+    const straight = await readMetrics(config.outputDir);
+    const kinds = straight.map((line) => `${line.step}:${"eval_loss" in line ? "eval" : "train"}`);
+    expect(kinds).toEqual(["2:eval", "4:train", "4:eval"]);
+    // as Ctrl-C during the evaluation leaves it: the checkpoint of its step, no line
+    await rm(join(config.outputDir, "trainer_state.json"));
+    await writeFile(join(config.outputDir, "metrics.jsonl"), "");
+    await trainStepwiseDpo(config, { exportOnnx: false, resume: true });
+    expect(await readMetrics(config.outputDir)).toEqual(straight);
+  });
+
   test("a half-written checkpoint is not resumed from", async () => {
     const config = run.config("half");
     await expect(
