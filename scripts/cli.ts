@@ -6,9 +6,10 @@ import { isDiskFull } from "../src/train/io/disk-full.ts";
 /** One line for an error that a user can mend: thrown on purpose, or by the file system; undefined for a fault of the program. */
 export function failureLine(error: unknown): string | undefined {
   if (error instanceof StepwiseError) return `error: ${error.message}`;
+  // a write to an open file has no path
+  if (isDiskFull(error) && error instanceof Error) return `error: ${error.message}. Free some space.`;
   if (!(error instanceof Error && "syscall" in error && "path" in error && "code" in error)) return undefined;
-  const fix = isDiskFull(error) ? "Free some space." : "Check the path, and that you may read and write there.";
-  return `error: ${error.message}. ${fix}`;
+  return `error: ${error.message}. Check the path, and that you may read and write there.`;
 }
 
 /** Prints an error for a person and sets the exit code: 130 when the run was interrupted, else 1. */

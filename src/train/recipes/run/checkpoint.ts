@@ -1,9 +1,11 @@
 // A checkpoint is a model folder with the optimizer's moments and the position in the data beside it: all that a resumed run needs to
 // continue on the same curve. It is written under a temporary name and renamed, so a folder called checkpoint-N is always whole.
 
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
 import { ArtifactError } from "../../../shared/errors.ts";
+import { diskFull, isDiskFull } from "../../io/disk-full.ts";
 import type { Parameters } from "../../model/parameters.ts";
 import type { AdamWState } from "../../optim/adamw.ts";
 import { type Model, saveModel } from "../../store/model-folder.ts";
@@ -39,22 +41,27 @@ export async function saveCheckpoint(
   const dir = checkpointDir(runDir, step);
   const temporary = `${dir}.tmp`;
   await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary, { recursive: true });
-  await ("save" in content ? content.save(temporary) : saveModel(temporary, content.from, content.parameters));
-  const moments = Object.entries(content.optimizer.moments).flatMap(([name, { m, v }]) => [
-    { name: `m.${name}`, shape: [m.length], data: m },
-    { name: `v.${name}`, shape: [v.length], data: v },
-  ]);
-  await writeSafetensors(join(temporary, OPTIMIZER_FILE), moments, {
-    format: "pt",
-    step: String(content.optimizer.step),
-  });
-  await writeFile(
-    join(temporary, STATE_FILE),
-    `${JSON.stringify({ optimizer_step: content.optimizer.step, state: content.state }, null, 2)}\n`,
-  );
-  await rm(dir, { recursive: true, force: true });
-  await rename(temporary, dir);
+  try {
+    await mkdir(temporary, { recursive: true });
+    await ("save" in content ? content.save(temporary) : saveModel(temporary, content.from, content.parameters));
+    const moments = Object.entries(content.optimizer.moments).flatMap(([name, { m, v }]) => [
+      { name: `m.${name}`, shape: [m.length], data: m },
+      { name: `v.${name}`, shape: [v.length], data: v },
+    ]);
+    await writeSafetensors(join(temporary, OPTIMIZER_FILE), moments, {
+      format: "pt",
+      step: String(content.optimizer.step),
+    });
+    await writeFileAtomic(
+      join(temporary, STATE_FILE),
+      `${JSON.stringify({ optimizer_step: content.optimizer.step, state: content.state }, null, 2)}\n`,
+    ); // on the disk before the folder has its name
+    await rm(dir, { recursive: true, force: true });
+    await rename(temporary, dir);
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true }); // a full disk gets its space back
+    throw isDiskFull(cause) ? diskFull(dir, cause, "Free some space, then run the same command with --resume.") : cause;
+  }
 }
 
 /** Reads what `saveCheckpoint` wrote beside the model. Throws ArtifactError when a file is missing or damaged. */

@@ -1,10 +1,11 @@
 // The metrics of a run, as they come: metrics.jsonl, one line a log entry in one write, so that a killed run loses at most a line;
 // and the trainer state built from the same entries. On resume, entries after the resumed step are cut: they happen again.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { ArtifactError } from "../../../shared/errors.ts";
+import { appendSync } from "../../io/append-sync.ts";
 import { type LogEntry, parseLogEntry, type TrainerState } from "../../io/trainer-state.ts";
 
 export const METRICS_FILE = "metrics.jsonl";
@@ -57,7 +58,7 @@ export function openMetricsLog(dir: string, options: MetricsLogOptions): Metrics
     log(step, epoch, metrics) {
       const entry: LogEntry = { step, epoch };
       for (const [name, value] of Object.entries(metrics)) entry[name] = Number.isFinite(value) ? value : null;
-      writeSync(fd, toLine(entry));
+      appendSync(fd, toLine(entry), path);
       history.push(entry);
     },
     setBest(model) {

@@ -2,9 +2,10 @@
 // (tensorflow/core/util/event.proto and tensorflow/core/framework/summary.proto of TensorFlow 2.9; field numbers below).
 // The file only grows, a record at a time in one write, so a killed run leaves at most one cut record, which readers skip.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { appendSync } from "../../io/append-sync.ts";
 import { maskedCrc32c } from "./crc32c.ts";
 
 /** Bytes of one TFRecord: length (uint64), its masked CRC, the data, its masked CRC; little-endian. */
@@ -81,7 +82,7 @@ export function openEventFile(dir: string, options: { firstStep?: number } = {})
   mkdirSync(dir, { recursive: true });
   const { path, fd } = createUnused(dir);
   const put = (bytes: Uint8Array): void => {
-    writeSync(fd, tfRecord(bytes));
+    appendSync(fd, tfRecord(bytes), path);
   };
   put(event(0, (writer) => writer.tag(3, WireType.LengthDelimited).string("brain.Event:2")));
   if (options.firstStep !== undefined) {
