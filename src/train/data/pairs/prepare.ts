@@ -12,6 +12,7 @@ import type { Dropped } from "../files/raw-record.ts";
 import { pairToJson } from "../labelled-pair.ts";
 import { KeyTable } from "./key-table.ts";
 import { normalisePrompt } from "./normalise-prompt.ts";
+import { NumberList } from "./number-list.ts";
 import { type PairOptions, sortCounts, streamPairs } from "./read-pairs.ts";
 
 export interface PrepareOptions extends PairOptions {
@@ -56,7 +57,7 @@ export async function prepareData(options: PrepareOptions): Promise<PrepareRepor
   try {
     const prompts = new KeyTable();
     /** Prompt of each pair, by its number. */
-    const promptOf: number[] = [];
+    const promptOf = new NumberList();
     const dropped: Record<string, number> = {};
     const droppedRecords: Dropped[] = [];
     const { recordsRead, formats } = await streamPairs(
@@ -76,14 +77,14 @@ export async function prepareData(options: PrepareOptions): Promise<PrepareRepor
     await all.flush();
     const rng = createRng(seed);
     const kept = maxPairs === undefined ? undefined : sample(promptOf.length, maxPairs, rng);
-    const isKept = (i: number): boolean => kept === undefined || kept.has(i);
+    const isKept = (i: number): boolean => kept === undefined || kept[i] === 1;
     const isEval = drawEvalPrompts(firstOccurrences(promptOf, prompts.size, isKept), prompts.size, evalFraction, rng);
     const counts = await writeSides(
       all.temporary,
       output,
       (i) => {
-        const prompt = promptOf[i];
-        if (prompt === undefined || !isKept(i)) return undefined;
+        if (!isKept(i)) return undefined;
+        const prompt = promptOf.at(i);
         return { prompt, side: isEval[prompt] === 1 ? "eval" : "train" };
       },
       prompts.size,
@@ -142,9 +143,26 @@ async function writeSides(
   }
 }
 
-/** Which of `size` things are kept. */
-function sample(size: number, count: number, rng: Rng): Set<number> {
-  return new Set(rng.shuffle(Array.from({ length: size }, (_, i) => i)).slice(0, count));
+/** 1 for each of `size` things that is kept. */
+function sample(size: number, count: number, rng: Rng): Uint8Array {
+  const order = shuffled(
+    Uint32Array.from({ length: size }, (_, i) => i),
+    rng,
+  );
+  const isKept = new Uint8Array(size);
+  for (const i of order.subarray(0, count)) isKept[i] = 1;
+  return isKept;
+}
+
+/** The numbers in the order that `rng.shuffle` gives them; in place, since there may be millions. */
+function shuffled(numbers: Uint32Array, rng: Rng): Uint32Array {
+  for (let i = numbers.length - 1; i > 0; i--) {
+    const j = rng.int(0, i + 1);
+    const last = numbers[i] ?? 0;
+    numbers[i] = numbers[j] ?? 0;
+    numbers[j] = last;
+  }
+  return numbers;
 }
 
 function checkFraction(evalFraction: number): void {
@@ -157,20 +175,24 @@ function checkFraction(evalFraction: number): void {
 }
 
 /** Numbers of the prompts of kept pairs, in the order in which they come. */
-function firstOccurrences(promptOf: readonly number[], count: number, isKept: (i: number) => boolean): number[] {
+function firstOccurrences(promptOf: NumberList, count: number, isKept: (i: number) => boolean): Uint32Array {
   const met = new Uint8Array(count);
-  return promptOf.filter((prompt, i) => {
-    if (met[prompt] === 1 || !isKept(i)) return false;
+  const order = new Uint32Array(count);
+  let found = 0;
+  for (let i = 0; i < promptOf.length; i++) {
+    const prompt = promptOf.at(i);
+    if (met[prompt] === 1 || !isKept(i)) continue;
     met[prompt] = 1;
-    return true;
-  });
+    order[found++] = prompt;
+  }
+  return order.subarray(0, found);
 }
 
 /** 1 for each prompt that is drawn for evaluation, at random; with two prompts or more, both sides get one. */
-function drawEvalPrompts(order: readonly number[], count: number, evalFraction: number, rng: Rng): Uint8Array {
-  const shuffled = rng.shuffle(order);
-  const wanted = evalFraction === 0 ? 0 : Math.max(1, Math.round(evalFraction * shuffled.length));
+function drawEvalPrompts(inOrder: Uint32Array, count: number, evalFraction: number, rng: Rng): Uint8Array {
+  const order = shuffled(inOrder, rng);
+  const wanted = evalFraction === 0 ? 0 : Math.max(1, Math.round(evalFraction * order.length));
   const isEval = new Uint8Array(count);
-  for (const prompt of shuffled.slice(0, Math.min(wanted, shuffled.length - 1))) isEval[prompt] = 1;
+  for (const prompt of order.subarray(0, Math.max(0, Math.min(wanted, order.length - 1)))) isEval[prompt] = 1;
   return isEval;
 }
