@@ -50,7 +50,7 @@ const program = new Command("npm run bench --").description("Measure speed and m
 program
   .command("data")
   .description("prepare-data on a large file, which is made first: records a second, most memory")
-  .addOption(new Option("--kind <name>", "of the file").choices(["jsonl", "parquet"]).default("jsonl"))
+  .addOption(new Option("--kind <name>", "of the file").choices(["jsonl", "parquet", "stepwise"]).default("jsonl"))
   .option("--megabytes <n>", "size of the file", wholeNumber(1), 2000)
   .option("--folder <dir>", "where file and result stay (default: a temporary folder, removed)")
   .addOption(new Option("--write <file>", "only make the file").hideHelp())

@@ -9,7 +9,8 @@ import { createRng } from "../../../shared/rng.ts";
 import { prepareData } from "../../data/pairs/prepare.ts";
 import { LineFile } from "../../io/line-file.ts";
 
-const DATA_KINDS = ["jsonl", "parquet"] as const;
+/** Conversations in two kinds of file, and solutions, a row each, that have to find their partners. */
+const DATA_KINDS = ["jsonl", "parquet", "stepwise"] as const;
 export type DataKind = (typeof DATA_KINDS)[number];
 
 export interface DataBenchOptions {
@@ -36,7 +37,7 @@ export async function benchData(options: DataBenchOptions & { script: string }):
   const { kind, megabytes, script } = options;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "bench-data-")));
   try {
-    const input = join(folder, `large.${kind}`);
+    const input = join(folder, `large.${kind === "parquet" ? kind : "jsonl"}`);
     const command = [...process.execArgv, script, "data", "--kind", kind, "--megabytes", String(megabytes)];
     const made = spawnSync(process.execPath, [...command, "--write", input], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -79,13 +80,32 @@ function* makePairs(): Generator<{ prompt: string; chosen: object[]; rejected: o
   }
 }
 
+/** Prompts whose right solutions come before all of their wrong ones. */
+const PROMPTS_APART = 10_000;
+
+/** TRL's stepwise rows of about 1 kB: of each prompt two right and two wrong ones, far from each other. */
+function* makeRows(): Generator<{ prompt: string; completions: string[]; labels: boolean[] }> {
+  const rng = createRng(1);
+  const text = (words: number): string =>
+    Array.from({ length: words }, () => WORDS[rng.int(0, WORDS.length)] ?? rng.int(0, 1000)).join(" ");
+  for (let block = 0; ; block++) {
+    const prompts = Array.from({ length: PROMPTS_APART }, (_, i) => `${block * PROMPTS_APART + i}: ${text(40)}`);
+    for (const isRight of [true, true, false, false]) {
+      for (const prompt of prompts) {
+        const completions = Array.from({ length: 6 }, () => `${text(20)} ${rng.int(0, 1e9)}`);
+        yield { prompt, completions, labels: completions.map((_, at) => isRight || at < 3) };
+      }
+    }
+  }
+}
+
 /** Writes a file of at least so many bytes. */
 export async function writeDataFile(path: string, kind: DataKind, megabytes: number): Promise<void> {
-  if (kind === "jsonl") {
+  if (kind !== "parquet") {
     const file = await LineFile.create(path);
     let bytes = 0;
-    for (const pair of makePairs()) {
-      const line = `${JSON.stringify(pair)}\n`;
+    for (const record of kind === "jsonl" ? makePairs() : makeRows()) {
+      const line = `${JSON.stringify(record)}\n`;
       await file.write(line);
       bytes += line.length;
       if (bytes >= megabytes * 1e6) break;

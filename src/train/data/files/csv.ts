@@ -11,7 +11,8 @@ import { MAX_RECORD_BYTES, type RawItem } from "./raw-record.ts";
 
 /** Columns that hold one number, and columns that hold a list. */
 const NUMBERS: ReadonlySet<string> = new Set([...SCORE_FIELDS, "label"]);
-const LISTS = /^(completions|labels|steps|history|chosen_labels|rejected_labels)$/;
+const LISTS =
+  /^(completions|labels|steps|history|chosen_labels|rejected_labels|chosen_step_scores|rejected_step_scores)$/;
 
 /** Records of the file, named by the header's columns. A row with more or fewer cells is left out with its line. */
 export async function* readCsv(path: string, delimiter: "," | "\t"): AsyncGenerator<RawItem> {

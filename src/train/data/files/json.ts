@@ -6,6 +6,7 @@ import { InputError } from "../../../shared/errors.ts";
 import { isObject } from "../bad-record.ts";
 import { documentValues, outlineOf, parseValue } from "./json-document.ts";
 import { readJsonLines } from "./json-lines.ts";
+import { parseLenientJson } from "./lenient-json.ts";
 import { tooLong } from "./lines.ts";
 import { openBytes } from "./open-bytes.ts";
 import { MAX_RECORD_BYTES, type RawItem } from "./raw-record.ts";
@@ -17,14 +18,16 @@ const LIST_FIELDS = ["records", "data", "rows", "pairs", "examples"] as const;
 const PEEK_BYTES = 2 ** 20;
 
 /** Records of the file; `split` names the list that is read where a document holds one for each split. */
-export async function* readJson(path: string, split = "train"): AsyncGenerator<RawItem> {
+export async function* readJson(path: string, asked?: string): AsyncGenerator<RawItem> {
   if (await isJsonLines(path)) {
-    yield* readJsonLines(openBytes(path), path);
+    yield* withoutSplits(readJsonLines(openBytes(path), path), path, asked);
     return;
   }
   const outline = await outlineOf(openBytes(path), path);
   if (outline === "empty") return;
+  const split = asked ?? "train";
   const field = outline === "list" ? undefined : listField(outline, split);
+  if (outline === "list" || (field !== undefined && field !== split)) withoutSplits([], path, asked);
   if (field === undefined && outline !== "list") {
     if (outline.has("prompt") || outline.has("question")) yield { value: await wholeFile(path), where: path };
     else throw noRecords(outline, path, split);
@@ -34,6 +37,17 @@ export async function* readJson(path: string, split = "train"): AsyncGenerator<R
     const where = field === undefined ? `${path} [${value.index}]` : `${path} ${field}[${value.index}]`;
     yield { value: parseValue(value, path), where };
   }
+}
+
+/** The records of a file that is one list. Throws InputError where a split of it is asked for. */
+export function withoutSplits<T>(records: T, path: string, split: string | undefined): T {
+  if (split === undefined) return records;
+  throw new InputError({
+    code: "no_splits",
+    what: `the file is one list of records: it has no split "${split}"`,
+    where: path,
+    fix: "Leave --split out, or name that split's own file; a data set of the Hub is named with its split: OWNER/NAME/SPLIT.",
+  });
 }
 
 /** The list to read; undefined where there is none. */
@@ -73,7 +87,7 @@ async function isJsonLines(path: string): Promise<boolean> {
   }
   const lines = head.split("\n").filter((line) => line.trim() !== "");
   try {
-    return lines.length > 1 && isObject(JSON.parse(lines[0] ?? ""));
+    return lines.length > 1 && isObject(parseLenientJson(lines[0] ?? ""));
   } catch {
     return false;
   }

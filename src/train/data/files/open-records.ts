@@ -3,7 +3,7 @@
 import { stat } from "node:fs/promises";
 import { InputError } from "../../../shared/errors.ts";
 import { readCsv } from "./csv.ts";
-import { readJson } from "./json.ts";
+import { readJson, withoutSplits } from "./json.ts";
 import { readJsonLines } from "./json-lines.ts";
 import { openBytes, startsWith } from "./open-bytes.ts";
 import { PARQUET_MAGIC, readParquet } from "./parquet.ts";
@@ -11,6 +11,7 @@ import type { RawItem } from "./raw-record.ts";
 
 /** What is read of a file that holds several splits. */
 export interface FileOptions {
+  /** Its name; refused where the file has none. By default the split "train". */
   split?: string | undefined;
 }
 
@@ -43,13 +44,15 @@ export async function* openRecords(path: string, { split }: FileOptions = {}): A
 }
 
 async function itemsOf(path: string, split: string | undefined): Promise<AsyncIterable<RawItem>> {
-  if (await startsWith(path, PARQUET_MAGIC)) return readParquet(path);
+  if (await startsWith(path, PARQUET_MAGIC)) return withoutSplits(readParquet(path), path, split);
   const name = path.replace(/\.gz$/i, "");
   if (/\.parquet$/i.test(name)) {
     const fix = "Copy or download the file again; Git LFS pointers must be pulled.";
     throw new InputError({ code: "broken_parquet", what: "the file does not begin as Parquet does", where: path, fix });
   }
-  if (/\.(jsonl|ndjson)$/i.test(name)) return readJsonLines(openBytes(path), path);
-  if (/\.csv$/i.test(name)) return readCsv(path, ",");
-  return /\.tsv$/i.test(name) ? readCsv(path, "\t") : readJson(path, split);
+  if (/\.(jsonl|ndjson)$/i.test(name)) {
+    return withoutSplits(readJsonLines(openBytes(path), path), path, split);
+  }
+  if (/\.csv$/i.test(name)) return withoutSplits(readCsv(path, ","), path, split);
+  return /\.tsv$/i.test(name) ? withoutSplits(readCsv(path, "\t"), path, split) : readJson(path, split);
 }

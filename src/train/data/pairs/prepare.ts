@@ -133,6 +133,9 @@ async function writeSides(
       met[place.prompt] = 1;
       await files[place.side].write(`${line}\n`);
     }
+    // both are whole before either has its name
+    await files.train.flush();
+    await files.eval.flush();
     await files.train.finish();
     await files.eval.finish();
     return counts;

@@ -1,5 +1,5 @@
 // A data file of any supported kind to preference pairs, in one pass: each record by its own shape, bad ones dropped with their place.
-// Pairs come as they are read; those made of two rows come at the end, since any row may still find a better partner.
+// Pairs come as they are read; those made of two rows come at the end, since any row may still find a better partner (row-file.ts).
 
 import { InputError } from "../../../shared/errors.ts";
 import { badRecord } from "../bad-record.ts";
@@ -9,7 +9,8 @@ import { type ReadOptions, readRecord } from "../formats/read-record.ts";
 import type { LabelledPair } from "../labelled-pair.ts";
 import { KeyTable } from "./key-table.ts";
 import { pairRows } from "./pair-rows.ts";
-import { pairsOfRecord, type SolutionRow } from "./pairs-of-record.ts";
+import { pairsOfRecord } from "./pairs-of-record.ts";
+import { RowFile } from "./row-file.ts";
 
 export type PairOptions = ReadOptions & FileOptions;
 
@@ -37,7 +38,20 @@ export async function streamPairs(
   sink: PairSink,
   options: PairOptions = {},
 ): Promise<PairsRead> {
-  const rows: (SolutionRow & { where: string })[] = [];
+  const rows = new RowFile();
+  try {
+    return await streamInto(paths, sink, options, rows);
+  } finally {
+    await rows.close();
+  }
+}
+
+async function streamInto(
+  paths: string | readonly string[],
+  sink: PairSink,
+  options: PairOptions,
+  rows: RowFile,
+): Promise<PairsRead> {
   const formats: Record<string, number> = {};
   const seen = new KeyTable();
   let recordsRead = 0;
@@ -79,11 +93,12 @@ export async function streamPairs(
       return pairsOfRecord(parsed, format);
     });
     for (const pair of found?.pairs ?? []) await keep(where, pair);
-    if (found?.row !== undefined) rows.push({ ...found.row, where });
+    if (found?.row !== undefined) await rows.add({ ...found.row, where });
   }
-  const made = pairRows(rows);
-  for (const { pair, row } of made.pairs) await keep(row.where, pair);
-  for (const { row, error } of made.unpaired) drop({ where: row.where, reason: error.code, what: error.what });
+  for await (const { row, ...made } of pairRows(rows)) {
+    if ("pair" in made) await keep(row.where, made.pair);
+    else drop({ where: row.where, reason: made.error.code, what: made.error.what });
+  }
   if (seen.size === 0) throw nothingUsable([paths].flat().join(", "), recordsRead, first);
   return { recordsRead, formats };
 }

@@ -50,6 +50,35 @@ describe("records are read from", () => {
     expect(pairs[0]?.chosen).toBe("6 * 2 = 12\nA: 12");
   });
 
+  test.each(["pairs.tsv", "pairs.csv", "pairs.jsonl.gz", "ultrafeedback-zstd.parquet"])(
+    "%s, which has no splits, but not where one is asked for",
+    async (name) => {
+      await expect(items(shipped(name), { split: "test" })).rejects.toMatchObject({
+        code: "no_splits",
+        what: expect.stringContaining('no split "test"'),
+        fix: expect.stringContaining("Leave --split out"),
+      });
+    },
+  );
+
+  test("a list under a name that is no split, but not where a split is asked for", async () => {
+    const list = await file("list.json", '[{"prompt": "q", "chosen": "a", "rejected": "b"}]');
+    await expect(items(list, { split: "train" })).rejects.toMatchObject({ code: "no_splits" });
+    const named = await file("named.json", '{"data": [{"prompt": "q", "chosen": "a", "rejected": "b"}]}');
+    await expect(items(named, { split: "test" })).rejects.toMatchObject({ code: "no_splits" });
+    expect(await items(named)).toHaveLength(1);
+  });
+
+  test("CSV with a score for every step, and JSON Lines named .json whose first record has a NaN", async () => {
+    const scores = "prompt,chosen,rejected,chosen_step_scores,rejected_step_scores\nq,a,b,[0.5],[0.25]\n";
+    expect((await readPairs(await file("steps.csv", scores))).pairs).toMatchObject([
+      { chosen_step_scores: [0.5], rejected_step_scores: [0.25] },
+    ]);
+    const lines =
+      '{"prompt": "q", "chosen": "a", "rejected": "b", "weight": NaN}\n{"prompt": "q", "chosen": "a", "rejected": "c"}\n';
+    expect((await readPairs(await file("lines.json", lines))).pairs).toHaveLength(2);
+  });
+
   test("pairs.tsv, and a file with a byte order mark", async () => {
     expect((await readPairs(shipped("pairs.tsv"))).pairs).toMatchObject([{ chosen: "A: 12", rejected: "A: 8" }]);
     expect((await readPairs(shipped("bom.jsonl"))).pairs).toMatchObject([SCORED[0]]);
@@ -104,6 +133,13 @@ describe("a broken file says what, where and how to mend it", () => {
     );
     const zeros = gzipSync(Buffer.alloc(80 * 2 ** 20, " "));
     expect(await bad(await file("long.jsonl.gz", zeros))).toMatch(/^a record is larger than 64 MiB \(DIR.*, line 1\)/);
+    // 272 MiB in lines that are records, a mebibyte each, on a disk 0.3 MB: gzip files may be joined
+    const record = gzipSync(`${JSON.stringify({ prompt: " ".repeat(2 ** 20 - 14) })}\n`);
+    const bomb = await file("bomb.jsonl.gz", Buffer.concat(Array.from({ length: 272 }, () => record)));
+    expect((await stat(bomb)).size).toBeLessThan(400_000);
+    expect(await bad(bomb)).toMatch(
+      /^\d+ bytes unpack to more than 268\d{6}: this is no data file \(DIR\/bomb\.jsonl\.gz\)/,
+    );
   });
 
   test("Parquet that is cut in the middle, and a row group that is damaged", async () => {

@@ -3,8 +3,9 @@
 import { describe, expect, test } from "vitest";
 import { readRecord } from "../../../../src/train/data/formats/read-record.ts";
 import type { LabelledPair } from "../../../../src/train/data/labelled-pair.ts";
-import { pairRows } from "../../../../src/train/data/pairs/pair-rows.ts";
+import { pairRows, type RowPaired } from "../../../../src/train/data/pairs/pair-rows.ts";
 import { pairsOfRecord, type SolutionRow } from "../../../../src/train/data/pairs/pairs-of-record.ts";
+import { RowFile } from "../../../../src/train/data/pairs/row-file.ts";
 
 const read = (record: unknown) => {
   const { format, parsed } = readRecord(record);
@@ -59,15 +60,31 @@ describe("plain pairs", () => {
   });
 });
 
+/** Rows through the file that they wait in. */
+async function paired(rows: readonly SolutionRow[]) {
+  const file = new RowFile();
+  try {
+    for (const [i, row] of rows.entries()) await file.add({ ...row, where: `row ${i}` });
+    const all: RowPaired[] = [];
+    for await (const made of pairRows(file)) all.push(made);
+    return {
+      pairs: all.flatMap((made) => ("pair" in made ? [made] : [])),
+      unpaired: all.flatMap((made) => ("error" in made ? [made] : [])),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
 describe("stepwise rows", () => {
   const row = (completions: string[], labels: (boolean | number)[], prompt = "q") =>
     rowOf({ prompt, completions, labels });
 
-  test("a wrong row is paired with the right row that goes with it longest", () => {
+  test("a wrong row is paired with the right row that goes with it longest", async () => {
     const short = row(["x", "y"], [true, true]);
     const close = row(["a", "b", "c"], [1, 1, 1]);
     const wrong = row(["a", "b", "d"], [1, 1, 0]);
-    const { pairs, unpaired } = pairRows([short, close, wrong]);
+    const { pairs, unpaired } = await paired([short, close, wrong]);
     expect(pairs.map(({ pair }) => pair())).toEqual([
       {
         prompt: "q",
@@ -77,17 +94,17 @@ describe("stepwise rows", () => {
         rejected_labels: [1, 1, 0],
       },
     ]);
-    expect(unpaired.map(({ row, error }) => [row, error.code])).toEqual([[short, "no_wrong_row"]]);
+    expect(unpaired.map(({ row: { where, ...row }, error }) => [row, error.code])).toEqual([[short, "no_wrong_row"]]);
   });
 
-  test("rows of different prompts are not paired", () => {
-    const { pairs, unpaired } = pairRows([row(["a"], [true], "p"), row(["b"], [false], "q")]);
+  test("rows of different prompts are not paired", async () => {
+    const { pairs, unpaired } = await paired([row(["a"], [true], "p"), row(["b"], [false], "q")]);
     expect(pairs).toEqual([]);
     expect(unpaired.map(({ error }) => error.code).sort()).toEqual(["no_right_row", "no_wrong_row"]);
   });
 
-  test("a right row that is only the start of the wrong one is not preferred to it", () => {
-    expect(pairRows([row(["a"], [true]), row(["a", "b"], [true, false])]).pairs).toEqual([]);
+  test("a right row that is only the start of the wrong one is not preferred to it", async () => {
+    expect((await paired([row(["a"], [true]), row(["a", "b"], [true, false])])).pairs).toEqual([]);
   });
 
   test("a completion of two lines is two steps with the same label", () => {
