@@ -101,6 +101,6 @@ await run("tuned", {});
 await run("tokens", { addTokens: "auto" });
 await run("grown", { addTokens: Array.from({ length: 40 }, (_, i) => String.fromCodePoint(0x2200 + i)).join("") });
 await run("adapter", { adapter: "lora" });
-await run("adapter-tokens", { adapter: "lora", addTokens: "auto" });
+await run("adapter-tokens", { adapter: "lora", model: join(dir ?? "", "tokens") });
 await writeFile(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
 process.exit();

@@ -156,7 +156,18 @@ export function resolveTrainConfig(fileJson: unknown, flags: TrainSettings = {},
   const given: Record<string, unknown> = { ...forLoss(fromFile, fromFlags.lossType), ...fromFlags };
   const config = configSchema.parse({ ...TRAIN_DEFAULTS, ...lossDefaults(given.lossType), ...given });
   checkLoss(config, LOSS_KEYS.some((key) => key in fromFlags) ? "command line" : where);
+  if (config.addTokens !== null && config.adapter !== "none") throw tokensUntrained();
   return config;
+}
+
+/** An adapter leaves the embedding and the head as they are: rows of new tokens would stay the means that they begin as. */
+function tokensUntrained(): InputError {
+  return new InputError({
+    code: "adapter_tokens",
+    what: "an adapter does not train the rows of added tokens",
+    where: "--add-tokens with --adapter",
+    fix: "Add and train them first (--add-tokens auto --loss-type sft, without --adapter), then train the adapter on that run's model: --model OUTPUT --adapter lora.",
+  });
 }
 
 /** Settings that checkLoss looks at. */

@@ -95,18 +95,27 @@ test("more characters than there are rows: the embedding grows, and config.json 
   expect(vocab_size).toBeGreaterThan(before.vocabSize);
 });
 
-test("an adapter stands on the run's own copy of the model", async () => {
-  const config = tiny.config("adapter", { data, addTokens: "auto", adapter: "lora", maxSteps: 1 });
+test("an adapter, which trains no rows of tokens, is refused beside them, and stands on a model that was trained with them", async () => {
+  expect(() => tiny.config("both", { data, addTokens: "auto", adapter: "lora" })).toThrow(
+    expect.objectContaining({
+      code: "adapter_tokens",
+      fix: expect.stringContaining("--add-tokens auto --loss-type sft"),
+    }),
+  );
+  const tokens = tiny.config("tokens", { data, addTokens: "auto", lossType: "sft", maxSteps: 2 });
+  await trainStepwiseDpo(tokens, { exportOnnx: false });
+  const config = tiny.config("adapter", { data, model: tokens.outputDir, adapter: "lora", maxSteps: 1 });
   await trainStepwiseDpo(config, { exportOnnx: false });
   const { base_model_name_or_path } = JSON.parse(await readFile(join(config.outputDir, "adapter_config.json"), "utf8"));
-  expect(base_model_name_or_path).toBe(join(config.outputDir, "base_with_tokens"));
+  expect(base_model_name_or_path).toBe(tokens.outputDir);
   const model = await loadModel(config.outputDir);
   expect((await loadTokenizer(config.outputDir, model.config)).encode("≤")).not.toContain(2);
   tf.dispose(model.parameters);
 });
 
 test("a run that is refused leaves a finished adapter what it stands on, and nothing else", async () => {
-  const config = tiny.config("kept", { data, addTokens: "auto", adapter: "lora", maxSteps: 1 });
+  // an adapter on tokens that it did not train, as runs made them before this was refused
+  const config = { ...tiny.config("kept", { data, addTokens: "auto", maxSteps: 1 }), adapter: "lora" as const };
   await trainStepwiseDpo(config, { exportOnnx: false });
   const filesNow = async () => (await readdir(config.outputDir, { recursive: true })).sort();
   const files = await filesNow();
