@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { isWithin, largestGap, type ParityCheck, relativeGap } from "../../../../src/train/checks/parity/check.ts";
 import { loadGolden } from "../../../../src/train/checks/parity/golden.ts";
 import { runParity } from "../../../../src/train/checks/parity/run-parity.ts";
-import { adamwCurve, checkForward } from "../../../../src/train/checks/parity/tfjs-checks.ts";
+import { adamwCurve, checkForward, checkGreedy } from "../../../../src/train/checks/parity/tfjs-checks.ts";
 import { loadModel } from "../../../../src/train/store/model-folder.ts";
 import { startTensorflow, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { GOLDEN_MODELS, goldenDir, hasReference, REFERENCE_DIR } from "./models.ts";
@@ -36,6 +36,20 @@ test("weights moved by a hundredth are found out", async () => {
   const moved = { ...model.parameters, [name]: tf.mul(model.parameters[name] ?? 0, 1.01) };
   const failed = checkForward({ ...model, parameters: moved }, golden).filter((check) => !isWithin(check));
   expect(failed.map((check) => check.name)).toEqual(["logits", "token log-probs", "sequence log-probs"]);
+});
+
+test("a greedy id that is not the likeliest is found out, and one that stands twice", async () => {
+  const golden = await loadGolden(`${goldenDir("t5-v1.1")}/golden.json`);
+  const model = await loadModel(goldenDir("t5-v1.1"));
+  const changed = (change: (row: number[]) => void): number => {
+    const greedy = structuredClone(golden.greedy);
+    change(greedy[0] ?? []);
+    return checkGreedy(model, { ...golden, greedy }).gap;
+  };
+  expect(changed(() => {})).toBe(0);
+  expect(changed((row) => row.splice(3, 1, ((row[3] ?? 0) + 1) % model.config.vocabSize))).toBeGreaterThan(0);
+  expect(changed((row) => row.splice(2, 0, row[1] ?? 0))).toBeGreaterThan(0);
+  tf.dispose(model.parameters);
 });
 
 if (!hasReference) console.warn(`skipped: there is no reference model in ${REFERENCE_DIR}`);
