@@ -1,5 +1,6 @@
-// What prepare-data prints: a few lines, with the first bad records by their place.
+// What prepare-data prints: a few lines, with the first bad records by their place and how to mend them.
 
+import { mendingLines } from "../mending.ts";
 import type { PrepareReport } from "./prepare.ts";
 
 const MAX_LISTED = 5;
@@ -21,5 +22,6 @@ export function prepareSummary(report: PrepareReport, output: string): string {
   );
   for (const { where, what } of report.dropped_records.slice(0, MAX_LISTED)) lines.push(`  ${where}: ${what}`);
   if (total > MAX_LISTED) lines.push(`  ... ${total - MAX_LISTED} more; see ${output}/report.json`);
+  lines.push(...mendingLines(reasons.map(([reason]) => reason)));
   return lines.join("\n");
 }

@@ -9,8 +9,10 @@ import type { Pair } from "../../../shared/records.ts";
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
 import { readOptions } from "../../data/formats/read-record.ts";
 import { pairToJson } from "../../data/labelled-pair.ts";
+import { mendingLines } from "../../data/mending.ts";
 import { loadPairs } from "../../data/pairs/load-pairs.ts";
 import type { PairOptions } from "../../data/pairs/read-pairs.ts";
+import { countReasons } from "../../data/pairs/read-pairs.ts";
 import { preparePairs, type TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
 import { isStepLoss, needsMargins, needsScores } from "../../loss/settings.ts";
 import { rewardModelKey } from "../../reward/reward-model.ts";
@@ -81,6 +83,7 @@ export async function loadTrainingData(
     for (const { reason } of loaded.dropped) dropped[reason] = (dropped[reason] ?? 0) + 1;
     for (const { where, what } of loaded.dropped.slice(0, MAX_TOLD))
       options.onBadRecord?.(`left out: ${where}: ${what}`);
+    for (const line of mendingLines(Object.keys(countReasons(loaded.dropped)))) options.onBadRecord?.(line);
     const prepared = preparePairs(loaded.pairs, tokenizer, limits);
     for (const [reason, count] of Object.entries(prepared.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count;
     return prepared.pairs;

@@ -93,6 +93,12 @@ describe("files", () => {
     const summary = prepareSummary(report, "out");
     expect(summary).toContain("dropped  5 (broken_json: 1,");
     expect(summary).toContain("mixed.jsonl:2: the line is not JSON (column 2)");
+    // in the order of the counts; a pair that was read before needs no mending
+    expect(summary.split("\n").filter((line) => line.startsWith("mend"))).toEqual([
+      "mend     broken_json: write one whole JSON object on each line, as json.dumps does",
+      "mend     empty_prompt: fill the prompt",
+      "mend     unknown_format: rename its fields with --columns, or see the formats in docs/data.md",
+    ]);
   });
 
   test("a JSON list, an object with records and JSON Lines under another name are read alike", async () => {

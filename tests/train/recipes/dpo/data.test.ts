@@ -108,7 +108,10 @@ describe("training data", () => {
       onBadRecord: (line) => told.push(line),
     });
     expect(loaded.train).toHaveLength(1);
-    expect(told).toEqual([expect.stringMatching(/^left out: .*broken\.jsonl:2: the line is not JSON/)]);
+    expect(told).toEqual([
+      expect.stringMatching(/^left out: .*broken\.jsonl:2: the line is not JSON/),
+      "mend     broken_json: write one whole JSON object on each line, as json.dumps does",
+    ]);
   });
 
   test("in mode skip leaves out zero and reversed margins, counted, but reports all margins", async () => {
