@@ -11,6 +11,9 @@ export const pairSchema = z.object({
   prompt: z.string().min(1),
   prefix: z.string().min(1).optional(),
   unfinished: z.boolean().optional(),
+  /** The side is a sample that the longest length cut: its writer set no end token, and none is learnt. */
+  chosen_cut: z.boolean().optional(),
+  rejected_cut: z.boolean().optional(),
   chosen: z.string().min(1),
   rejected: z.string().min(1),
   chosen_score: z.number().optional(),

@@ -14,6 +14,8 @@ const besideSchema = z.object({
   rejected_labels: z.array(stepLabelSchema).nullish(),
   chosen_step_scores: z.array(z.number()).nullish(),
   rejected_step_scores: z.array(z.number()).nullish(),
+  chosen_cut: z.boolean().nullish().catch(undefined),
+  rejected_cut: z.boolean().nullish().catch(undefined),
   // of another type they are something else
   gold: z.string().nullish().catch(undefined),
   answer: z.union([z.string(), z.number()]).transform(String).nullish().catch(undefined),
@@ -22,7 +24,7 @@ const besideSchema = z.object({
 /** A pair of these texts with what else the record says of it: labels, scores, the problem's solution. */
 export function pairWith(record: Fields, pair: LabelledPair): Parsed {
   const { gold, answer, ...beside } = parseRecord(besideSchema, record);
-  const { chosen_labels, rejected_labels, chosen_step_scores, rejected_step_scores } = beside;
+  const { chosen_labels, rejected_labels, chosen_step_scores, rejected_step_scores, chosen_cut, rejected_cut } = beside;
   return {
     kind: "pair",
     pair: {
@@ -31,6 +33,8 @@ export function pairWith(record: Fields, pair: LabelledPair): Parsed {
       ...(rejected_labels && { rejected_labels }),
       ...(chosen_step_scores && { chosen_step_scores }),
       ...(rejected_step_scores && { rejected_step_scores }),
+      ...(chosen_cut && { chosen_cut }),
+      ...(rejected_cut && { rejected_cut }),
     },
     scored: record,
     gold: gold ?? undefined,

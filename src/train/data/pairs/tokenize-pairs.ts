@@ -7,7 +7,7 @@ import type { Pair } from "../../../shared/records.ts";
 import { splitSteps } from "../../../shared/steps.ts";
 import type { TextTokenizer } from "../../../shared/tokenizer.ts";
 
-/** A pair with its token ids: the prompt's end in EOS, a completion's too unless the pair is unfinished. */
+/** A pair with its token ids: the prompt's end in EOS, a completion's too unless the pair is unfinished, or the side was cut. */
 export interface TokenizedPair {
   pair: Pair;
   promptIds: number[];
@@ -38,9 +38,9 @@ export function normalizeCompletion(text: string): string {
     .join("\n");
 }
 
-function completionIds(tokenizer: TextTokenizer, pair: Pair, continuation: string): number[] {
-  const ids = tokenizer.encode(normalizeCompletion(`${pair.prefix ?? ""}\n${continuation}`));
-  return pair.unfinished === true ? ids.slice(0, -1) : ids;
+function completionIds(tokenizer: TextTokenizer, pair: Pair, side: "chosen" | "rejected"): number[] {
+  const ids = tokenizer.encode(normalizeCompletion(`${pair.prefix ?? ""}\n${pair[side]}`));
+  return pair.unfinished === true || pair[`${side}_cut`] === true ? ids.slice(0, -1) : ids;
 }
 
 /** Tokens that two rows of ids have in common at their beginning. */
@@ -50,8 +50,8 @@ function commonLength(a: readonly number[], b: readonly number[]): number {
 }
 
 function tokenize(pair: Pair, tokenizer: TextTokenizer): TokenizedPair {
-  const chosenIds = completionIds(tokenizer, pair, pair.chosen);
-  const rejectedIds = completionIds(tokenizer, pair, pair.rejected);
+  const chosenIds = completionIds(tokenizer, pair, "chosen");
+  const rejectedIds = completionIds(tokenizer, pair, "rejected");
   // the newline before the continuation belongs to the prefix, as the worker's own steps end with it; EOS does not
   const given = pair.prefix === undefined ? [] : tokenizer.encode(`${normalizeCompletion(pair.prefix)}\n`).slice(0, -1);
   const prefixLength = Math.min(commonLength(given, chosenIds), commonLength(given, rejectedIds));

@@ -84,9 +84,9 @@ export function pairLoss(
   };
 }
 
-function creditedPair({ credit, tokenReference }: ScoredPair): CreditedPair {
+function creditedPair({ credit, tokenReference, chosenIds, rejectedIds }: ScoredPair): CreditedPair {
   if (credit === undefined) throw new TypeError("pairLoss: a loss of single steps needs the credit of each token");
-  return { credit, reference: tokenReference };
+  return { credit, reference: tokenReference, alone: chosenIds.join() === rejectedIds.join() };
 }
 
 /** The loss of whole completions, from their summed log-probs. */

@@ -13,6 +13,8 @@ export interface CreditedPair {
   credit: BySide<number[]>;
   /** Log-probs under the frozen start; undefined: without a reference. */
   reference: BySide<number[]> | undefined;
+  /** Both sides are one sample, which stands alone: each counts half. */
+  alone?: boolean;
 }
 
 interface Flat {
@@ -50,11 +52,17 @@ function weightedBatch(tokenLogps: Tensor1D, pairs: readonly CreditedPair[]): Pa
   };
 }
 
-/** Mean over the pairs, both sides counting the same, each the mean over its tokens. */
+/**
+ * Mean over the pairs, both sides counting the same, each the mean over its tokens. The sides of a sample that stands alone have half of
+ * its advantages each; taken twice at half the weight, gain and penalty count once.
+ */
 function clippedLoss(tokenLogps: Tensor1D, pairs: readonly CreditedPair[], settings: LossSettings): Tensor {
   const { values, rows } = flat(pairs.map(({ credit }) => credit));
+  const weights = Float32Array.from(rows, (row) => (pairs[row % pairs.length]?.alone === true ? 0.5 : 1));
+  const advantages = values.map((value, i) => value / (weights[i] ?? 1));
   const old = flat(pairs.map(({ reference }) => reference)).values;
-  const losses = clippedPolicyLosses(tokenLogps, tf.tensor1d(old), tf.tensor1d(values), settings);
+  const each = clippedPolicyLosses(tokenLogps, tf.tensor1d(old), tf.tensor1d(advantages), settings);
+  const losses = tf.mul(each, tf.tensor1d(weights)) as Tensor1D;
   const counts = sumByRow(tf.onesLike(losses), rows, 2 * pairs.length);
   return tf.mean(tf.div(sumByRow(losses, rows, 2 * pairs.length), counts));
 }

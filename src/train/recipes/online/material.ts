@@ -67,6 +67,7 @@ function rightStarts(rollout: Rollout): Pair[] {
 /** Samples that were written more than once count as often. */
 interface GroupMember {
   completion: string;
+  finished: boolean;
   scores: number[];
   advantages: number[];
 }
@@ -82,9 +83,10 @@ function groupPairs(rollout: Rollout, kind: AdvantageKind): Pair[] {
   const members = new Map<string, GroupMember>();
   written.forEach((sample, i) => {
     const own = advantages[i] ?? [];
-    const known = members.get(sample.completion);
-    if (known === undefined)
-      members.set(sample.completion, { completion: sample.completion, scores: scoresOf(sample), advantages: [...own] });
+    const { completion, finished } = sample;
+    const key = `${finished} ${completion}`; // a text that was cut lacks the end token of the same text written to its end
+    const known = members.get(key);
+    if (known === undefined) members.set(key, { completion, finished, scores: scoresOf(sample), advantages: [...own] });
     else known.advantages = known.advantages.map((advantage, k) => advantage + (own[k] ?? 0));
   });
   const list = [...members.values()];
@@ -99,6 +101,8 @@ function groupPairs(rollout: Rollout, kind: AdvantageKind): Pair[] {
       prompt: rollout.prompt,
       chosen: first.completion,
       rejected: second.completion,
+      ...(!first.finished && { chosen_cut: true }),
+      ...(!second.finished && { rejected_cut: true }),
       chosen_step_scores: first.scores,
       rejected_step_scores: second.scores,
       chosen_advantages: first.advantages.map((advantage) => share * advantage),

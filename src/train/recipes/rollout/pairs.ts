@@ -52,6 +52,7 @@ function makePair(prompt: string, chosen: RolloutSample, rejected: RolloutSample
     rejected_score: rejected.score,
     chosen_step_scores: chosen.step_scores,
     rejected_step_scores: rejected.step_scores,
+    ...(!rejected.finished && { rejected_cut: true }),
     ...(chosen.step_labels && { chosen_labels: chosen.step_labels }),
     ...(rejected.step_labels && { rejected_labels: rejected.step_labels }),
   };

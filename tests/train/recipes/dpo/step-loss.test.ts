@@ -114,6 +114,16 @@ test("grpo: both sides count the same, each the mean over its tokens", () => {
   expect(slopes).toEqual([...Array(4).fill(expect.closeTo(-1 / 8, 6)), ...Array(6).fill(expect.closeTo(1 / 12, 6))]);
 });
 
+test("grpo: a sample that stands alone counts once, its penalty as well as its gain", () => {
+  // one token, d = log 2: penalty 1/2 + log 2 - 1, gain 1.2 x advantage 2 (clipped); each side has half of the advantage
+  const settings = resolveTrainConfig({}, { lossType: "grpo", beta: 0.5, clipRange: 0.2 });
+  const sides = { credit: { chosen: [1], rejected: [1] }, reference: { chosen: [-1], rejected: [-1] } };
+  const logps = [-1 + Math.LN2, -1 + Math.LN2];
+  const value = tf.tidy(() => stepLoss(tf.tensor1d(logps), [{ ...sides, alone: true }], settings).loss.dataSync()[0]);
+  // mean over two sides of half the loss of the sample
+  expect(value).toBeCloseTo(0.5 * (0.5 * (0.5 + Math.LN2 - 1) - 1.2 * 2), 5);
+});
+
 test.each(["full_step", "first_error", "grpo"] as const)("%s: slopes agree with finite differences", (lossType) => {
   const credit = { chosen: [0.5, 0.5, 1.5, 1.5], rejected: [-1, -1, 0.3, 0.3, 2, 2] };
   const at = [...chosen, ...rejected];

@@ -144,3 +144,15 @@ test("sides of the same tokens may be equal where the loss does not compare them
   expect(preparePairs(pairs, tokenizer, limits).dropped).toEqual({ identical_tokens: 1 });
   expect(preparePairs(pairs, tokenizer, { ...limits, sidesMayBeEqual: true }).pairs).toHaveLength(1);
 });
+
+test("a side that was cut learns no end token, the other one does", async () => {
+  const folder = join(tiny.dir, "model");
+  const tokenizer = await loadTokenizer(folder, await loadConfig(folder));
+  const limits = { maxPromptLength: 99, maxCompletionLength: 99 };
+  const text = { prompt: "p", chosen: "Tom has", rejected: "Tom buys" };
+  const [whole] = preparePairs([text], tokenizer, limits).pairs;
+  const [cut] = preparePairs([{ ...text, rejected_cut: true }], tokenizer, limits).pairs;
+  expect(whole?.rejectedIds.at(-1)).toBe(1); // </s>
+  expect(cut?.rejectedIds).toEqual(whole?.rejectedIds.slice(0, -1));
+  expect(cut?.chosenIds).toEqual(whole?.chosenIds);
+});

@@ -70,6 +70,16 @@ test("group: a text that was written twice counts twice, one that is left alone 
   expect(pair?.chosen_advantages).toEqual([-0.25]); // half of 0 - 1/2
 });
 
+test("a side that was cut says so, and is not one with the same text written to its end", () => {
+  const cut = sample("a|c", "+-", { finished: false });
+  const ended = sample("a|c", "+-");
+  const [pair, last] = made([rollout([RIGHT, cut, ended])], { learnFrom: "group" });
+  expect([pair?.chosen_cut, pair?.rejected_cut, pair?.rejected]).toEqual([undefined, true, "a\nc"]);
+  expect([last?.chosen_cut, last?.rejected_cut, last?.chosen]).toEqual([undefined, undefined, "a\nc"]);
+  const [preferred] = made([rollout([RIGHT, cut])], { learnFrom: "right-wrong" });
+  expect([preferred?.chosen_cut, preferred?.rejected_cut]).toEqual([undefined, true]);
+});
+
 test("group: nothing is learnt where all samples are right, or all equally wrong", () => {
   expect(made([rollout([RIGHT, RIGHT])], { learnFrom: "group" })).toEqual([]);
   expect(made([rollout([RIGHT, RIGHT])], { learnFrom: "group", advantages: "outcome" })).toEqual([]);
