@@ -19,6 +19,7 @@ import { isRight, type Rollout } from "../rollout/rollout.ts";
 import { listCheckpoints } from "../run/checkpoint.ts";
 import { exportResult, isStop } from "../run/export-result.ts";
 import { beginRunFolder, firstStep, unfinishedRun } from "../run/run-folder.ts";
+import { withRunLock } from "../run/run-lock.ts";
 import { settingsToJson } from "../run/settings.ts";
 import { type Spent, spentOn } from "./budget.ts";
 import { writeOnlineCard } from "./card.ts";
@@ -50,12 +51,19 @@ export interface OnlineResult {
 /** Held-out problems that settings may be chosen on: no table of results is measured on this seed's. */
 export const VALIDATION_SEED = 2026;
 
-/** Runs all rounds, or those that are left. Throws the errors of its parts; CapacityError "interrupted" on the signal. */
+/**
+ * Runs all rounds, or those that are left, in a folder that no other run may write to meanwhile. Throws the errors of its parts;
+ * CapacityError "interrupted" on the signal.
+ */
 export async function trainOnline(
   config: TrainConfig,
   settings: OnlineSettings,
   run: OnlineRun = {},
 ): Promise<OnlineResult> {
+  return withRunLock(config.outputDir, () => runRounds(config, settings, run));
+}
+
+async function runRounds(config: TrainConfig, settings: OnlineSettings, run: OnlineRun): Promise<OnlineResult> {
   const { log = () => {}, signal, resume = false, overwrite = false } = run;
   const { outputDir } = config;
   if (config.adapter !== "none") {

@@ -3,14 +3,17 @@
 import { createProgress } from "../../io/progress.ts";
 import { exportOnnx } from "../../onnx/export/export-onnx.ts";
 import { interrupted, interruptedExport } from "./run-errors.ts";
+import { withRunLock } from "./run-lock.ts";
 import type { RunOptions } from "./run-options.ts";
 
-/** Trains into `outputDir`, then exports it. A stop before the first step becomes CapacityError "interrupted". */
+/** Trains into `outputDir`, which no other run may write to meanwhile, then exports it. A stop before the first step becomes CapacityError "interrupted". */
 export async function trainAndExport<T>(outputDir: string, run: RunOptions, train: () => Promise<T>): Promise<T> {
   try {
-    const result = await train();
-    if (run.exportOnnx !== false) await exportResult(outputDir, run.signal);
-    return result;
+    return await withRunLock(outputDir, async () => {
+      const result = await train();
+      if (run.exportOnnx !== false) await exportResult(outputDir, run.signal);
+      return result;
+    });
   } catch (error) {
     throw isStop(error, run.signal) ? interrupted(0, outputDir) : error;
   }
