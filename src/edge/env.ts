@@ -68,8 +68,8 @@ const settingsSchema = z.object({
   LIMIT_ADDRESSES: flag.default(true),
   /** How long a step of a batch begins further records. */
   BATCH_STEP_MS: z.coerce.number().int().positive().max(20_000).default(10_000),
-  /** Requests that batches have in the engine beside interactive ones; without those, 16. */
-  BATCH_BESIDE: z.coerce.number().int().positive().max(16).default(1),
+  /** Requests that batches have in the engine beside interactive ones; without those, 16. docs/batch.md has what 4 cost the others. */
+  BATCH_BESIDE: z.coerce.number().int().positive().max(16).default(4),
   /** How often a step of a batch that fails is tried again, after 2 s, 4 s, 6 s, ...: by default for almost three hours in all. */
   BATCH_RETRIES: z.coerce.number().int().nonnegative().max(1_000).default(100),
   /** Whether whoever may use the API may also load the models' files. */

@@ -1,6 +1,8 @@
 // npm run infer -- --remote writes what a local run writes, whatever happens to the connection.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -59,4 +61,48 @@ test("a remote run writes the bytes of a local run, through a kill", async () =>
   // nothing is left there, and nothing beside the results
   expect((await worker.openai.files.list()).data).toEqual([]);
   expect((await readdir(remote)).sort()).toEqual([ERRORS_FILE, CSV_FILE, JSONL_FILE]);
+});
+
+/** Hands calls on to the worker, and cuts off the first answer to the making of a batch. */
+async function lossyProxy(target: string) {
+  let hasCut = false;
+  const server = createServer((call, answer) => {
+    const { method = "GET", url = "/", headers } = call;
+    const onward = request(`${target}${url}`, { method, headers }, (response) => {
+      if (method === "POST" && url === "/v1/batches" && !hasCut) {
+        hasCut = true;
+        response.resume();
+        response.on("end", () => answer.socket?.destroy());
+        return;
+      }
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(answer);
+    });
+    call.pipe(onward);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo; // a TCP server's address is always one
+  return { url: `http://127.0.0.1:${port}`, hasCut: () => hasCut, close: () => server.close() };
+}
+
+test("when the answer to the making of a batch is lost, no second one is made", async () => {
+  const proxy = await lossyProxy(worker.url);
+  try {
+    const input = join(folder, "two.jsonl");
+    await writeFile(input, (await readFile("data/dpo/eval.jsonl", "utf8")).split("\n").slice(0, 2).join("\n"));
+    const settings = { input, maxNewTokens: 8, concurrency: 1, outputDir: join(folder, "lossy"), pollMs: 200 };
+    const before = (await worker.openai.batches.list()).data.length;
+    const summary = await inferRemote({ ...settings, endpoint: proxy.url, wait: true });
+    expect(proxy.hasCut()).toBe(true);
+    expect(summary).toMatchObject({ isDone: true, succeeded: 2 });
+    expect((await worker.openai.batches.list()).data).toHaveLength(before + 1);
+  } finally {
+    proxy.close();
+  }
+});
+
+test("an endpoint that is no URL is refused at once", async () => {
+  const settings = { input: "data/dpo/eval.jsonl", maxNewTokens: 8, concurrency: 1, outputDir: join(folder, "none") };
+  const refused = inferRemote({ ...settings, endpoint: "localhost:8787", wait: false });
+  await expect(refused).rejects.toThrow('"localhost:8787" is not an http or https URL');
 });
