@@ -145,3 +145,17 @@ test("a deployment that has a key keeps it", async () => {
   expect(scripts).toHaveLength(1);
   expect(scripts[0]).not.toContain("secret_text");
 });
+
+test("taking down fails where something is left, after all was tried", async () => {
+  const api = await standIn([]);
+  const lines: string[] = [];
+  try {
+    // nobody answers there any more
+    vi.stubEnv("CLOUDFLARE_API_BASE_URL", "http://127.0.0.1:9/client/v4");
+    const gone = destroyWorker({ dryRun: false, say: (line) => lines.push(line) });
+    await expect(gone).rejects.toThrow("not deleted: worker stepwise-dpo");
+  } finally {
+    api.close();
+  }
+  expect(lines.filter((line) => line.startsWith("delete"))).toHaveLength(4);
+});
