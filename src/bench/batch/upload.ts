@@ -28,18 +28,19 @@ export async function benchUpload(modelDir: string, megabytes: number): Promise<
     const before = await residentMb(pid);
     const start = performance.now();
     let [tenth, most, last] = [0, 0, 0];
-    const heaps: IsolateMemory[][] = [];
+    const heaps: Promise<IsolateMemory[]>[] = [];
     await send(stage.url, megabytes * MIB, async (sent) => {
       last = await residentMb(pid);
       const part = sent / (megabytes * MIB);
       if (part < 0.1) tenth = Math.max(tenth, last);
       else most = Math.max(most, last);
       // a snapshot itself takes memory of the process: none before these
-      if (heaps.length === 0 && part >= 0.1) heaps.push(await isolateMemory(pid));
-      if (heaps.length === 1 && part >= 0.95) heaps.push(await isolateMemory(pid));
+      // nor is it waited for: an upload from which nothing comes is given up
+      if (heaps.length === 0 && part >= 0.1) heaps.push(isolateMemory(pid));
+      if (heaps.length === 1 && part >= 0.95) heaps.push(isolateMemory(pid));
     });
     const seconds = (performance.now() - start) / 1000;
-    const [early = [], late = []] = heaps;
+    const [early = [], late = []] = await Promise.all(heaps);
     const isolates = early.map((one) => ({
       name: one.name,
       tenth_mb: one.objects_mb + one.buffers_mb,
