@@ -16,6 +16,17 @@ const PROMPTS = [
 const answerShape = z.object({ generated_text: z.string(), steps: z.array(z.object({ score: z.number() })) });
 const savedShape = z.object({ text: z.string(), scores: z.array(z.number()) });
 
+/** In the page: chooses the worker as soon as there is a token. */
+const TURN_AT_FIRST_TOKEN = `
+  new MutationObserver((_, observer) => {
+    if (document.querySelector(".token") === null) return;
+    observer.disconnect();
+    const select = [...document.querySelectorAll("select")].find((one) => one.querySelector("option[value=browser]"));
+    select.value = "worker";
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+  }).observe(document.body, { subtree: true, childList: true });
+`;
+
 /** What the page holds, exactly: its address. */
 async function saved(page: Page) {
   await page.waitForTimeout(600);
@@ -93,9 +104,11 @@ describe.skipIf(noBrowser)("in the browser", () => {
     await page.getByLabel("Run on").selectOption("browser");
     await page.getByText("The model runs in this browser").waitFor();
     await page.getByLabel("Question").fill(PROMPTS[2] ?? "");
+    // with the first token, so that most of the text is still to come
+    await page.evaluate(TURN_AT_FIRST_TOKEN);
     await page.getByRole("button", { name: "Generate", exact: true }).click();
-    await page.getByRole("button", { name: "Stop" }).and(page.locator(":enabled")).waitFor();
-    await page.getByLabel("Run on").selectOption("worker");
+    await page.locator(".token").first().waitFor();
+    expect(await page.getByLabel("Run on").inputValue()).toBe("worker");
     await page.getByRole("button", { name: "Stop" }).and(page.locator(":disabled")).waitFor();
     expect((await ask(page, PROMPTS[0] ?? "")).scores.length).toBeGreaterThan(0);
     await context.close();
