@@ -223,15 +223,16 @@ describe("score", () => {
         return "a";
       },
     };
-    const ask = (own?: string) =>
+    const ask = (own?: string, promptField?: string) =>
       engine.score({
         prompt: own === undefined ? "a".repeat(16_385) : PROMPT,
-        completions: [{ field: "query[0]", steps: new Array(512).fill(step), prompt: own }],
+        completions: [{ field: "query[0]", steps: new Array(512).fill(step), prompt: own, promptField }],
         aggregation: "mean",
         context: "prefix",
       });
     await expect(ask()).rejects.toThrow(/^prompt has 16385 characters.*512 tokens \(field "prompt"\)/);
     await expect(ask("a".repeat(16_386))).rejects.toThrow(/^prompt has 16386 characters.*\(field "query\[0\]"\)/);
+    await expect(ask("a".repeat(16_386), "text_1[3]")).rejects.toThrow(/\(field "text_1\[3\]"\)/);
     expect(reads).toBe(0);
   });
 

@@ -85,9 +85,9 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   checkSteps(options.completions);
   const questions = new Map<string, Question>();
   let characters = 0;
-  const texts = options.completions.map(({ field, steps, prompt: own, from = 0 }) => {
+  const texts = options.completions.map(({ field, steps, prompt: own, promptField = field, from = 0 }) => {
     const prompt = own ?? options.prompt;
-    if (options.context !== "none") checkPrompt(model, prompt, own === undefined ? "prompt" : field);
+    if (options.context !== "none") checkPrompt(model, prompt, own === undefined ? "prompt" : promptField);
     const lengths = judgePromptLengths(policyPrompt(prompt), steps, options.context);
     return steps.slice(from).map((_, at) => {
       const index = from + at;
