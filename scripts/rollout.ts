@@ -15,6 +15,7 @@ import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
 import { resolveModelWithProgress } from "../src/train/store/hub/resolve-model-with-progress.ts";
 import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
+import { keyOf } from "./api-key.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { backendOption, fraction, wholeNumber } from "./flags.ts";
 
@@ -135,7 +136,7 @@ try {
   const rewardModelDir = rewardModel === undefined ? undefined : await resolveModelWithProgress(rewardModel);
   if (asks && rewardModelDir !== undefined)
     console.error(`reward model: ${rewardModelDir} on ${describeBackend(await startTensorflow(backend))}`);
-  const apiKey = apiKeyEnv === undefined ? undefined : process.env[apiKeyEnv];
+  const apiKey = apiKeyEnv === undefined ? undefined : keyOf(apiKeyEnv);
   const fleet = endpoint === undefined ? undefined : await openFleet(endpoint, { apiKey, signal });
   const report = await runRollout({
     ...flags,

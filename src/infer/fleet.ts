@@ -1,7 +1,7 @@
 // Several workers as one client: each request goes to the worker with the fewest, and one that is lost is not asked for a while.
 
 import { InputError } from "../shared/errors.ts";
-import { createClient, type WorkerClient } from "./client.ts";
+import { type ClientOptions, createClient, type WorkerClient } from "./client.ts";
 import { RequestFailure } from "./request-failure.ts";
 
 /** So long a worker that gave no answer is not asked. */
@@ -74,13 +74,25 @@ export function createFleet(clients: readonly WorkerClient[], now: () => number 
   };
 }
 
-/** The workers at these addresses, that are there and serve the same: what they serve, and how many requests they take at a time. */
+/**
+ * The workers at these addresses, that are there and serve the same: what they serve, and how many requests they take at a
+ * time. Throws InputError where none answers.
+ */
 export async function openFleet(
   urls: readonly string[],
-  options: { apiKey?: string | undefined; signal?: AbortSignal | undefined },
+  options: Pick<ClientOptions, "apiKey" | "signal" | "retries" | "minPauseMs">,
 ) {
   const client = createFleet(urls.map((url) => createClient({ url, ...options })));
-  await client.health();
+  await client.health().catch((cause: unknown) => {
+    if (!(cause instanceof RequestFailure)) throw cause;
+    throw new InputError({
+      code: "no_worker",
+      what: `the worker does not answer: ${cause.message}`,
+      where: `--endpoint ${urls.join(" ")}`,
+      fix: "Start it (npm run dev, npm run serve), or correct the address.",
+      cause,
+    });
+  });
   const { model: policy, rewardModel, isProcess } = await client.models();
   const places = (await client.concurrencyLimit()) ?? urls.length;
   return { policy, rewardModel, isProcess, places, sample: client.sample, stepScores: client.stepScores };
