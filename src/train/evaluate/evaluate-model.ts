@@ -69,6 +69,10 @@ async function evaluate(options: EvaluateOptions): Promise<Omit<EvaluationResult
     left.push({ part: "overlap", why: `no training data was named (--training-data), and ${gone}` });
   }
 
+  if (trainingData.length > 0 && overlap.training_prompts === 0) {
+    const files = overlap.training_data.join(", ");
+    left.push({ part: "overlap", why: `no prompt could be read from the training data: ${files}` });
+  }
   const plan = planEvaluation(items, settings.parts, rewardDir !== undefined, left);
   const backend = await startTensorflow(settings.backend);
   log(`backend: ${describeBackend(backend)}`);

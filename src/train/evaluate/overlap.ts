@@ -10,7 +10,7 @@ import { InputError, StepwiseError } from "../../shared/errors.ts";
 import { isObject } from "../data/bad-record.ts";
 import { openRecords } from "../data/files/open-records.ts";
 import { isBroken } from "../data/files/raw-record.ts";
-import { readRecord } from "../data/formats/read-record.ts";
+import { type ReadOptions, readOptions, readRecord } from "../data/formats/read-record.ts";
 import { labelFiles } from "../data/labels/read-labels.ts";
 import { normalisePrompt } from "../data/pairs/normalise-prompt.ts";
 import { readJson } from "../io/read-json.ts";
@@ -19,9 +19,13 @@ import { readJson } from "../io/read-json.ts";
 export interface TrainingFile {
   path: string;
   heldOut: string[];
+  /** How the run read its records, where it said so. */
+  reading?: ReadOptions;
 }
 
-const pairConfigSchema = z.object({ data: z.string().min(1) });
+const text = z.string().nullish();
+const pairConfigSchema = z.object({ data: z.string().min(1), format: text, columns: text, chat_template: text });
+const onlineConfigSchema = z.object({ problem_source: z.string().min(1) });
 const rewardConfigSchema = z.object({ data: z.array(z.string().min(1)), eval_data: z.string().nullish() });
 
 export interface Overlap {
@@ -35,9 +39,9 @@ function promptHash(prompt: string): string {
 }
 
 /** The prompt of a training record, in whatever format; undefined when it has none. */
-function promptOf(value: unknown): string | undefined {
+function promptOf(value: unknown, reading: ReadOptions = {}): string | undefined {
   try {
-    const { parsed } = readRecord(value);
+    const { parsed } = readRecord(value, reading);
     if (parsed.kind === "prm800k") return parsed.record.question.problem;
     return parsed.kind === "pair" ? parsed.pair.prompt : parsed.prompt;
   } catch (error) {
@@ -62,7 +66,20 @@ export async function trainingDataOf(
   };
   for (const dir of modelDirs) {
     const pairs = pairConfigSchema.safeParse(await configOf(join(dir, "train_config.json"))).data;
-    if (pairs !== undefined) await add(pairs.data, async () => ({ path: await pairFile(pairs.data), heldOut: [] }));
+    if (pairs !== undefined) {
+      const { data, chat_template: chatTemplate, ...rest } = pairs;
+      const reading = readOptions({ ...rest, chatTemplate });
+      await add(data, async () => ({
+        path: await pairFile(data),
+        heldOut: [],
+        ...(Object.keys(reading).length > 0 && { reading }),
+      }));
+    }
+    // problems of an online run: a file's (those of the built-in split are no held-out ones), and what its rounds sampled
+    const online = onlineConfigSchema.safeParse(await configOf(join(dir, "online_config.json"))).data;
+    const source = online?.problem_source;
+    if (source !== undefined && source !== "preference")
+      await add(source, async () => ({ path: await pairFile(source), heldOut: [] }));
     const reward = rewardConfigSchema.safeParse(await configOf(join(dir, "reward_config.json"))).data;
     for (const data of reward?.data ?? []) {
       await add(data, async () => {
@@ -80,7 +97,10 @@ async function configOf(path: string): Promise<unknown> {
 }
 
 async function pairFile(data: string): Promise<string> {
-  return (await stat(data)).isDirectory() ? join(data, "train.jsonl") : data;
+  if (!(await stat(data)).isDirectory()) return data;
+  // a round of an online run has its samples in place of pairs
+  const [pairs, samples] = [join(data, "train.jsonl"), join(data, "rollouts.jsonl")];
+  return existsSync(pairs) || !existsSync(samples) ? pairs : samples;
 }
 
 /** Named training data: files, or folders with train.jsonl or steps.jsonl. Throws InputError for what is not there. */
@@ -97,10 +117,10 @@ export async function namedTrainingData(paths: readonly string[]): Promise<Train
   return files;
 }
 
-async function promptHashes(path: string): Promise<Set<string>> {
+async function promptHashes(path: string, reading?: ReadOptions): Promise<Set<string>> {
   const hashes = new Set<string>();
   for await (const item of openRecords(path)) {
-    const prompt = isBroken(item) ? undefined : promptOf(item.value);
+    const prompt = isBroken(item) ? undefined : promptOf(item.value, reading);
     if (prompt !== undefined) hashes.add(promptHash(prompt));
   }
   return hashes;
@@ -113,9 +133,9 @@ export async function checkOverlap(
   allow: boolean,
 ): Promise<Overlap> {
   const trained = new Set<string>();
-  for (const { path, heldOut } of trainingFiles) {
-    const kept = await Promise.all(heldOut.map(promptHashes));
-    for (const hash of await promptHashes(path)) if (!kept.some((held) => held.has(hash))) trained.add(hash);
+  for (const { path, heldOut, reading } of trainingFiles) {
+    const kept = await Promise.all(heldOut.map((file) => promptHashes(file)));
+    for (const hash of await promptHashes(path, reading)) if (!kept.some((held) => held.has(hash))) trained.add(hash);
   }
   const training_data = trainingFiles.map(({ path }) => path);
   const shared = prompts.filter((prompt) => trained.has(promptHash(prompt)));

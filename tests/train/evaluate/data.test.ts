@@ -1,6 +1,6 @@
 // What an evaluation reads: final answers, records of every format, the drawing of problems, the overlap with training data.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -216,6 +216,32 @@ describe("loading", () => {
 });
 
 describe("overlap with training data", () => {
+  test("is found in columns of other names, in the problems of an online run, and in the samples of its rounds", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "overlap-read-"));
+    const file = join(dir, "mine.jsonl");
+    await writeFile(file, `${JSON.stringify({ ask: "two and two?", good: "4", bad: "5" })}\n`);
+    const columns = "prompt=ask,chosen=good,rejected=bad";
+    await writeFile(join(dir, "train_config.json"), JSON.stringify({ data: file, columns, format: null }));
+    const overlapOf = async (folder: string) =>
+      checkOverlap(["Two and  two?"], (await trainingDataOf([folder])).found, true);
+    expect(await overlapOf(dir)).toMatchObject({ training_prompts: 1, prompts: 1 });
+
+    const problems = join(dir, "problems.jsonl");
+    await writeFile(problems, `${JSON.stringify({ question: "two and two?", answer: "4" })}\n`);
+    const online = join(dir, "online");
+    const round = join(online, "rounds", "1");
+    await mkdir(join(round, "model"), { recursive: true });
+    await writeFile(join(online, "online_config.json"), JSON.stringify({ problem_source: problems }));
+    expect(await overlapOf(online)).toMatchObject({ training_data: [problems], prompts: 1 });
+    await writeFile(join(online, "online_config.json"), JSON.stringify({ problem_source: "preference" }));
+    expect(await overlapOf(online)).toMatchObject({ training_data: [], prompts: 0 });
+
+    await writeFile(join(round, "rollouts.jsonl"), `${JSON.stringify({ prompt: "two and two?", samples: [] })}\n`);
+    await writeFile(join(round, "model", "train_config.json"), JSON.stringify({ data: round }));
+    expect(await overlapOf(join(round, "model"))).toMatchObject({ prompts: 1 });
+    await rm(dir, { recursive: true });
+  });
+
   test("is refused whatever the case and white space of the prompt, in any format", async () => {
     const pairs = await file("train.jsonl", [{ prompt: "Two  AND two?", chosen: "a", rejected: "b" }]);
     const prm = await file("prm.jsonl", [{ question: { problem: "three?" }, label: {} }]);
