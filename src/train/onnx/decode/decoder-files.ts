@@ -1,8 +1,8 @@
 // The three graphs that decoding runs on, as files in a temporary folder, so that several processes can load them.
 
 import { rmSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { T5Config } from "../../../shared/t5-config.ts";
 import { loadConfig } from "../../store/model-config.ts";
@@ -17,6 +17,26 @@ import { createFloatLayers } from "../weights/float-layers.ts";
 import { weightSource } from "../weights/weight-source.ts";
 import { DECODER_FILES } from "./decoder-sessions.ts";
 
+/** What a folder's name begins with, before the number of its process: of this machine, as containers may share a temporary folder. */
+const PREFIX = `stepwise-decoder-${hostname()}-`;
+
+/** Deletes what processes left that were killed, with no time to do so themselves. */
+export async function removeLeftFolders(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = name.startsWith(PREFIX) ? /^(\d+)-/.exec(name.slice(PREFIX.length))?.[1] : undefined;
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
+}
+
 export interface DecoderFiles {
   dir: string;
   config: T5Config;
@@ -29,7 +49,8 @@ export async function writeDecoderFiles(modelDir: string): Promise<DecoderFiles>
   const config = await loadConfig(modelDir);
   const reader = await openT5Tensors(modelDir, config);
   const weights = weightSource(reader);
-  const dir = await mkdtemp(join(tmpdir(), "stepwise-decoder-"));
+  await removeLeftFolders();
+  const dir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   // a command that ends early must not leave a model in the temporary folder
   const atExit = (): void => rmSync(dir, { recursive: true, force: true });
   process.once("exit", atExit);
