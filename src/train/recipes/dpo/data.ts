@@ -2,7 +2,8 @@
 // that was left out.
 
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { InputError } from "../../../shared/errors.ts";
 import type { Pair } from "../../../shared/records.ts";
@@ -152,7 +153,7 @@ export async function withReference(
 ): Promise<TrainingData> {
   const modelHash = await hashModel(base.dir);
   const pairs = [...data.train, ...data.eval];
-  const cacheDir = join(await folderOf(config.data), ".ref-logps");
+  const cacheDir = await cacheFolder(config, ".ref-logps");
   const reference = { model: base.model, modelHash, cacheDir, ...options };
   const { lossType } = config;
   const referenced = isStepLoss(lossType)
@@ -191,8 +192,16 @@ function withGivenScores(pair: TokenizedPair): PairWithScores {
   };
 }
 
-async function folderOf(data: string): Promise<string> {
-  return (await stat(data)).isDirectory() ? data : dirname(data);
+/** Where dear values are kept: beside the data, so that other runs find them; in the run's own folder where the data's is not writable. */
+async function cacheFolder({ data, outputDir }: TrainConfig, name: string): Promise<string> {
+  const beside = join((await stat(data)).isDirectory() ? data : dirname(data), name);
+  const isWritable = await mkdir(beside, { recursive: true })
+    .then(() => access(beside, constants.W_OK))
+    .then(
+      () => true,
+      () => false,
+    );
+  return isWritable ? beside : join(outputDir, name);
 }
 
 async function scoresOfPairs(
@@ -208,8 +217,7 @@ async function scoresOfPairs(
   const judgeKey = needJudge ? await rewardModelKey(rewardModelDir, options) : "given";
   const cache = await openScoreCache(
     join(
-      await folderOf(config.data),
-      ".step-scores",
+      await cacheFolder(config, ".step-scores"),
       `${createHash("sha256").update(judgeKey).digest("hex").slice(0, 16)}.jsonl`,
     ),
     judgeKey,

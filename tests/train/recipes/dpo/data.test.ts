@@ -1,5 +1,6 @@
 // From a data folder to scored pairs: what is left out and counted, what is refused.
 
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -140,4 +141,22 @@ describe("training data", () => {
     expect(hashes[1]).toBe(hashes[0]);
     expect(new Set(hashes).size).toBe(3);
   });
+});
+
+test("scores are kept beside the data, and in the run's folder where that cannot be written", async () => {
+  const data = join(dir, "read-only");
+  await mkdir(data);
+  await writeFile(join(data, "train.jsonl"), `${JSON.stringify({ ...pair, chosen_score: 1, rejected_score: 0 })}\n`);
+  const load = async (name: string) => {
+    const outputDir = join(dir, name);
+    const config = resolveTrainConfig(undefined, { model: join(dir, "model"), data, outputDir });
+    const { train } = await loadTrainingData(config, tokenizer, join(dir, "model"));
+    return [train.length, existsSync(join(outputDir, ".step-scores"))];
+  };
+  // a file in the folder's place: as on a disk that cannot be written, even for root
+  await writeFile(join(data, ".step-scores"), "");
+  expect(await load("out-1")).toEqual([1, true]);
+  await rm(join(data, ".step-scores"));
+  expect(await load("out-2")).toEqual([1, false]);
+  expect(existsSync(join(data, ".step-scores"))).toBe(true);
 });
