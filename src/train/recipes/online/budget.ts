@@ -20,6 +20,16 @@ export function spentOn(rollouts: readonly Rollout[]): Pick<Spent, "samples" | "
   };
 }
 
+/** What of the whole run's budget is used up; undefined: nothing, so that a later round may sample. */
+export function usedUp(budget: Budget, spent: Spent): string | undefined {
+  const { budgetSamples, budgetTokens, budgetMinutes } = budget;
+  if (budgetSamples !== null && spent.samples >= budgetSamples) return `${spent.samples} of ${budgetSamples} samples`;
+  if (budgetTokens !== null && spent.tokens >= budgetTokens) return `${spent.tokens} of ${budgetTokens} tokens`;
+  const minutes = spent.seconds / 60;
+  if (budgetMinutes !== null && minutes >= budgetMinutes) return `${minutes.toFixed(1)} of ${budgetMinutes} minutes`;
+  return undefined;
+}
+
 /** Whether round `round` (from 0) may sample more: each round may use its even share of samples and tokens, what earlier ones left too. */
 export function maySample(budget: Budget, spent: Spent, round: number): boolean {
   const share = (round + 1) / budget.rounds;

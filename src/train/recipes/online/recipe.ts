@@ -21,7 +21,7 @@ import { exportResult, isStop } from "../run/export-result.ts";
 import { beginRunFolder, firstStep, unfinishedRun } from "../run/run-folder.ts";
 import { withRunLock } from "../run/run-lock.ts";
 import { settingsToJson } from "../run/settings.ts";
-import { type Spent, spentOn } from "./budget.ts";
+import { type Spent, spentOn, usedUp } from "./budget.ts";
 import { writeOnlineCard } from "./card.ts";
 import { materialOf } from "./material.ts";
 import { difficultyOf, problemsOfRound, seedOfRound } from "./problems.ts";
@@ -87,8 +87,12 @@ async function runRounds(config: TrainConfig, settings: OnlineSettings, run: Onl
   const context: Context = { config, settings, run, state, startDir, rewardModelDir };
   try {
     while (!state.published && state.rounds.length < settings.rounds) {
+      const used = usedUp(settings, spentSoFar(state));
+      if (used !== undefined) {
+        log(`no round after ${state.rounds.length}: ${used} are used`);
+        break;
+      }
       const entry = await runRound(context, state.rounds.length);
-      if (entry === undefined) break;
       state.rounds.push(entry);
       await saveOnlineState(outputDir, state);
       await removeOldModels(outputDir, state);
@@ -150,8 +154,8 @@ function spentSoFar({ rounds }: OnlineState): Spent {
   };
 }
 
-/** One round; undefined where the budget is used up. */
-async function runRound(context: Context, round: number): Promise<RoundEntry | undefined> {
+/** One round; one without samples where earlier ones have used its share of the budget. */
+async function runRound(context: Context, round: number): Promise<RoundEntry> {
   const { config, settings, run, state } = context;
   const dir = roundDir(config.outputDir, round);
   const modelDir = currentModel(context);
@@ -173,7 +177,7 @@ async function runRound(context: Context, round: number): Promise<RoundEntry | u
     signal: run.signal,
     onProgress: (done) => bar.update(done),
   }).finally(() => bar.stop());
-  if (rollouts.length === 0) return undefined;
+  if (rollouts.length === 0) return skippedRound(context, round, modelDir);
   const sampled = performance.now();
   const before = settings.replay ? await earlierRollouts(config.outputDir, round) : [];
   const updated = await update(context, { dir, modelDir, rollouts: [...before, ...rollouts] });
@@ -191,6 +195,19 @@ async function runRound(context: Context, round: number): Promise<RoundEntry | u
     update_seconds: updated.seconds,
     validation_exact: exact,
     log: updated.log,
+  };
+}
+
+async function skippedRound({ run, state }: Context, round: number, modelDir: string): Promise<RoundEntry> {
+  const { samples, tokens } = spentSoFar(state);
+  run.log?.(
+    `round ${round + 1} is skipped: ${samples} samples, ${tokens} tokens are more than its share of the budget`,
+  );
+  await run.afterRound?.(round + 1, modelDir);
+  return {
+    ...{ round: round + 1, problems: 0, samples: 0, tokens: 0, samples_right: null, problems_solved: null },
+    by_steps: state.rounds.at(-1)?.by_steps ?? {},
+    ...{ pairs: 0, steps: 0, sample_seconds: 0, update_seconds: 0, validation_exact: null, log: [] },
   };
 }
 

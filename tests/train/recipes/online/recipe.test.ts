@@ -191,6 +191,18 @@ test("with replay the second update has the first round's solutions, too", async
   expect(rounds.map(({ pairs }) => pairs)).toEqual([first, first + second]);
 }, 120_000);
 
+test("a round whose share is used up is skipped, and the next one samples", async () => {
+  const lines: string[] = [];
+  const { rounds } = await start(
+    "skips",
+    { log: (line) => lines.push(line) },
+    { train: SFT, online: { rounds: 3, problems: 65, samples: 2, maxNewTokens: 2, budgetSamples: 180 } },
+  );
+  // 128 of 60, 120 and 180: the second round has no share left; then a chunk of 64 problems reaches the end
+  expect(rounds.map(({ samples }) => samples)).toEqual([128, 0, 128]);
+  expect(lines).toContainEqual(expect.stringMatching(/^round 2 is skipped: 128 samples/));
+}, 120_000);
+
 test("equal first rounds of two runs share their samples", async () => {
   const sharedDir = join(dir, "shared");
   await start("one", { sharedDir }, { online: { rounds: 1 } });
