@@ -58,8 +58,8 @@ export async function sampleRound(round: RoundOfSamples): Promise<Rollout[]> {
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex");
   const shared = round.sharedDir === undefined ? undefined : join(round.sharedDir, `${key.slice(0, 32)}.jsonl`);
   const taken = shared === undefined || !existsSync(shared) ? undefined : await takeShared(shared, round);
-  if (taken !== undefined) {
-    await writeText(file, linesOf(taken));
+  if (shared !== undefined && taken !== undefined) {
+    await writeText(file, await readFile(shared, "utf8"));
     return taken;
   }
   const journal = await openRolloutJournal(join(round.outputDir, PARTIAL_FILE), identity, {
