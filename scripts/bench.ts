@@ -15,15 +15,30 @@ import type { SearchBenchOptions } from "../src/train/checks/speed/search.ts";
 import type { TrainingBenchOptions } from "../src/train/checks/speed/training.ts";
 import { ADAPTERS, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
 import { REWARD_DEFAULTS } from "../src/train/recipes/reward/config.ts";
-import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
+import { BACKENDS, type BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { reportFailure } from "./cli.ts";
 import { backendOption, fraction, precisionOption, wholeNumber } from "./flags.ts";
 
-type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "loraR" | "loraTargetModules"> & {
+type TrainFlags = Omit<TrainingBenchOptions, "modelDir" | "backend" | "loraR" | "loraTargetModules"> & {
   model: string;
   rank: number;
   target: string;
+  backend: BackendChoice[];
+  peer?: string;
+  python: string;
+  rounds: number;
 };
+
+/** Flags as they were given, without those of a comparison. */
+function flagsOfOne(argv: readonly string[]): string[] {
+  const flags: string[] = [];
+  let skips = false;
+  for (const word of argv) {
+    if (word.startsWith("--")) skips = /^--(backend|peer|python|rounds)(=|$)/.test(word);
+    if (!skips) flags.push(word);
+  }
+  return flags;
+}
 
 type SearchFlags = Omit<SearchBenchOptions, "modelDir" | "rewardModelDir" | "say"> & {
   model: string;
@@ -162,12 +177,25 @@ program
   .option("--target <names>", "adapted projections", TRAIN_DEFAULTS.loraTargetModules)
   .option("--gradient-checkpointing", "compute each block again in the backward pass", false)
   .addOption(precisionOption())
-  .addOption(backendOption())
+  .addOption(new Option("--backend <name...>", "what computes; several take turns").choices(BACKENDS).default(["auto"]))
+  .option("--peer <file>", "PyTorch baseline that takes turns with them, in its usual and in its best form")
+  .option("--python <command>", "what runs it", "python3")
+  .option("--rounds <n>", "turns, where several take turns", wholeNumber(1), 3)
   .allowExcessArguments(false)
-  .action(async ({ model, rank, target, ...options }: TrainFlags) => {
+  .action(async ({ model, rank, target, backend, peer, python, rounds, ...options }: TrainFlags) => {
+    const [only = "auto", ...others] = backend;
+    if (others.length > 0 || peer !== undefined) {
+      const { compareTraining } = await import("../src/train/checks/speed/compare-training.ts");
+      const flags = flagsOfOne(process.argv.slice(3));
+      const measured = { ...options, modelDir: model };
+      const script = import.meta.filename;
+      const compared = await compareTraining({ script, flags, backends: backend, peer, python, rounds, measured });
+      console.log(JSON.stringify(compared));
+      return;
+    }
     const { benchTraining } = await import("../src/train/checks/speed/training.ts");
-    const measured = await benchTraining({ ...options, modelDir: model, loraR: rank, loraTargetModules: target });
-    console.log(JSON.stringify(measured));
+    const own = { modelDir: model, loraR: rank, loraTargetModules: target };
+    console.log(JSON.stringify(await benchTraining({ ...options, ...own, backend: only })));
   });
 
 program

@@ -46,7 +46,10 @@ function openUpdate({ beta1, beta2, epsilon, weightDecay }: AdamWOptions) {
         if (opened.inputNames.includes(edge)) feeds.set(edge, value);
       }
       const places = [arrays.value, arrays.m, arrays.v];
-      opened.run(feeds, (length, i) => places[i] ?? new Float32Array(length));
+      opened.run(
+        feeds,
+        places.map((data) => ({ data, dims: [data.length] })),
+      );
     },
   };
 }

@@ -33,10 +33,15 @@ export async function startMeasured(choice?: BackendChoice, precision?: Precisio
 
 /** One line: processor, cores, vector instructions (Linux), kernels. */
 export function describeProcessor(backend: Backend): string {
+  return `processor: ${processorLine()}; kernels: ${kernelsOf(backend)}`;
+}
+
+/** Processor, cores, vector instructions (Linux). */
+export function processorLine(): string {
   const model = cpus()[0]?.model.trim() || arch();
   const features = vectorFeatures(cpuinfo());
   const named = features.length > 0 ? features.join(" ") : "vector instructions unknown";
-  return `processor: ${model}, ${availableParallelism()} cores, ${named}; kernels: ${kernelsOf(backend)}`;
+  return `${model}, ${availableParallelism()} cores, ${named}`;
 }
 
 /** Empty where the system has no such file. */

@@ -3,11 +3,10 @@
 // in JavaScript are small tensors, whole numbers, and what only moves values.
 
 import type { tf as TensorFlow } from "../tensorflow.ts";
-import { createArrayPool } from "./array-pool.ts";
 import { createGraph, type Graph, type Value } from "./graph.ts";
 import { type OnnxGraphRun, openOnnxGraph } from "./onnx-graph.ts";
 import { edgeName } from "./onnx-model.ts";
-import { type Lent, onnxRuntime } from "./onnx-runtime.ts";
+import { onnxRuntime } from "./onnx-runtime.ts";
 import type { Values } from "./onnx-session.ts";
 import type { GraphRuntime } from "./run-graph.ts";
 
@@ -120,20 +119,10 @@ const KERNELS: readonly Kernel[] = [
 
 /** Registers the backend with TensorFlow.js, which then knows it as ONNX_BACKEND; the result runs whole graphs on its tensors. */
 export function registerOnnxBackend(tf: typeof TensorFlow): GraphRuntime {
-  const lent: Lent = { pool: createArrayPool(), arrays: new Map() };
   const createMemoryBackend = tf.findBackendFactory("cpu");
   tf.registerBackend(ONNX_BACKEND, async () => {
     const backend = await createMemoryBackend();
     Reflect.set(backend, "firstUse", false); // its first tensor would advertise the native backend
-    const dispose = backend.disposeData.bind(backend);
-    backend.disposeData = (dataId, force) => {
-      const isGone = dispose(dataId, force);
-      const array = lent.arrays.get(dataId);
-      if (!isGone || array === undefined) return isGone;
-      lent.arrays.delete(dataId);
-      lent.pool.give(array);
-      return isGone;
-    };
     return backend;
   });
   tf.copyRegisteredKernels("cpu", ONNX_BACKEND);
@@ -142,7 +131,7 @@ export function registerOnnxBackend(tf: typeof TensorFlow): GraphRuntime {
     tf.unregisterKernel(kernel.name, ONNX_BACKEND);
     tf.registerKernel({ ...inJavaScript, kernelFunc: inOnnxruntime(kernel, inJavaScript.kernelFunc) });
   }
-  return onnxRuntime(tf, lent);
+  return onnxRuntime(tf);
 }
 
 function inOnnxruntime(kernel: Kernel, inJavaScript: KernelFunc): KernelFunc {

@@ -1,22 +1,16 @@
 // Hands graphs to onnxruntime: one model for every set of outputs that a graph is asked for.
 
 import type { Tensor, tf as TensorFlow } from "../tensorflow.ts";
-import type { ArrayPool } from "./array-pool.ts";
 import type { Value } from "./graph.ts";
 import { type OnnxGraphRun, openOnnxGraph } from "./onnx-graph.ts";
 import { edgeName } from "./onnx-model.ts";
 import type { Values } from "./onnx-session.ts";
 import type { GraphRuntime, RunGraph } from "./run-graph.ts";
 
-/** Arrays of a pool that tensors stand on: the backend gives them back when the tensor's data is disposed. */
-export interface Lent {
-  pool: ArrayPool;
-  arrays: Map<object, Float32Array>;
-}
-
-/** onnxruntime, for tensors whose values JavaScript holds: neither inputs nor results are copied. */
-export function onnxRuntime(tf: typeof TensorFlow, lent: Lent): GraphRuntime {
+/** onnxruntime, for tensors whose values JavaScript holds: inputs are read where they are, results are copied out of it. */
+export function onnxRuntime(tf: typeof TensorFlow): GraphRuntime {
   return {
+    copiesResults: true,
     open({ nodes }) {
       const opened = new Map<string, OnnxGraphRun>();
       const openedFor = (outputs: readonly Value[]): OnnxGraphRun => {
@@ -25,19 +19,11 @@ export function onnxRuntime(tf: typeof TensorFlow, lent: Lent): GraphRuntime {
         opened.set(key, graph);
         return graph;
       };
-      const run: RunGraph = (feeds, outputs, kept = 0) => {
+      const run: RunGraph = (feeds, outputs) => {
         const graph = openedFor(outputs);
         const tensors = new Map(feeds.map(({ input, tensor }) => [edgeName(input), tensor]));
         const values = new Map(graph.inputNames.map((name) => [name, valuesOf(tensors.get(name), name)]));
-        const firstKept = outputs.length - kept;
-        const results = graph.run(values, (length, i) =>
-          i < firstKept ? new Float32Array(length) : lent.pool.take(length),
-        );
-        return results.map(({ data, dims }, i) => {
-          const tensor = tf.tensor(data, [...dims], "float32");
-          if (i >= firstKept && data instanceof Float32Array) lent.arrays.set(tensor.dataId, data);
-          return tensor;
-        });
+        return graph.run(values).map(({ data, dims }) => tf.tensor(data, [...dims], "float32"));
       };
       const close = (): void => {
         for (const graph of opened.values()) graph.close();

@@ -12,15 +12,18 @@ export interface Values {
 
 export interface OnnxSession {
   readonly inputNames: readonly string[];
-  /** Computes `outputs` by name, into their arrays, whose shapes must be those of the results. */
-  run(feeds: ReadonlyMap<string, Values>, outputs: ReadonlyMap<string, Values>): void;
+  /**
+   * Computes `outputs` by name and returns them in their order. Those that have an array are written into it too, whose shape must be that of
+   * the result: the binding makes new arrays in either case, so that alone saves nothing.
+   */
+  run(feeds: ReadonlyMap<string, Values>, outputs: ReadonlyMap<string, Values | null>): Values[];
   close(): void;
 }
 
 interface NativeSession {
   readonly inputMetadata: readonly { name: string }[];
   loadModel(buffer: ArrayBufferLike, byteOffset: number, byteLength: number, options: object): void;
-  run(feeds: object, fetches: object, options: object): unknown;
+  run(feeds: object, fetches: object, options: object): Readonly<Record<string, Values>>;
   dispose(): void;
 }
 
@@ -90,9 +93,14 @@ export function openOnnxSession(model: Uint8Array): OnnxSession {
   return {
     inputNames: session.inputMetadata.map(({ name }) => name),
     run(feeds, outputs) {
-      const tensors = (values: ReadonlyMap<string, Values>) =>
-        Object.fromEntries([...values].map(([name, one]) => [name, tensor(one)]));
-      session.run(tensors(feeds), tensors(outputs), {});
+      const tensors = (values: ReadonlyMap<string, Values | null>) =>
+        Object.fromEntries([...values].map(([name, one]) => [name, one === null ? null : tensor(one)]));
+      const results = session.run(tensors(feeds), tensors(outputs), {});
+      return [...outputs.keys()].map((name) => {
+        const result = results[name];
+        if (result === undefined) throw new Error(`onnxruntime gave no ${name}`);
+        return result;
+      });
     },
     close: () => session.dispose(),
   };

@@ -3,17 +3,12 @@
 import type { Tensor } from "../tensorflow.ts";
 import type { Graph, Value } from "./graph.ts";
 
-/**
- * Computes `outputs` from tensors for the graph's inputs; the caller disposes the results. Of the last `kept` ones (default 0) nobody
- * keeps the values beyond the tensor: their memory is used again.
- */
-export type RunGraph = (
-  feeds: readonly { input: Value; tensor: Tensor }[],
-  outputs: readonly Value[],
-  kept?: number,
-) => Tensor[];
+/** Computes `outputs` from tensors for the graph's inputs; the caller disposes the results. */
+export type RunGraph = (feeds: readonly { input: Value; tensor: Tensor }[], outputs: readonly Value[]) => Tensor[];
 
 export interface GraphRuntime {
   /** Opens a graph, for the life of the process unless it is closed. */
   open(graph: Graph): RunGraph & { close(): void };
+  /** Every result is copied out: a backward graph had better compute again what is cheap than be handed it. */
+  readonly copiesResults: boolean;
 }

@@ -1,11 +1,9 @@
 // onnxruntime as a backend: its kernels against sums in plain JavaScript, whole graphs by hand, what is kept and given back.
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { createArrayPool } from "../../../../src/train/tensorflow/graphs/array-pool.ts";
 import { createGraph } from "../../../../src/train/tensorflow/graphs/graph.ts";
 import { onnxModel } from "../../../../src/train/tensorflow/graphs/onnx-model.ts";
 import { openOnnxSession } from "../../../../src/train/tensorflow/graphs/onnx-session.ts";
-import { inferShapes } from "../../../../src/train/tensorflow/graphs/shapes.ts";
 import { graphRuntime, startTensorflow, type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
@@ -112,54 +110,6 @@ describe("a graph", () => {
     const odd = graph.op("Lgamma", [graph.input()]);
     expect(() => onnxModel(graph.nodes, [odd])).toThrow("Lgamma");
   });
-
-  test("whose shapes do not go together is refused before it runs", () => {
-    const graph = createGraph();
-    const [a, b] = [graph.input(), graph.input()];
-    const shapes = inferShapes(graph.nodes, [graph.op("Mul", [a, b])]);
-    expect(() =>
-      shapes(
-        new Map([
-          ["n0", [2, 3]],
-          ["n1", [2, 4]],
-        ]),
-      ),
-    ).toThrow("do not go together");
-  });
-
-  test("keeps the memory of values that nobody else reads, once their tensors are gone", () => {
-    const graph = createGraph();
-    const x = graph.input();
-    const [twice, squared] = [graph.op("AddV2", [x, x]), graph.op("Square", [x])];
-    const run = graphRuntime()?.open(graph);
-    const kept = (start: number): { tensor: Tensor; buffer: unknown } => {
-      const input = tf.tensor1d([start, start + 1, start + 2]);
-      const [value, tensor] = run?.([{ input: x, tensor: input }], [twice, squared], 1) ?? [];
-      if (value === undefined || tensor === undefined) throw new Error("no result");
-      expect([...tensor.dataSync()]).toEqual([start ** 2, (start + 1) ** 2, (start + 2) ** 2]);
-      return { tensor, buffer: tensor.dataSync().buffer };
-    };
-    const first = kept(1);
-    const second = kept(2);
-    expect(second.buffer).not.toBe(first.buffer);
-    const clone = tf.clone(first.tensor);
-    first.tensor.dispose();
-    expect(kept(3).buffer).not.toBe(first.buffer); // the clone still has it
-    expect([...clone.dataSync()]).toEqual([1, 4, 9]);
-    clone.dispose();
-    expect(kept(4).buffer).toBe(first.buffer);
-    expect([...second.tensor.dataSync()]).toEqual([4, 9, 16]);
-  });
-});
-
-test("a pool holds no more than was ever in use at once", () => {
-  const pool = createArrayPool();
-  const a = pool.take(1000);
-  pool.give(a);
-  expect(pool.take(1000).buffer).toBe(a.buffer);
-  const small = Array.from({ length: 8 }, (_, i) => pool.take(100 + 40 * i));
-  for (const array of small) pool.give(array);
-  expect(pool.take(380).length).toBe(380);
 });
 
 test("onnxruntime refuses what is no model", () => {
