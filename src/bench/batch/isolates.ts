@@ -8,6 +8,12 @@ import { connectInspector } from "../inspector.ts";
 
 const targetsSchema = z.array(z.object({ id: z.string(), webSocketDebuggerUrl: z.string() }));
 
+/** The worker, the bucket and the engines of workflows. */
+const OF_BATCHES = /^(core:user|r2:|workflows:)/;
+/** An isolate that does not answer is left out. */
+const LIMIT_MS = 10_000;
+const TRIES = 3;
+
 export interface IsolateMemory {
   /** Its service's name. */
   name: string;
@@ -16,19 +22,34 @@ export interface IsolateMemory {
   buffers_mb: number;
 }
 
-/** The memory of all isolates of a process that was started with an inspector. */
+/** The memory of the isolates that batches use, of a process that was started with an inspector. */
 export async function isolateMemory(pid: number): Promise<IsolateMemory[]> {
   const found: IsolateMemory[] = [];
-  for (const { id, webSocketDebuggerUrl } of await targetsOf(pid)) {
-    const inspector = await connectInspector(new URL(webSocketDebuggerUrl));
+  const targets = await targetsOf(pid);
+  for (const { id, webSocketDebuggerUrl } of targets.filter(({ id: name }) => OF_BATCHES.test(name))) {
+    const content = await contentOf(new URL(webSocketDebuggerUrl));
+    if (content === undefined) continue;
+    found.push({ name: id, objects_mb: content.objects / 2 ** 20, buffers_mb: content.buffers / 2 ** 20 });
+  }
+  return found;
+}
+
+/** The first question to an isolate that has just been busy may find no answer: it is asked again. */
+async function contentOf(url: URL): Promise<HeapContent | undefined> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const inspector = await connectInspector(url);
     try {
-      const { objects, buffers }: HeapContent = await inspector.heapContent();
-      found.push({ name: id, objects_mb: objects / 2 ** 20, buffers_mb: buffers / 2 ** 20 });
+      const content = await Promise.race([inspector.heapContent(), noAnswer()]);
+      if (content !== undefined) return content;
     } finally {
       inspector.close();
     }
   }
-  return found;
+  return undefined;
+}
+
+function noAnswer(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, LIMIT_MS, undefined).unref());
 }
 
 /** Asks each port that the process listens on whether it is the inspector's. */
