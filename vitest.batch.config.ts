@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ["tests/**/*.batch.ts"],
     testTimeout: 180_000,
+    // real processes on a machine that may be busy: what fails is tried once more, and the report says so
+    retry: 1,
     hookTimeout: 180_000,
     pool: "forks",
     maxWorkers: 1,

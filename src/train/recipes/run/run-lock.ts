@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { link, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
 import { makeFolder } from "../../io/make-folder.ts";
@@ -18,6 +19,10 @@ const holderSchema = z.object({
   began: z.string().nullable(),
 });
 type Holder = z.infer<typeof holderSchema>;
+
+/** A process that was killed a moment ago may take so long to be gone: it gives its memory back first. */
+const DYING_MS = 5_000;
+const LOOK_MS = 50;
 
 /** Folders that this process has. */
 const held = new Set<string>();
@@ -48,8 +53,9 @@ async function take(file: string, dir: string): Promise<void> {
   const text = `${JSON.stringify(own)}\n`;
   const temporary = `${file}.${process.pid}`;
   await writeFile(temporary, text);
+  const until = Date.now() + DYING_MS;
   try {
-    for (let tries = 0; tries < 3; tries++) {
+    for (let taken = 0; taken < 3; ) {
       const isMine = await link(temporary, file).then(
         () => true,
         (error: NodeJS.ErrnoException) => {
@@ -65,7 +71,10 @@ async function take(file: string, dir: string): Promise<void> {
         },
       );
       if (isMine) return;
-      await removeStale(file, dir);
+      const living = await removeStale(file, dir);
+      if (living === undefined) taken++;
+      else if (Date.now() < until) await setTimeout(LOOK_MS);
+      else throw inProgress(dir, `process ${living.pid}`);
     }
     throw inProgress(dir, "another process");
   } finally {
@@ -73,13 +82,15 @@ async function take(file: string, dir: string): Promise<void> {
   }
 }
 
-async function removeStale(file: string, dir: string): Promise<void> {
+/** Removes what is nobody's; the holder, where it lives. Throws InputError where that cannot be known. */
+async function removeStale(file: string, dir: string): Promise<Holder | undefined> {
   const text = await readFile(file, "utf8").catch(() => "");
   const holder = holderOf(text);
   if (holder !== undefined && holder.host !== hostname())
     throw inProgress(dir, `process ${holder.pid} of ${holder.host}`, `If it is gone, delete ${file}. `);
-  if (holder !== undefined && isAlive(holder)) throw inProgress(dir, `process ${holder.pid}`);
+  if (holder !== undefined && isAlive(holder)) return holder;
   await rm(file, { force: true });
+  return undefined;
 }
 
 /** undefined: the file is gone or no lock's; it is linked whole, so that it is nobody's. */
@@ -98,19 +109,26 @@ function isAlive({ pid, began }: Holder): boolean {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
   }
-  const now = beginOf(pid);
+  const [state = "", now = null] = statOf(pid);
+  // ended, and nobody has asked how: in a container without an init process it stays so
+  if (state === "Z" || state === "X") return false;
   return began === null || now === null || now === began;
 }
 
-/** Field 22 of /proc/PID/stat, which follows the name in brackets. */
 function beginOf(pid: number): string | null {
+  return statOf(pid)[1] ?? null;
+}
+
+/** State and begin of a process: fields 3 and 22 of /proc/PID/stat, which follow its name in brackets. None where that is not known. */
+function statOf(pid: number): string[] {
   const file = `/proc/${pid}/stat`;
-  if (!existsSync(file)) return null;
+  if (!existsSync(file)) return [];
   try {
     const text = readFileSync(file, "utf8");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return [fields[0], fields[19]].flatMap((field) => field ?? []);
   } catch {
-    return null;
+    return [];
   }
 }
 

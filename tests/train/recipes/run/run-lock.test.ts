@@ -1,7 +1,7 @@
 // One run at a time in a folder: refused while the other process lives, taken over when it does not.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +39,29 @@ test("another process that lives is named; once it is dead the folder is free", 
   await gone;
   expect(await withRunLock(dir, async () => "done")).toBe("done");
 });
+
+test("a process that is about to end is waited for", async () => {
+  const dir = join(root, "ending");
+  await makeFolder(dir);
+  const child = spawn("sleep", ["0.5"]);
+  await lock(dir, { pid: child.pid, host: hostname(), began: null });
+  expect(await withRunLock(dir, async () => "done")).toBe("done");
+});
+
+test.skipIf(!existsSync("/proc/self/stat"))(
+  "a process that has ended and that nobody has asked how is dead",
+  async () => {
+    const dir = join(root, "zombie");
+    await makeFolder(dir);
+    // the shell becomes a process that never asks
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 600"]);
+    const pid = await new Promise<number>((resolve) => parent.stdout.once("data", (line) => resolve(Number(line))));
+    await expect.poll(() => readFileSync(`/proc/${pid}/stat`, "utf8").includes(" Z ")).toBe(true);
+    await lock(dir, { pid, host: hostname(), began: null });
+    expect(await withRunLock(dir, async () => "done")).toBe("done");
+    parent.kill("SIGKILL");
+  },
+);
 
 test.skipIf(!existsSync("/proc/self/stat"))("a number that another process has now is no lock", async () => {
   const dir = join(root, "again");
