@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { env, InferenceSession } from "onnxruntime-web/wasm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { generate } from "../../src/edge/engine/generate.ts";
-import { score } from "../../src/edge/engine/judge.ts";
+import { judgeJob } from "../../src/edge/engine/judge.ts";
 import { closeModel, loadModel, type Model } from "../../src/edge/engine/model.ts";
 import type { Runtime } from "../../src/edge/engine/runtime.ts";
 import { createOrtRuntime } from "../../src/edge/ort/runtime.ts";
@@ -19,6 +19,7 @@ import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import { DTYPES } from "../../src/shared/onnx-names.ts";
 import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
+import { runAlone } from "./run-alone.ts";
 
 const nodeRuntime = createNodeRuntime(1);
 
@@ -99,7 +100,7 @@ test("it scores 4-bit weights as onnxruntime-node does, which rounds activations
   const scoring = { prompt: PROMPT, completions: [{ field: "chosen", steps }] };
   const scores = async (on: Runtime): Promise<number[]> => {
     const model = await loadModel(folderStore({ model: tiny.dir }), "model", "q4", on);
-    const { completions } = await score(model, { ...scoring, aggregation: "mean", context: "prefix" });
+    const { completions } = await runAlone(judgeJob(model, { ...scoring, aggregation: "mean", context: "prefix" }));
     await generate(model, { ...request, candidates: 2 }); // steps through the cache run, too
     await closeModel(model);
     return completions.flatMap((completion) => completion.steps.map((step) => step.score));
@@ -118,7 +119,7 @@ test("what a request held is given back: many take no more memory than one", asy
     for (const model of [lean, plain]) {
       await generate(model, { ...request, candidates: 1 });
       await generate(model, { ...request, candidates: 4 });
-      await score(model, { ...scoring, aggregation: "mean", context: "prefix" });
+      await runAlone(judgeJob(model, { ...scoring, aggregation: "mean", context: "prefix" }));
     }
   };
   for (let warm = 0; warm < 2; warm++) await once();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../src/edge/engine/engine.ts";
 import type { ScoreOptions } from "../../src/edge/engine/judge.ts";
 import { closeModel, loadModel } from "../../src/edge/engine/model.ts";
-import { scoreProcess } from "../../src/edge/engine/process-reward.ts";
+import { processJob } from "../../src/edge/engine/process-reward.ts";
 import { folderStore } from "../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
 import type { Dtype } from "../../src/shared/onnx-names.ts";
@@ -12,6 +12,7 @@ import { splitSteps } from "../../src/shared/steps.ts";
 import { exportOnnx } from "../../src/train/onnx/export/export-onnx.ts";
 import { openReference } from "../runtime/reference.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
+import { runAlone } from "./run-alone.ts";
 
 const nodeRuntime = createNodeRuntime(1);
 
@@ -59,10 +60,10 @@ test.each([
 
 test("a decoder run in pieces, as a large vocabulary needs, gives the same scores", async () => {
   const model = await loadModel(folderStore({ reward: reward.dir }), "reward", "fp32", nodeRuntime);
-  const whole = await scoresOf(scoreProcess(model, asked(SOLUTIONS)));
+  const whole = await scoresOf(runAlone(processJob(model, asked(SOLUTIONS))));
   for (const positions of [1, 7]) {
     const maxLogits = positions * SOLUTIONS.length * model.config.vocabSize;
-    expectClose(await scoresOf(scoreProcess(model, asked(SOLUTIONS), maxLogits)), whole, 1e-5);
+    expectClose(await scoresOf(runAlone(processJob(model, asked(SOLUTIONS), maxLogits))), whole, 1e-5);
   }
 });
 
@@ -74,10 +75,10 @@ test("the low-memory form scores near the full one, in one pass and in pieces", 
     const lean = await loadModel(store, "reward", "int8", nodeRuntime);
     const exact = await loadModel(store, "reward", "fp32", nodeRuntime);
     expect(lean.lean).toBeDefined();
-    const whole = await scoresOf(scoreProcess(lean, asked(SOLUTIONS)));
+    const whole = await scoresOf(runAlone(processJob(lean, asked(SOLUTIONS))));
     // a small one is not rounded there
-    expectClose(whole, await scoresOf(scoreProcess(exact, asked(SOLUTIONS))), 1e-4);
-    expectClose(await scoresOf(scoreProcess(lean, asked(SOLUTIONS), 5 * lean.config.vocabSize)), whole, 1e-3);
+    expectClose(whole, await scoresOf(runAlone(processJob(exact, asked(SOLUTIONS)))), 1e-4);
+    expectClose(await scoresOf(runAlone(processJob(lean, asked(SOLUTIONS), 5 * lean.config.vocabSize))), whole, 1e-3);
     await closeModel(lean);
     await closeModel(exact);
   } finally {

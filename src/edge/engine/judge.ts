@@ -165,20 +165,6 @@ export function judgeJob(model: Model, options: ScoreOptions): ScoreJob {
   };
 }
 
-/** Scores without other requests beside it. Throws as `judgeJob` and its job do. */
-export async function score(model: Model, options: ScoreOptions): Promise<Scoring> {
-  const job = judgeJob(model, options);
-  try {
-    while (!job.isDone) {
-      options.signal?.throwIfAborted();
-      await job.advance();
-    }
-    return job.result();
-  } finally {
-    job.release();
-  }
-}
-
 async function judge(model: Model, batch: readonly Question[]): Promise<number[]> {
   const encoded = await encodeSources(
     model,

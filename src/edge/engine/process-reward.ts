@@ -9,7 +9,7 @@ import { layoutSolution, NEXT_STEP } from "../../shared/process-reward.ts";
 import { policyPrompt, yesScore } from "../../shared/prompts.ts";
 import { createUnknownText } from "../../shared/unknown-characters.ts";
 import { encodeWithinLimit, MAX_CHARACTERS_PER_TOKEN } from "./encode.ts";
-import { batchesByLength, checkSteps, type ScoreJob, type ScoreOptions, type Scoring } from "./judge.ts";
+import { batchesByLength, checkSteps, type ScoreJob, type ScoreOptions } from "./judge.ts";
 import type { Model } from "./model.ts";
 import {
   allLogits,
@@ -137,20 +137,6 @@ export function processJob(model: Model, options: ScoreOptions, maxLogits = MAX_
 function readQuestion(model: Model, prompt: string, field: string): Question {
   const about = { what: "prompt", field, fix: "Shorten it." };
   return { ids: encodeWithinLimit(model, policyPrompt(prompt), about), rows: new Map() };
-}
-
-/** Scores without other requests beside it. Throws as `processJob` does. */
-export async function scoreProcess(model: Model, options: ScoreOptions, maxLogits = MAX_LOGITS): Promise<Scoring> {
-  const job = processJob(model, options, maxLogits);
-  try {
-    while (!job.isDone) {
-      options.signal?.throwIfAborted();
-      await job.advance();
-    }
-    return job.result();
-  } finally {
-    job.release();
-  }
 }
 
 /** Decodes the solutions of a batch, padded on the right, where no earlier position sees it, and fills in their scores. */
