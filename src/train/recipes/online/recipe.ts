@@ -15,7 +15,7 @@ import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-pro
 import { describeBackend, startTensorflow } from "../../tensorflow/tensorflow.ts";
 import type { TrainConfig } from "../dpo/config.ts";
 import { trainStepwiseDpo } from "../dpo/recipe.ts";
-import { isRight, type Rollout } from "../rollout/rollout.ts";
+import type { Rollout } from "../rollout/rollout.ts";
 import { listCheckpoints } from "../run/checkpoint.ts";
 import { exportResult, isStop } from "../run/export-result.ts";
 import { beginRunFolder, firstStep, unfinishedRun } from "../run/run-folder.ts";
@@ -25,6 +25,7 @@ import { type Spent, spentOn, usedUp } from "./budget.ts";
 import { writeOnlineCard } from "./card.ts";
 import { materialOf } from "./material.ts";
 import { difficultyOf, problemsOfRound, seedOfRound } from "./problems.ts";
+import { roundLine, solvedShares } from "./round-figures.ts";
 import { ROLLOUTS_FILE, readRollouts, sampleRound } from "./sample-round.ts";
 import { type OnlineSettings, onlineSettingsToJson } from "./settings.ts";
 import { loadOnlineState, type OnlineState, type RoundEntry, STATE_FILE, saveOnlineState } from "./state.ts";
@@ -269,27 +270,6 @@ async function validate({ settings, run }: Context, modelDir: string): Promise<n
     ...(settings.problemMaxSteps !== null && { maxSteps: settings.problemMaxSteps }),
   });
   return solvedGreedily(modelDir, items, run.signal);
-}
-
-function solvedShares(rollouts: readonly Rollout[]): Pick<RoundEntry, "samples_right" | "problems_solved"> {
-  const known = rollouts
-    .map(({ samples }) => samples.map(isRight))
-    .filter((own) => own.every((right) => right !== undefined));
-  if (known.length === 0) return { samples_right: null, problems_solved: null };
-  const all = known.flat();
-  return {
-    samples_right: all.filter(Boolean).length / Math.max(1, all.length),
-    problems_solved: known.filter((own) => own.some(Boolean)).length / known.length,
-  };
-}
-
-function roundLine(entry: RoundEntry): string {
-  const percent = (share: number | null): string => (share === null ? "unknown" : `${(100 * share).toFixed(1)} %`);
-  const validation = entry.validation_exact === null ? "" : `; held-out problems ${percent(entry.validation_exact)}`;
-  return (
-    `round ${entry.round}: ${entry.samples} samples, ${entry.tokens} tokens; right ${percent(entry.samples_right)}, ` +
-    `problems solved ${percent(entry.problems_solved)}; ${entry.pairs} pairs, ${entry.steps} steps${validation}`
-  );
 }
 
 /** Only the newest policy is kept, and what was computed for it; samples of all rounds stay. */
