@@ -5,8 +5,8 @@
 import { isTapeOn, withGradient } from "../tensorflow/tape/custom-gradient.ts";
 import {
   currentBackend,
-  currentPrecision,
   graphRuntime,
+  isBatchProduct,
   nativeOps,
   type Tensor1D,
   type Tensor2D,
@@ -14,16 +14,11 @@ import {
 } from "../tensorflow/tensorflow.ts";
 import { labelLogpsGraph } from "./graphs/label-logps.ts";
 
-/**
- * Matrix product with optionally transposed operands, [m, k] x [k, n]. On native TensorFlow it is `MatMul` itself: the `BatchMatMul`
- * that TensorFlow.js uses for every product can take 1.3 to 1.6 times as long on matrices of this size. Of the two only `BatchMatMul`
- * goes through oneDNN, the only one that knows bf16.
- */
+/** Matrix product with optionally transposed operands, [m, k] x [k, n]; on native TensorFlow of the kind that `isBatchProduct` says. */
 export function product(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
   const ops = nativeOps();
-  if (currentPrecision() === "bf16") return tf.matMul(a, b, transposeA, transposeB);
   if (currentBackend() === "wasm") return tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b);
-  if (ops === undefined) return tf.matMul(a, b, transposeA, transposeB);
+  if (ops === undefined || isBatchProduct(transposeA, transposeB)) return tf.matMul(a, b, transposeA, transposeB);
   const { types } = ops;
   const [result] = ops.run(
     "MatMul",

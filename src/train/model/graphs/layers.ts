@@ -3,7 +3,7 @@
 
 import type { Backward } from "../../tensorflow/graphs/differentiable.ts";
 import type { Graph, Value } from "../../tensorflow/graphs/graph.ts";
-import { currentPrecision } from "../../tensorflow/tensorflow.ts";
+import { isBatchProduct } from "../../tensorflow/tensorflow.ts";
 
 /** A layer's output and how gradients pass back through it. */
 export interface Layer {
@@ -47,8 +47,8 @@ function products(
 
 /** The same of two matrices; which of TensorFlow's products that is, `product` of gradients.ts says. */
 export function product(graph: Graph, a: Value, b: Value, transposed: Transposed = {}): Value {
-  if (currentPrecision() === "bf16") return products(graph, a, b, transposed);
   const { transposeA = false, transposeB = false } = transposed;
+  if (isBatchProduct(transposeA, transposeB)) return products(graph, a, b, transposed);
   return graph.op("MatMul", [a, b], { transpose_a: { bool: transposeA }, transpose_b: { bool: transposeB } });
 }
 
