@@ -12,10 +12,12 @@ export function failureLine(error: unknown): string | undefined {
   return `error: ${error.message}. Check the path, and that you may read and write there.`;
 }
 
-/** Prints an error for a person and sets the exit code: 130 when the run was interrupted, else 1. */
+/** Prints an error for a person and sets the exit code: 130 when the run was interrupted, 0 when nothing was left to do, else 1. */
 export function reportFailure(error: unknown): void {
-  console.error(failureLine(error) ?? error);
-  process.exitCode = error instanceof StepwiseError && error.code === "interrupted" ? 130 : 1;
+  const code = error instanceof StepwiseError ? error.code : undefined;
+  if (error instanceof StepwiseError && code === "run_finished") console.log(error.message);
+  else console.error(failureLine(error) ?? error);
+  process.exitCode = code === "run_finished" ? 0 : code === "interrupted" ? 130 : 1;
 }
 
 /** A signal that the first Ctrl-C (or SIGTERM) aborts, so that the work can be saved; a second one ends the process. */

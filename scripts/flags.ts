@@ -1,6 +1,7 @@
 // Flags that many commands have, and numbers on the command line: refused with the range they must lie in.
 
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { settingName } from "../src/train/recipes/run/settings.ts";
 import { BACKENDS, PRECISIONS } from "../src/train/tensorflow/backends.ts";
 
 /** A commander parser for a whole number in [min, max]. */
@@ -28,4 +29,27 @@ export function backendOption(what = "what computes"): Option {
 
 export function precisionOption(): Option {
   return new Option("--precision <name>", "of matrix products").choices(PRECISIONS).default("float32");
+}
+
+/** The options that the command line names; those that have only their default are left out, and so are those of `except`. */
+export function givenOptions<T extends object>(command: Command, except: readonly string[] = []): Partial<T> {
+  const given: Partial<T> = command.opts<T>();
+  for (const name in given)
+    if (command.getOptionValueSource(name) === "default" || except.includes(name)) delete given[name];
+  return given;
+}
+
+/** What the command line says, over the words of the one that began the run which goes on, over the defaults. */
+export function optionsOver<T extends object>(command: Command, words: readonly string[]): T {
+  const given = givenOptions<T>(command);
+  command.parse(words, { from: "user" });
+  return { ...command.opts<T>(), ...given };
+}
+
+/** Settings of a run, as its file has them, as words of a command line: those that the command has an option for. */
+export function wordsOf(command: Command, saved: Readonly<Record<string, unknown>>): string[] {
+  return command.options.flatMap((option) => {
+    const value = saved[settingName(option.attributeName())];
+    return typeof value === "string" || typeof value === "number" ? [`${option.long}=${value}`] : [];
+  });
 }

@@ -2,10 +2,12 @@
 
 import { Command } from "commander";
 import { type BaseModelConfig, makeBaseModel } from "../src/train/recipes/pretrain/base-model.ts";
+import { savedSettings } from "../src/train/recipes/run/resume.ts";
+import { PRETRAIN_CONFIG_FILE } from "../src/train/recipes/run/run-folder.ts";
 import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { backendOption, fraction, wholeNumber } from "./flags.ts";
+import { backendOption, fraction, optionsOver, wholeNumber, wordsOf } from "./flags.ts";
 
 type Flags = BaseModelConfig & { backend: BackendChoice; resume: boolean; overwrite: boolean };
 
@@ -29,13 +31,24 @@ const command = new Command("npm run pretrain --")
   .option("--evaluation-problems <n>", "held-out problems the result is measured on", wholeNumber(1), 500)
   .option("--seed <n>", "seed of weights and examples", wholeNumber(0), 42)
   .addOption(backendOption())
-  .option("--resume", "continue from the newest checkpoint; rates, sizes and shares may differ from before", false)
+  .option(
+    "--resume",
+    "continue from the newest checkpoint; rates, sizes and shares are the run's own, and may be given anew",
+    false,
+  )
   .option("--overwrite", "start anew where an unfinished run lies", false)
   .allowExcessArguments(false)
   .parse();
-const { backend, resume, overwrite, ...config } = command.opts<Flags>();
+const now = command.opts<Flags>();
+
+/** Settings of a run that goes on are its own, but for those that are said now. */
+async function resumed(): Promise<Flags> {
+  const saved = now.resume ? await savedSettings(now.outputDir, PRETRAIN_CONFIG_FILE) : undefined;
+  return saved === undefined ? now : { ...now, ...optionsOver<Flags>(command, wordsOf(command, saved)) };
+}
 
 try {
+  const { backend, resume, overwrite, ...config } = await resumed();
   console.log(`backend: ${describeBackend(await startTensorflow(backend))}`);
   const report = await makeBaseModel(config, { resume, overwrite, signal: stopOnInterrupt(), log: console.log });
   console.log(JSON.stringify(report, null, 2));

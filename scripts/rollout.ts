@@ -1,13 +1,15 @@
 // npm run rollout: samples solutions from a policy, scores their steps, and writes preference pairs and step labels.
 // Ctrl-C keeps the finished problems; --resume goes on. Exit 1 when no pair could be made.
 
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { openFleet } from "../src/infer/fleet.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
 import { createProgress, type Progress } from "../src/train/io/progress.ts";
+import { wordsOfRollout } from "../src/train/recipes/rollout/journal.ts";
 import { PAIR_KINDS, type PairKind } from "../src/train/recipes/rollout/pair-kinds.ts";
 import { PREFERENCE } from "../src/train/recipes/rollout/problems.ts";
-import { runRollout } from "../src/train/recipes/rollout/run.ts";
+import { PARTIAL_FILE, runRollout } from "../src/train/recipes/rollout/run.ts";
 import { SCORER_NAMES, type ScorerName } from "../src/train/recipes/rollout/score-rollouts.ts";
 import { SEARCHES, type SearchChoice } from "../src/train/recipes/rollout/search-rollouts.ts";
 import { LABEL_SOURCES, type LabelSource } from "../src/train/recipes/rollout/step-rows.ts";
@@ -17,7 +19,7 @@ import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { keyOf } from "./api-key.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { backendOption, fraction, wholeNumber } from "./flags.ts";
+import { backendOption, fraction, optionsOver, wholeNumber } from "./flags.ts";
 
 interface Flags {
   model: string;
@@ -120,15 +122,29 @@ const program = new Command("npm run rollout --")
   )
   .option("--api-key-env <name>", "environment variable that holds the workers' API key")
   .addOption(backendOption("what the reward model runs on"))
-  .option("--resume", "go on with a stopped run; finished problems are not repeated", false)
+  .option(
+    "--resume",
+    "go on with the stopped run in --output, with its own settings; finished problems are not repeated",
+    false,
+  )
   .option("--overwrite", "start anew where a stopped run lies", false)
   .allowExcessArguments(false)
   .parse();
-const { model, rewardModel, backend, output, temperature, topK, topP, endpoint, apiKeyEnv, ...flags } =
-  program.opts<Flags>();
+const words = process.argv.slice(2);
+
+/** Flags of a stopped rollout are its own, but for those that are said now. */
+async function resumed(now: Flags): Promise<Flags> {
+  const begun = now.resume ? await wordsOfRollout(join(now.output, PARTIAL_FILE)) : undefined;
+  if (begun === undefined) return now;
+  const { output, resume, overwrite } = now;
+  return { ...optionsOver<Flags>(program, begun), output, resume, overwrite };
+}
 
 let bar: Progress | undefined;
 try {
+  const { model, rewardModel, backend, output, temperature, topK, topP, endpoint, apiKeyEnv, ...flags } = await resumed(
+    program.opts<Flags>(),
+  );
   const signal = stopOnInterrupt();
   const scorer = flags.scorer ?? (rewardModel === undefined ? "checker" : "judge");
   const asks = scorer === "judge" || scorer === "both";
@@ -146,6 +162,7 @@ try {
     scorer,
     sampling: { doSample: true, temperature, topK, topP },
     outputDir: output,
+    words,
     signal,
     onProgress: (done, total) => {
       bar ??= createProgress({ title: "rollout", total, initial: done });

@@ -131,7 +131,11 @@ function option(key: Key): Option {
 export function addTrainFlags(command: Command): Command {
   command.addOption(new Option("--config <file>", "JSON file of settings; flags beat it"));
   for (const key of KEYS) command.addOption(option(key));
-  return command.addOption(new Option("--resume", "continue from the newest checkpoint in --output").default(false));
+  return command.addOption(
+    new Option("--resume", "continue the run in --output, with its own settings, from its newest checkpoint").default(
+      false,
+    ),
+  );
 }
 
 /** The parsed command's training flags, for `resolveTrainConfig`, which checks them. */

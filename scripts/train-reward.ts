@@ -3,9 +3,13 @@
 import { Command, Option } from "commander";
 import { REWARD_DEFAULTS, type RewardSettings, resolveRewardConfig } from "../src/train/recipes/reward/config.ts";
 import { trainRewardModel } from "../src/train/recipes/reward/recipe.ts";
+import { FREE_SETTINGS } from "../src/train/recipes/reward/run-state.ts";
+import { checkResumable, savedSettings } from "../src/train/recipes/run/resume.ts";
+import { REWARD_CONFIG_FILE } from "../src/train/recipes/run/run-folder.ts";
+import { settingsToJson } from "../src/train/recipes/run/settings.ts";
 import { WEIGHT_TYPES } from "../src/train/store/safetensors.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
-import { backendOption, fraction, wholeNumber } from "./flags.ts";
+import { backendOption, fraction, givenOptions, wholeNumber } from "./flags.ts";
 
 type Flags = Omit<RewardSettings, "outputDir" | "numTrainEpochs" | "perDeviceTrainBatchSize"> & {
   output: string;
@@ -78,20 +82,23 @@ const command = new Command("npm run train-reward --")
   .option("--save-steps <n>", "steps between checkpoints", whole, defaults.saveSteps)
   .option("--save-total-limit <n>", "checkpoints kept", whole, defaults.saveTotalLimit ?? undefined)
   .option("--eval-steps <n>", "steps between evaluations", whole, defaults.evalSteps ?? undefined)
-  .option("--resume", "continue from the newest checkpoint in --output", false)
+  .option("--resume", "continue the run in --output, with its own settings, from its newest checkpoint", false)
   .option("--overwrite", "start anew where an unfinished run lies", false)
   .option("--no-export", "do not write ONNX files")
   .allowExcessArguments(false)
   .parse();
-const { output, epochs, batchSize, resume, overwrite, export: exportOnnx, ...settings } = command.opts<Flags>();
+const { resume, overwrite, export: exportOnnx } = command.opts<Flags>();
+// defaults are resolveRewardConfig's: a run that is resumed has settings of its own
+const { output, epochs, batchSize, ...settings } = givenOptions<Flags>(command, ["resume", "overwrite", "export"]);
 
 try {
-  const config = resolveRewardConfig({
-    ...settings,
-    outputDir: output,
-    numTrainEpochs: epochs,
-    perDeviceTrainBatchSize: batchSize,
-  });
+  const outputDir = output ?? defaults.outputDir;
+  const config = resolveRewardConfig(
+    { ...settings, outputDir, numTrainEpochs: epochs, perDeviceTrainBatchSize: batchSize },
+    resume ? await savedSettings(outputDir, REWARD_CONFIG_FILE) : undefined,
+  );
+  if (resume)
+    await checkResumable(outputDir, REWARD_CONFIG_FILE, { config: settingsToJson(config), free: FREE_SETTINGS });
   const result = await trainRewardModel(config, {
     resume,
     overwrite,

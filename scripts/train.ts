@@ -4,13 +4,17 @@
 import { Command } from "commander";
 import { InputError } from "../src/shared/errors.ts";
 import { readJson } from "../src/train/io/read-json.ts";
-import { resolveTrainConfig, type TrainConfig } from "../src/train/recipes/dpo/config.ts";
+import { outputDirOf, resolveTrainConfig, type TrainConfig } from "../src/train/recipes/dpo/config.ts";
 import { withConvertedData } from "../src/train/recipes/dpo/converted-data.ts";
 import { type TrainRun, trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
+import { FREE_SETTINGS } from "../src/train/recipes/dpo/run-state.ts";
 import { refuseOfflineSettings } from "../src/train/recipes/online/offline-settings.ts";
 import { trainOnline } from "../src/train/recipes/online/recipe.ts";
-import { resolveOnlineSettings } from "../src/train/recipes/online/settings.ts";
-import { flagOf } from "../src/train/recipes/run/settings.ts";
+import { type GivenOnlineSettings, resolveOnlineSettings } from "../src/train/recipes/online/settings.ts";
+import { savedOnlineSettings } from "../src/train/recipes/online/state.ts";
+import { checkResumable, savedSettings } from "../src/train/recipes/run/resume.ts";
+import { TRAIN_CONFIG_FILE } from "../src/train/recipes/run/run-folder.ts";
+import { flagOf, settingsToJson } from "../src/train/recipes/run/settings.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { hubDataFiles } from "./hub-data.ts";
 import { addOnlineFlags, onlineFlags } from "./online-flags.ts";
@@ -34,6 +38,8 @@ const flags = command.opts<Flags>();
 type Run = Required<Pick<TrainRun, "resume" | "overwrite" | "exportOnnx" | "signal" | "log">>;
 
 async function offline(config: TrainConfig, run: Run): Promise<void> {
+  if (run.resume)
+    await checkResumable(config.outputDir, TRAIN_CONFIG_FILE, { config: settingsToJson(config), free: FREE_SETTINGS });
   const [misplaced] = Object.keys(onlineFlags(command));
   if (misplaced !== undefined)
     throw new InputError({
@@ -54,10 +60,10 @@ async function withHubData(config: TrainConfig): Promise<TrainConfig> {
   return files === undefined ? config : withConvertedData(config, files, console.log);
 }
 
-async function online(config: TrainConfig, run: Run): Promise<void> {
+async function online(config: TrainConfig, run: Run, saved: GivenOnlineSettings = {}): Promise<void> {
   refuseOfflineSettings(trainFlags(command), config);
   const training = { lossType: config.lossType, hasRewardModel: config.rewardModel !== null };
-  const result = await trainOnline(config, resolveOnlineSettings(onlineFlags(command), training), run);
+  const result = await trainOnline(config, resolveOnlineSettings({ ...saved, ...onlineFlags(command) }, training), run);
   console.log(`model: ${result.outputDir} (${result.rounds.length} rounds)`);
 }
 
@@ -66,7 +72,10 @@ try {
     flags.config === undefined
       ? undefined
       : await readJson(flags.config, { error: InputError, fix: "Check --config." });
-  const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config);
+  const outputDir = outputDirOf(fileJson, trainFlags(command));
+  const begunOnline = flags.resume && flags.online ? await savedOnlineSettings(outputDir) : undefined;
+  const begun = flags.resume && !flags.online ? await savedSettings(outputDir, TRAIN_CONFIG_FILE) : begunOnline?.train;
+  const config = resolveTrainConfig(fileJson, trainFlags(command), flags.config, begun);
   const run = {
     resume: flags.resume,
     overwrite: flags.overwrite,
@@ -74,7 +83,7 @@ try {
     signal: stopOnInterrupt(),
     log: console.log,
   };
-  await (flags.online ? online(config, run) : offline(await withHubData(config), run));
+  await (flags.online ? online(config, run, begunOnline?.online) : offline(await withHubData(config), run));
 } catch (error) {
   reportFailure(error);
 }

@@ -1,8 +1,8 @@
 // What a command prints when it fails: one line where a person can mend it, the stack where only a programmer can.
 
 import { mkdir } from "node:fs/promises";
-import { expect, test } from "vitest";
-import { failureLine } from "../../scripts/cli.ts";
+import { afterEach, expect, test, vi } from "vitest";
+import { failureLine, reportFailure } from "../../scripts/cli.ts";
 import { InputError } from "../../src/shared/errors.ts";
 
 test("an error thrown on purpose is its message", () => {
@@ -20,4 +20,23 @@ test("a refusal of the file system names the path and what to check", async () =
 
 test("a fault of the program keeps its stack", () => {
   expect(failureLine(new TypeError("x is not a function"))).toBeUndefined();
+});
+
+afterEach(() => {
+  process.exitCode = undefined;
+  vi.restoreAllMocks();
+});
+
+test.each([
+  ["run_finished", 0],
+  ["interrupted", 130],
+  ["bad_setting", 1],
+])("%s ends with exit code %d", (code, exitCode) => {
+  const out = vi.spyOn(console, "log").mockImplementation(() => {});
+  const err = vi.spyOn(console, "error").mockImplementation(() => {});
+  reportFailure(new InputError({ code, what: "so it is" }));
+  expect(process.exitCode).toBe(exitCode);
+  expect([...out.mock.calls, ...err.mock.calls]).toEqual([
+    [code === "run_finished" ? "so it is." : "error: so it is."],
+  ]);
 });

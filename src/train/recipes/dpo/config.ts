@@ -20,6 +20,7 @@ import {
 } from "../../loss/settings.ts";
 import { ADVANTAGES } from "../../loss/step-credit.ts";
 import { BACKENDS, PRECISIONS } from "../../tensorflow/backends.ts";
+import type { SavedSettings } from "../run/resume.ts";
 import { badSetting, flagOf, settingName } from "../run/settings.ts";
 import { count, fraction, INTERVAL_SETTINGS, LEARNING_SETTINGS, LENGTH_SETTINGS } from "../run/step-settings.ts";
 
@@ -141,19 +142,32 @@ export const TRAIN_DEFAULTS: Readonly<TrainConfig> = {
 
 const KEY_BY_NAME = new Map(Object.keys(configSchema.shape).map((key) => [settingName(key), key]));
 
+/** Where the run goes, before its other settings are known. */
+export function outputDirOf(fileJson: unknown, flags: TrainSettings): string {
+  if (flags.outputDir !== undefined) return flags.outputDir;
+  const named = typeof fileJson === "object" && fileJson !== null && "output_dir" in fileJson && fileJson.output_dir;
+  return typeof named === "string" ? named : TRAIN_DEFAULTS.outputDir;
+}
+
 /**
- * Merges the parsed config file (undefined or null: none) and the flags over the defaults, those of the loss included.
- * Throws InputError naming the setting: unknown (with the nearest valid name), of a wrong type, out of range, or of no meaning beside
- * another one.
+ * Merges the parsed config file (undefined or null: none) and the flags over the defaults, those of the loss included; `saved` are settings of
+ * a run that is resumed, below the file. Throws InputError naming the setting: unknown (with the nearest valid name), of a wrong type, out of
+ * range, or of no meaning beside another one.
  */
-export function resolveTrainConfig(fileJson: unknown, flags: TrainSettings = {}, where = "config file"): TrainConfig {
-  const fromFile = fileJson === undefined || fileJson === null ? {} : fileSettings(fileJson, where);
-  check(fromFile, (key) => `"${settingName(key)}"`, where);
+export function resolveTrainConfig(
+  fileJson: unknown,
+  flags: TrainSettings = {},
+  where = "config file",
+  saved?: SavedSettings,
+): TrainConfig {
+  const fromFile = checkedFile(fileJson, where);
+  const before = checkedFile(saved, "settings of the run to resume");
   const fromFlags: Record<string, unknown> = Object.fromEntries(
     Object.entries(flags).filter(([, value]) => value !== undefined),
   );
   check(fromFlags, flagOf, "command line");
-  const given: Record<string, unknown> = { ...forLoss(fromFile, fromFlags.lossType), ...fromFlags };
+  const inFiles = { ...forLoss(before, fromFile.lossType), ...fromFile };
+  const given: Record<string, unknown> = { ...forLoss(inFiles, fromFlags.lossType), ...fromFlags };
   const config = configSchema.parse({ ...TRAIN_DEFAULTS, ...lossDefaults(given.lossType), ...given });
   checkLoss(config, LOSS_KEYS.some((key) => key in fromFlags) ? "command line" : where);
   if (config.addTokens !== null && config.adapter !== "none") throw tokensUntrained();
@@ -186,6 +200,12 @@ function forLoss(fromFile: Record<string, unknown>, lossType: unknown): Record<s
 
 function lossDefaults(lossType: unknown): (typeof LOSS_DEFAULTS)[LossType] {
   return LOSS_DEFAULTS[LOSS_TYPES.find((type) => type === lossType) ?? TRAIN_DEFAULTS.lossType];
+}
+
+function checkedFile(json: unknown, where: string): Record<string, unknown> {
+  const settings = json === undefined || json === null ? {} : fileSettings(json, where);
+  check(settings, (key) => `"${settingName(key)}"`, where);
+  return settings;
 }
 
 function fileSettings(json: unknown, where: string): Record<string, unknown> {

@@ -14,7 +14,7 @@ import { modelName } from "../../store/model-id.ts";
 import { describeBackend, startTensorflow, tf } from "../../tensorflow/tensorflow.ts";
 import { checkpointDir } from "../run/checkpoint.ts";
 import { trainAndExport } from "../run/export-result.ts";
-import { beginRunFolder, firstStep } from "../run/run-folder.ts";
+import { beginRunFolder, firstStep, TRAIN_CONFIG_FILE } from "../run/run-folder.ts";
 import type { RunOptions } from "../run/run-options.ts";
 import { runSteps } from "../run/run-steps.ts";
 import { learningRateAt, pairsOfStep, planSchedule } from "../run/schedule.ts";
@@ -106,7 +106,7 @@ async function trainModels(
     }
     const samples: TrainResult["samples"] = { before: state.samples, after: [] };
     // until here nothing was written: a mistake in settings or data costs an earlier run nothing
-    await beginRunFolder(outputDir, first, { file: "train_config.json", json: settingsToJson(config) });
+    await beginRunFolder(outputDir, first, { file: TRAIN_CONFIG_FILE, json: settingsToJson(config) });
     base.dir = await models.start.settle();
     const after = await runSteps({
       title: "train",

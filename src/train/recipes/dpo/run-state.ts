@@ -15,6 +15,9 @@ const dpoStateSchema = runStateSchema(figuresSchema).extend({
   /** Completions from before the first step. */
   samples: z.array(z.object({ prompt: z.string(), completion: z.string() })),
 });
+/** May differ between a run and its resumption, beside what may in every run. */
+export const FREE_SETTINGS = ["sample_prompts", "gradient_checkpointing", "workers"];
+
 export type DpoState = z.infer<typeof dpoStateSchema>;
 
 /** The state of a run at step 0. */
@@ -31,7 +34,7 @@ export async function loadDpoState(
 ): Promise<{ state: DpoState; optimizer: AdamWState }> {
   return loadRunState(checkpoint, dpoStateSchema, {
     config: settingsToJson(config),
-    free: ["sample_prompts", "gradient_checkpointing", "workers"],
+    free: FREE_SETTINGS,
     same: [
       { field: "data_hash", hash: data.hash, name: "the training data or its scores", restore: "the data" },
       {

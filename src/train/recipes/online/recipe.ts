@@ -18,7 +18,8 @@ import { trainStepwiseDpo } from "../dpo/recipe.ts";
 import type { Rollout } from "../rollout/rollout.ts";
 import { listCheckpoints } from "../run/checkpoint.ts";
 import { exportResult, isStop } from "../run/export-result.ts";
-import { beginRunFolder, firstStep, unfinishedRun } from "../run/run-folder.ts";
+import { checkResumable } from "../run/resume.ts";
+import { beginRunFolder, firstStep, ONLINE_CONFIG_FILE, unfinishedRun } from "../run/run-folder.ts";
 import { withRunLock } from "../run/run-lock.ts";
 import { settingsToJson } from "../run/settings.ts";
 import { type Spent, spentOn, usedUp } from "./budget.ts";
@@ -102,7 +103,8 @@ async function runRounds(config: TrainConfig, settings: OnlineSettings, run: Onl
   } catch (error) {
     throw asInterrupted(error, state.rounds.length, config, signal);
   }
-  if (!isPublished(context)) await publish(context);
+  if (isPublished(context)) log(`nothing to resume: the run is finished (${state.rounds.length} rounds)`);
+  else await publish(context);
   if (run.exportOnnx !== false) await exportResult(outputDir, signal);
   return { outputDir, rounds: state.rounds };
 }
@@ -130,10 +132,11 @@ async function openState(
       await rm(join(outputDir, name), { recursive: true, force: true });
   } else if (!existsSync(join(outputDir, STATE_FILE))) {
     await firstStep(outputDir, {}); // a run of another kind is not lost, nor gone on with
+    if (resume) await checkResumable(outputDir, ONLINE_CONFIG_FILE, { config: {}, free: [] });
   } else if (!resume) throw unfinishedRun(outputDir, "an online run lies there");
   const before = await loadOnlineState(outputDir, all, startHash);
   const json = { ...onlineSettingsToJson(settings), train: settingsToJson(config) };
-  await beginRunFolder(outputDir, 0, { file: "online_config.json", json }); // the checkpoints of the run's own lie in its rounds
+  await beginRunFolder(outputDir, 0, { file: ONLINE_CONFIG_FILE, json }); // the checkpoints of the run's own lie in its rounds
   if (before !== undefined) return before;
   const state = { settings: all, start_sha256: startHash, rounds: [], published: false };
   await saveOnlineState(outputDir, state);

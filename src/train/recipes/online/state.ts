@@ -6,8 +6,10 @@ import { z } from "zod";
 import { ArtifactError } from "../../../shared/errors.ts";
 import { readJson } from "../../io/read-json.ts";
 import { writeText } from "../../io/write-text.ts";
-import { ONLINE_STATE_FILE } from "../run/run-folder.ts";
+import { type SavedSettings, savedSettings } from "../run/resume.ts";
+import { ONLINE_CONFIG_FILE, ONLINE_STATE_FILE } from "../run/run-folder.ts";
 import { checkSameSettings } from "../run/run-state.ts";
+import { type GivenOnlineSettings, onlineSettingsFromJson } from "./settings.ts";
 
 export const STATE_FILE = ONLINE_STATE_FILE;
 
@@ -72,4 +74,15 @@ export async function saveOnlineState(dir: string, state: OnlineState): Promise<
   });
   await writeText(join(dir, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   await writeText(join(dir, STATE_FILE), `${JSON.stringify(state, null, 1)}\n`);
+}
+
+/** Settings that the online run in the folder was begun with, those of its updates apart; undefined where none was. */
+export async function savedOnlineSettings(
+  dir: string,
+): Promise<{ train: SavedSettings; online: GivenOnlineSettings } | undefined> {
+  const saved = await savedSettings(dir, ONLINE_CONFIG_FILE);
+  if (saved === undefined) return undefined;
+  const { train, output_dir, ...online } = saved;
+  const ofUpdates = typeof train === "object" && train !== null ? train : {};
+  return { train: { ...ofUpdates, output_dir }, online: onlineSettingsFromJson(online, join(dir, ONLINE_CONFIG_FILE)) };
 }

@@ -37,6 +37,8 @@ export interface BaseModelCard {
   backend: string;
 }
 
+export const CARD_FILE = "README.md";
+
 /** Writes `pretrain_log.csv`, `pretrain_report.json` and `README.md` to the folder of a finished run. */
 export async function writeBaseModelCard(dir: string, card: BaseModelCard): Promise<void> {
   const { report } = card;
@@ -47,7 +49,7 @@ export async function writeBaseModelCard(dir: string, card: BaseModelCard): Prom
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const { solve, judge } = report;
   await writeFileAtomic(
-    join(dir, "README.md"),
+    join(dir, CARD_FILE),
     `---
 license: mit
 library_name: transformers.js

@@ -9,7 +9,7 @@ import { ADAMW_DEFAULTS, createAdamW } from "../../optim/adamw.ts";
 import { startParallelGradients } from "../../optim/parallel-gradients.ts";
 import { loadModel, loadTokenizer, saveModel } from "../../store/model-folder.ts";
 import { checkpointDir } from "../run/checkpoint.ts";
-import { beginRunFolder, firstStep } from "../run/run-folder.ts";
+import { beginRunFolder, firstStep, PRETRAIN_CONFIG_FILE } from "../run/run-folder.ts";
 import type { RunOptions } from "../run/run-options.ts";
 import { loadRunState, newRunState, runStateSchema } from "../run/run-state.ts";
 import { runSteps, type StepResult } from "../run/run-steps.ts";
@@ -150,7 +150,7 @@ export async function pretrain(config: PretrainConfig, run: Omit<RunOptions, "ex
     return { gradients, figures: { tokens, losses: figures } };
   };
   try {
-    await beginRunFolder(outputDir, first, { file: "pretrain_config.json", json });
+    await beginRunFolder(outputDir, first, { file: PRETRAIN_CONFIG_FILE, json });
     await runSteps({
       title: "pretrain",
       shown: ["loss", "solve_loss", "fill_loss", "judge_loss", "check_loss", "grad_norm", "lr"],

@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { WEIGHT_TYPES } from "../../store/safetensors.ts";
 import { BACKENDS } from "../../tensorflow/backends.ts";
-import { badSetting, flagOf } from "../run/settings.ts";
+import type { SavedSettings } from "../run/resume.ts";
+import { badSetting, flagOf, settingName } from "../run/settings.ts";
 import { fraction, INTERVAL_SETTINGS, LEARNING_SETTINGS, LENGTH_SETTINGS } from "../run/step-settings.ts";
 
 const schema = z.strictObject({
@@ -71,9 +72,14 @@ export const REWARD_DEFAULTS: Readonly<RewardConfig> = {
   evalSteps: 250,
 };
 
-/** The settings over the defaults. Throws InputError naming the flag that is of a wrong type or out of range. */
-export function resolveRewardConfig(settings: RewardSettings): RewardConfig {
-  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+/**
+ * The settings over those of a run that is resumed, as its file has them, and over the defaults. Throws InputError naming the flag that is of
+ * a wrong type or out of range.
+ */
+export function resolveRewardConfig(settings: RewardSettings, saved: SavedSettings = {}): RewardConfig {
+  const flags = Object.entries(settings).filter(([, value]) => value !== undefined);
+  const before = Object.keys(schema.shape).map((key) => [key, saved[settingName(key)]] as const);
+  const given = Object.fromEntries([...before.filter(([, value]) => value !== undefined), ...flags]);
   const parsed = schema.safeParse({ ...REWARD_DEFAULTS, ...given });
   if (parsed.success) return parsed.data;
   throw badSetting(parsed.error, {

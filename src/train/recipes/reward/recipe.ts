@@ -12,7 +12,7 @@ import { modelName } from "../../store/model-id.ts";
 import { describeBackend, startTensorflow, tf } from "../../tensorflow/tensorflow.ts";
 import { checkpointDir } from "../run/checkpoint.ts";
 import { trainAndExport } from "../run/export-result.ts";
-import { beginRunFolder, firstStep } from "../run/run-folder.ts";
+import { beginRunFolder, firstStep, REWARD_CONFIG_FILE } from "../run/run-folder.ts";
 import type { RunOptions } from "../run/run-options.ts";
 import { runSteps } from "../run/run-steps.ts";
 import { learningRateAt, planSchedule } from "../run/schedule.ts";
@@ -93,7 +93,7 @@ async function train(config: RewardConfig, run: RunOptions): Promise<RewardResul
   try {
     if (resumed === undefined) state.before = await evaluated();
     // until here nothing was written: a mistake in settings or data costs an earlier run nothing
-    await beginRunFolder(outputDir, first, { file: "reward_config.json", json: settingsToJson(config) });
+    await beginRunFolder(outputDir, first, { file: REWARD_CONFIG_FILE, json: settingsToJson(config) });
     const after = await runSteps({
       title: "train reward",
       shown: ["loss", "accuracy", "token_loss", "comparison_loss", "lm_loss", "eval_auc"],

@@ -10,6 +10,9 @@ import type { RewardData } from "./reward-data.ts";
 import { NO_SOLUTIONS, solutionFiguresSchema } from "./solution-figures.ts";
 
 const rewardStateSchema = runStateSchema(solutionFiguresSchema).extend({ data_hash: z.string() });
+/** May differ between a run and its resumption, beside what may in every run. */
+export const FREE_SETTINGS = ["workers", "weight_type"];
+
 export type RewardState = z.infer<typeof rewardStateSchema>;
 
 /** The state of a run at step 0. */
@@ -25,7 +28,7 @@ export async function loadRewardState(
 ): Promise<{ state: RewardState; optimizer: AdamWState }> {
   return loadRunState(checkpoint, rewardStateSchema, {
     config: settingsToJson(config),
-    free: ["workers", "weight_type"],
+    free: FREE_SETTINGS,
     same: [{ field: "data_hash", hash: data.hash, name: "the training data", restore: "the data" }],
   });
 }

@@ -1,8 +1,10 @@
 // Finished problems on disk as they finish, so that a stopped rollout goes on where it was.
 // rollouts.partial.jsonl: a first line that says what the run was, then one line a finished problem.
 
+import { createReadStream, existsSync } from "node:fs";
 import { appendFile, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { createInterface } from "node:readline";
 import { z } from "zod";
 import { InputError } from "../../../shared/errors.ts";
 import { parseJournal } from "../../../shared/journal.ts";
@@ -11,7 +13,12 @@ import { type Rollout, rolloutSchema } from "./rollout.ts";
 /** What a rollout depends on; rollouts of two runs mix only when all of it is equal. */
 export type RunIdentity = Readonly<Record<string, string | number | boolean | null>>;
 
-const headSchema = z.object({ format: z.literal(1), run: z.record(z.string(), z.json()) });
+const headSchema = z.object({
+  format: z.literal(1),
+  run: z.record(z.string(), z.json()),
+  /** Of the command line that began it. */
+  words: z.array(z.string()).default([]),
+});
 const lineSchema = z.object({ index: z.number().int().nonnegative(), rollout: rolloutSchema });
 
 export interface RolloutJournal {
@@ -30,7 +37,7 @@ export interface RolloutJournal {
 export async function openRolloutJournal(
   path: string,
   run: RunIdentity,
-  mode: { resume: boolean; overwrite: boolean },
+  mode: { resume: boolean; overwrite: boolean; words?: readonly string[] | undefined },
 ): Promise<RolloutJournal> {
   await mkdir(dirname(path), { recursive: true });
   const finished = new Map<number, Rollout>();
@@ -41,7 +48,7 @@ export async function openRolloutJournal(
     throw new InputError({ code: "unfinished_run", what, where: path, fix });
   }
   const whole = earlier.subarray(0, earlier.lastIndexOf(0x0a) + 1);
-  if (whole.length === 0) await writeFile(path, `${JSON.stringify({ format: 1, run })}\n`);
+  if (whole.length === 0) await writeFile(path, `${JSON.stringify({ format: 1, run, words: mode.words ?? [] })}\n`);
   else {
     const { head, entries } = parseJournal(whole.toString("utf8"), headSchema, lineSchema);
     if (head === undefined) {
@@ -54,7 +61,7 @@ export async function openRolloutJournal(
         code: "different_run",
         what: `the stopped run had ${name} ${JSON.stringify(head.run[name] ?? null)}, not ${JSON.stringify(value)}`,
         where: path,
-        fix: "Resume with the same settings, or start without --resume.",
+        fix: "Resume with the same settings (without flags they are the run's own), or start anew with --overwrite in place of --resume.",
       });
     }
     await truncate(path, whole.length);
@@ -68,4 +75,24 @@ export async function openRolloutJournal(
     },
     remove: () => rm(path, { force: true }),
   };
+}
+
+/** The words of the command line that began the rollout whose journal this is; undefined where there is none. */
+export async function wordsOfRollout(path: string): Promise<string[] | undefined> {
+  if (!existsSync(path)) return undefined;
+  const lines = createInterface({ input: createReadStream(path) });
+  try {
+    for await (const line of lines) return headSchema.safeParse(parsedJson(line)).data?.words;
+  } finally {
+    lines.close();
+  }
+  return undefined;
+}
+
+function parsedJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,7 @@
 // A rollout from beginning to end: problems in, K samples each, scored; pairs, step rows and a report out. Problems are worked on in
 // batches, and a finished batch is on disk before the next begins.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Aggregation } from "../../../shared/aggregate.ts";
 import { CapacityError, InputError, StepwiseError } from "../../../shared/errors.ts";
@@ -11,6 +12,7 @@ import { loadScorer, type Scorer as RewardScorer, scoringProcesses } from "../..
 import { hashModel } from "../../store/hash.ts";
 import { loadConfig } from "../../store/model-config.ts";
 import { loadTokenizer } from "../../store/model-folder.ts";
+import { withRunLock } from "../run/run-lock.ts";
 import { branchRollouts } from "./branches.ts";
 import { checkerReward } from "./checker-reward.ts";
 import { type Fleet, fleetGenerator, fleetScorer } from "./fleet.ts";
@@ -23,7 +25,7 @@ import { type Policy, sampleRollouts } from "./sample-rollouts.ts";
 import { checkScorerName, type ScorerName, scoreRollouts } from "./score-rollouts.ts";
 import { type SearchChoice, searchRollouts } from "./search-rollouts.ts";
 import type { LabelSource } from "./step-rows.ts";
-import { type RolloutReport, writeRollouts } from "./write-rollouts.ts";
+import { REPORT_FILE, type RolloutReport, writeRollouts } from "./write-rollouts.ts";
 
 export interface RolloutOptions {
   /** Folder of the policy, in Hugging Face layout. */
@@ -69,6 +71,8 @@ export interface RolloutOptions {
   fleet?: Fleet | undefined;
   resume: boolean;
   overwrite: boolean;
+  /** Words of the command line, kept for a resumption that does not say them again. */
+  words?: readonly string[] | undefined;
   signal?: AbortSignal | undefined;
   /** Hears of finished problems, those of a stopped run included. */
   onProgress?: ((done: number, total: number) => void) | undefined;
@@ -81,11 +85,17 @@ const ROWS_A_BATCH = 512;
 const STEPS = 4;
 
 /**
- * Runs a rollout and writes rollouts.jsonl, train.jsonl, eval.jsonl, steps.jsonl and rollout_report.json. Throws InputError for options,
- * data or a reward model that do not go together, ArtifactError for a broken model, CapacityError `interrupted` on the signal.
+ * Runs a rollout in a folder that no other run may write to meanwhile; it gets rollouts.jsonl, train.jsonl, eval.jsonl, steps.jsonl and
+ * rollout_report.json. Throws InputError for options, data or a reward model that do not go together, and "run_finished" where one that is
+ * finished is resumed; ArtifactError for a broken model, CapacityError `interrupted` on the signal.
  */
 export async function runRollout(options: RolloutOptions): Promise<RolloutReport> {
   checkOptions(options);
+  return withRunLock(options.outputDir, () => rollOut(options));
+}
+
+async function rollOut(options: RolloutOptions): Promise<RolloutReport> {
+  refuseFinished(options);
   const loaded = await loadProblems(options.data, options.problems, options.seed);
   checkScorerName(options.scorer, loaded.problems);
   checkMonteCarlo(options, loaded.problems);
@@ -197,6 +207,16 @@ function checkOptions(options: RolloutOptions): void {
     const fix = "Ask for continuations with --monte-carlo, such as 8.";
     refuse("--labels", `${labels} labels come from Monte Carlo continuations`, fix);
   }
+}
+
+function refuseFinished({ outputDir, resume }: RolloutOptions): void {
+  if (!resume || existsSync(join(outputDir, PARTIAL_FILE)) || !existsSync(join(outputDir, REPORT_FILE))) return;
+  throw new InputError({
+    code: "run_finished",
+    what: "nothing to resume: the rollout is finished",
+    where: join(outputDir, REPORT_FILE),
+    fix: "Start anew without --resume.",
+  });
 }
 
 function checkMonteCarlo({ monteCarlo }: RolloutOptions, problems: readonly RolloutProblem[]): void {

@@ -13,7 +13,9 @@ import type { Rollout } from "./rollout.ts";
 import type { RolloutOptions } from "./run.ts";
 import { stepRows } from "./step-rows.ts";
 
-/** rollout_report.json. */
+export const REPORT_FILE = "rollout_report.json";
+
+/** What that file has. */
 export interface RolloutReport {
   settings: Record<string, unknown>;
   samples: SampleStats;
@@ -103,6 +105,6 @@ export async function writeRollouts(
   await writeText(join(outputDir, "train.jsonl"), jsonLines(train));
   await writeText(join(outputDir, "eval.jsonl"), jsonLines(evaluation));
   await writeText(join(outputDir, "steps.jsonl"), jsonLines(rows));
-  await writeJson(join(outputDir, "rollout_report.json"), report);
+  await writeJson(join(outputDir, REPORT_FILE), report);
   return report;
 }

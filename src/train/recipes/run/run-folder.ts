@@ -10,13 +10,17 @@ import { readJson } from "../../io/read-json.ts";
 import { TRAINER_STATE_FILE } from "../../io/trainer-state.ts";
 import { writeJson } from "../../io/write-text.ts";
 import { checkpointDir, listCheckpoints } from "./checkpoint.ts";
+import { finishedRun } from "./resume.ts";
 import type { RunOptions } from "./run-options.ts";
 
 /** What an online run has done so far; it also tells that the folder is that of one. */
 export const ONLINE_STATE_FILE = "online_state.json";
-const ONLINE_CONFIG_FILE = "online_config.json";
-/** Settings of the last run of each kind; those of another kind would tell of data that the model has not seen. */
-const CONFIG_FILES = ["train_config.json", "reward_config.json", ONLINE_CONFIG_FILE];
+/** Settings of the last run of each kind, in its folder; those of another kind would tell of data that the model has not seen. */
+export const TRAIN_CONFIG_FILE = "train_config.json";
+export const REWARD_CONFIG_FILE = "reward_config.json";
+export const ONLINE_CONFIG_FILE = "online_config.json";
+export const PRETRAIN_CONFIG_FILE = "pretrain_config.json";
+const CONFIG_FILES = [TRAIN_CONFIG_FILE, REWARD_CONFIG_FILE, ONLINE_CONFIG_FILE, PRETRAIN_CONFIG_FILE];
 
 /** What lies in the folder that can still be gone on with, for a message; undefined: nothing. */
 export async function unfinishedIn(outputDir: string): Promise<string | undefined> {
@@ -28,7 +32,7 @@ export async function unfinishedIn(outputDir: string): Promise<string | undefine
 
 /**
  * Step of the newest checkpoint when resuming, else 0. Throws InputError for an unfinished run that is neither resumed nor to be
- * overwritten, and for an online one, which goes on in its own way. Changes nothing.
+ * overwritten, for an online one, which goes on in its own way, and for a finished one that keeps no checkpoint. Changes nothing.
  */
 export async function firstStep(outputDir: string, run: RunOptions): Promise<number> {
   const unfinished = run.overwrite === true ? undefined : await unfinishedIn(outputDir);
@@ -37,6 +41,7 @@ export async function firstStep(outputDir: string, run: RunOptions): Promise<num
     throw unfinishedRun(outputDir, unfinished, isOnline ? "--online --resume" : "--resume");
   const newest = (await listCheckpoints(outputDir)).at(-1);
   if (run.resume === true) {
+    if (newest === undefined && existsSync(join(outputDir, TRAINER_STATE_FILE))) throw await finishedRun(outputDir);
     if (newest === undefined) run.log?.("no checkpoint to resume from; starting at step 0");
     return newest ?? 0;
   }
@@ -56,7 +61,7 @@ export function unfinishedRun(outputDir: string, what: string, flags = "--resume
 export async function refuseForeignRun(outputDir: string, own: { command: string; data: string }): Promise<void> {
   const unfinished = await unfinishedIn(outputDir);
   if (unfinished === undefined) return;
-  const config = join(outputDir, "train_config.json");
+  const config = join(outputDir, TRAIN_CONFIG_FILE);
   const begun = existsSync(config) ? await readJson(config, { fix: "Delete it." }) : undefined;
   const isOnline = existsSync(join(outputDir, ONLINE_STATE_FILE));
   if (!isOnline && typeof begun === "object" && begun !== null && "data" in begun && begun.data === own.data) return;

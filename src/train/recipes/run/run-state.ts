@@ -88,7 +88,8 @@ export function checkSameSettings(
     const before = JSON.stringify(saved[name] ?? null); // a setting that the run did not know was not used
     if (free.has(name) || before === JSON.stringify(value)) continue;
     const what = `"${name}" is ${JSON.stringify(value)}, the run to resume had ${before}`;
-    const fix = "Resume with the same settings, or start anew without --resume.";
+    const fix =
+      "Resume with the same settings (without flags they are the run's own), or start anew with --overwrite in place of --resume.";
     throw new InputError({ code: "resume_mismatch", what, where, fix });
   }
 }

@@ -9,6 +9,7 @@ import { labelsOf } from "../../../../src/train/data/arithmetic/checker.ts";
 import { problemSplit } from "../../../../src/train/data/arithmetic/split.ts";
 import { readPairs } from "../../../../src/train/data/pairs/read-pairs.ts";
 import { openOnnxGenerator } from "../../../../src/train/onnx/decode/onnx-generate.ts";
+import { wordsOfRollout } from "../../../../src/train/recipes/rollout/journal.ts";
 import { monteCarloLabels } from "../../../../src/train/recipes/rollout/monte-carlo.ts";
 import { newlineTokenId, prefixIds } from "../../../../src/train/recipes/rollout/prefix-ids.ts";
 import { drawProblems } from "../../../../src/train/recipes/rollout/problems.ts";
@@ -124,9 +125,17 @@ describe("a rollout", () => {
     }
   });
 
-  test("is not resumed with other settings", async () => {
+  test("finished, it is not resumed but says so", async () => {
+    await expect(runRollout(options("straight", { resume: true }))).rejects.toMatchObject({ code: "run_finished" });
+  });
+
+  test("is not resumed with other settings, and keeps the words that began it", async () => {
     const signal = AbortSignal.abort();
-    await expect(runRollout(options("other", { signal }))).rejects.toThrow("stopped with 0 of 6");
+    const words = ["--problems", "6", "--pairs=all"];
+    await expect(runRollout(options("other", { signal, words }))).rejects.toThrow("stopped with 0 of 6");
+    const partial = join(dir, "other", PARTIAL_FILE);
+    expect(await wordsOfRollout(partial)).toEqual(words);
+    expect(await wordsOfRollout(join(dir, "nowhere", PARTIAL_FILE))).toBeUndefined();
     await expect(runRollout(options("other", { resume: true, seed: 6 }))).rejects.toThrow("had seed 5, not 6");
   });
 
