@@ -31,6 +31,7 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   maxNewTokens: "longest solution, in tokens",
   search: "sample each solution on its own, or search step by step, led by the scores",
   searchExpand: "next steps written from each kept prefix of a search; step-retry: most tries of a step",
+  searchThreshold: "step-retry: a step that scores below it is written again",
   scorer: "what scores the steps (default: judge with --reward-model, else checker)",
   learnFrom: "what is made of the samples (default by loss)",
   maxPairsPerProblem: "of each problem and round",

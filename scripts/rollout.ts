@@ -31,6 +31,7 @@ interface Flags {
   samples: number;
   search: SearchChoice;
   searchExpand: number;
+  searchThreshold: number;
   temperature: number;
   topK: number;
   topP: number;
@@ -99,6 +100,7 @@ const program = new Command("npm run rollout --")
     wholeNumber(1),
     4,
   )
+  .option("--search-threshold <s>", "step-retry: a step that scores below it is written again", fraction(0, 1), 0.5)
   .option("--temperature <t>", "of sampling", numberIn(0, 100, false), 1)
   .option("--top-k <k>", "sample from the k likeliest tokens; 0: from all", wholeNumber(0), 0)
   .option("--top-p <p>", "sample from the likeliest tokens that reach p", numberIn(0, 1, false), 1)

@@ -162,7 +162,7 @@ async function rollChunk(
   chunk: { indices: readonly number[]; rewardModel: Scorer },
 ): Promise<Rollout[]> {
   const { settings, aggregation, seed, signal } = round;
-  const { samples, scorer, learnFrom, resample, search, searchExpand: expand } = settings;
+  const { samples, scorer, learnFrom, resample, search, searchExpand: expand, searchThreshold: threshold } = settings;
   const { indices, rewardModel } = chunk;
   const problems = indices.flatMap((i) => round.problems[i] ?? []);
   const sampling = { doSample: true, temperature: settings.temperature, topK: 0, topP: 1 };
@@ -170,7 +170,7 @@ async function rollChunk(
   const sampled =
     search === "none"
       ? await sampleRollouts(policy, problems, { ...shared, samples })
-      : await searchRollouts(policy, problems, rewardModel, { ...shared, search, samples, expand });
+      : await searchRollouts(policy, problems, rewardModel, { ...shared, search, samples, expand, threshold });
   const rollouts = await scoreRollouts(sampled, { scorer, aggregation, rewardModel });
   const branches = (learnFrom === "step" || learnFrom === "right-steps") && resample > 0;
   return branches ? branchRollouts(policy, rollouts, { ...shared, samples: resample, scorer, rewardModel }) : rollouts;
@@ -192,6 +192,7 @@ async function identityOf(round: RoundOfSamples): Promise<Record<string, string 
     max_new_tokens: settings.maxNewTokens,
     search: settings.search,
     search_expand: settings.search === "none" ? 0 : settings.searchExpand,
+    search_threshold: settings.search === "step-retry" ? settings.searchThreshold : 0,
     scorer,
     aggregation,
     resample: learnFrom === "step" || learnFrom === "right-steps" ? settings.resample : 0,

@@ -7,6 +7,7 @@ import { MOST_STEPS } from "../../data/arithmetic/generate.ts";
 import type { LossType } from "../../loss/settings.ts";
 import { PAIR_KINDS } from "../rollout/pair-kinds.ts";
 import { PREFERENCE } from "../rollout/problems.ts";
+import { RIGHT_SCORE } from "../rollout/rollout.ts";
 import { SCORER_NAMES } from "../rollout/score-rollouts.ts";
 import { SEARCHES } from "../rollout/search-rollouts.ts";
 import { flagOf, settingName } from "../run/settings.ts";
@@ -32,6 +33,8 @@ const settingsSchema = z.strictObject({
   search: z.enum(SEARCHES),
   /** Next steps written from each kept prefix of a search. */
   searchExpand: count,
+  /** `step-retry`: a step that scores below it is written again. */
+  searchThreshold: z.number().min(0).max(1),
   scorer: z.enum(SCORER_NAMES),
   learnFrom: z.enum(MATERIALS),
   maxPairsPerProblem: count,
@@ -72,6 +75,7 @@ export const ONLINE_DEFAULTS: Readonly<Omit<OnlineSettings, "learnFrom" | "score
   maxNewTokens: 128,
   search: "none",
   searchExpand: 4,
+  searchThreshold: RIGHT_SCORE,
   maxPairsPerProblem: 4,
   replay: false,
   resample: 4,

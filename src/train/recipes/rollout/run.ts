@@ -20,7 +20,7 @@ import { openRolloutJournal, type RolloutJournal, type RunIdentity } from "./jou
 import { monteCarloLabels } from "./monte-carlo.ts";
 import type { PairKind } from "./pair-kinds.ts";
 import { type LoadedProblems, loadProblems } from "./problems.ts";
-import type { Rollout, RolloutProblem } from "./rollout.ts";
+import { RIGHT_SCORE, type Rollout, type RolloutProblem } from "./rollout.ts";
 import { type Policy, sampleRollouts } from "./sample-rollouts.ts";
 import { checkScorerName, type ScorerName, scoreRollouts } from "./score-rollouts.ts";
 import { type SearchChoice, searchRollouts } from "./search-rollouts.ts";
@@ -43,6 +43,8 @@ export interface RolloutOptions {
   search?: SearchChoice | undefined;
   /** Next steps written from each kept prefix of a search, or most tries of a step. Default 4. */
   searchExpand?: number | undefined;
+  /** `step-retry`: a step that scores below it is written again. Default 0.5. */
+  searchThreshold?: number | undefined;
   sampling: SamplingOptions;
   maxNewTokens: number;
   pairs: readonly PairKind[];
@@ -168,7 +170,7 @@ async function rollBatch(
   const { options, streams, rewardModel } = batch;
   const { scorer, aggregation, samples, sampling, maxNewTokens, seed, batchSize, signal } = options;
   const shared = { sampling, maxNewTokens, seed, batchSize, streams, signal };
-  const { search = "none", searchExpand: expand = 4 } = options;
+  const { search = "none", searchExpand: expand = 4, searchThreshold: threshold } = options;
   const sampled =
     search === "none"
       ? await sampleRollouts(policy, problems, { ...shared, samples })
@@ -177,6 +179,7 @@ async function rollBatch(
           search,
           samples,
           expand,
+          threshold,
         });
   let rollouts = await scoreRollouts(sampled, { scorer, aggregation, rewardModel });
   if (options.pairs.includes("step") && options.resample > 0) {
@@ -249,8 +252,13 @@ async function identity(options: RolloutOptions): Promise<RunIdentity> {
     aggregation,
     resample: options.pairs.includes("step") ? options.resample : 0,
     monte_carlo: monteCarlo,
-    search: (options.search ?? "none") === "none" ? "none" : `${options.search} ${options.searchExpand ?? 4}`,
+    search: searchIdentity(options),
   };
+}
+
+function searchIdentity({ search = "none", searchExpand = 4, searchThreshold = RIGHT_SCORE }: RolloutOptions): string {
+  if (search === "none") return search;
+  return `${search} ${searchExpand}${search === "step-retry" ? ` ${searchThreshold}` : ""}`;
 }
 
 function asInterrupted(error: unknown, done: number, total: number): unknown {

@@ -5,7 +5,7 @@ import { runSearches } from "../../../shared/search/run-searches.ts";
 import { stepSearch } from "../../../shared/search/step-search.ts";
 import type { Scorer } from "../../reward/scoring/scoring-processes.ts";
 import { checkSample, normaliseSteps } from "./check-sample.ts";
-import type { Rollout, RolloutProblem } from "./rollout.ts";
+import { RIGHT_SCORE, type Rollout, type RolloutProblem } from "./rollout.ts";
 import type { Policy, SampleOptions } from "./sample-rollouts.ts";
 import { searchModels } from "./search-models.ts";
 import { retryRollouts } from "./step-retry.ts";
@@ -25,6 +25,8 @@ export interface SearchRolloutOptions extends SampleOptions {
   search: Exclude<SearchChoice, "none">;
   /** step-beam: next steps written from each of the `samples` prefixes that are kept; step-retry: most tries of a step. */
   expand: number;
+  /** step-retry: a step that scores below it is written again. Default 0.5. */
+  threshold?: number | undefined;
 }
 
 /** Rollouts without scores, in the order of the problems: the solutions that the search kept, at most `samples` of each problem. */
@@ -34,8 +36,9 @@ export async function searchRollouts(
   rewardModel: Scorer,
   options: SearchRolloutOptions,
 ): Promise<Rollout[]> {
-  const { search, samples, expand, maxNewTokens, sampling, seed, streams, signal } = options;
-  if (search === "step-retry") return retryRollouts(policy, problems, rewardModel, { ...options, tries: expand });
+  const { search, samples, expand, threshold = RIGHT_SCORE, maxNewTokens, sampling, seed, streams, signal } = options;
+  if (search === "step-retry")
+    return retryRollouts(policy, problems, rewardModel, { ...options, tries: expand, threshold });
   const searches = problems.map(() =>
     stepSearch({
       kind: "step_beam",

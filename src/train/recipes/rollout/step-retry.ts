@@ -10,12 +10,14 @@ import type { Scorer } from "../../reward/scoring/scoring-processes.ts";
 import { checkSample, normaliseSteps } from "./check-sample.ts";
 import { startStream } from "./continuations.ts";
 import { newlineTokenId, prefixIds } from "./prefix-ids.ts";
-import { RIGHT_SCORE, type Rollout, type RolloutProblem } from "./rollout.ts";
+import type { Rollout, RolloutProblem } from "./rollout.ts";
 import type { Policy, SampleOptions } from "./sample-rollouts.ts";
 
 export interface StepRetryOptions extends SampleOptions {
   /** Most tries of a step. They are written in groups of 1, 2, 4, ..., each only where those before it failed. */
   tries: number;
+  /** A step that scores below it is written again, in [0, 1]. */
+  threshold: number;
 }
 
 /** One solution on its way. */
@@ -37,6 +39,8 @@ interface Kept {
   prefix: string;
   steps: number;
   finished: boolean;
+  /** Of its last step. */
+  score: number;
 }
 
 /** Streams of one chain: more than a solution of 128 tokens can have steps and groups of tries. */
@@ -49,7 +53,7 @@ export async function retryRollouts(
   rewardModel: Scorer,
   options: StepRetryOptions,
 ): Promise<Rollout[]> {
-  const { samples, tries, streams } = options;
+  const { samples, tries, streams, threshold } = options;
   const chains = problems.flatMap((_, problem) =>
     Array.from({ length: samples }, (_, sample): Chain => {
       const stream = startStream(streams?.[problem] ?? problem, sample * STREAMS);
@@ -64,7 +68,7 @@ export async function retryRollouts(
     for (const count of new Set(open.map(countOf))) {
       const group = open.filter((chain) => countOf(chain) === count);
       const written = await continueChains(policy, group, { promptIds, count, options });
-      const kept = await keepGoodSteps(group, written, { problems, rewardModel });
+      const kept = await keepGoodSteps(group, written, { problems, rewardModel, threshold });
       group.forEach((chain, i) => {
         advance(chain, kept[i] ?? [], count);
       });
@@ -119,7 +123,7 @@ async function continueChains(
 async function keepGoodSteps(
   chains: readonly Chain[],
   written: readonly Written[][],
-  by: { problems: readonly RolloutProblem[]; rewardModel: Scorer },
+  by: { problems: readonly RolloutProblem[]; rewardModel: Scorer; threshold: number },
 ): Promise<Kept[][]> {
   const asked = chains.flatMap(({ problem, prefix }, i) =>
     (written[i] ?? []).map(({ text, finished }) => {
@@ -144,20 +148,27 @@ async function keepGoodSteps(
     const { chain, completion, finished, isCut } = one;
     const steps = splitSteps(completion).map(({ text }) => text);
     const scores = scoresOf.get(keyOf(one)) ?? [];
-    const bad = steps.findIndex((_, k) => !((scores[k] ?? 0) >= RIGHT_SCORE));
+    const bad = steps.findIndex((_, k) => !((scores[k] ?? 0) >= by.threshold));
     const good = bad < 0 ? steps.length : bad;
     const whole = finished && bad < 0 && steps.length > 0;
     // a step that the longest length cut off is none
     const last = bad < 0 && isCut ? good - 1 : good;
-    kept[chain]?.push({ prefix: steps.slice(0, last).join("\n"), steps: last, finished: whole });
+    kept[chain]?.push({
+      prefix: steps.slice(0, last).join("\n"),
+      steps: last,
+      finished: whole,
+      score: scores[last - 1] ?? 0,
+    });
   }
   return kept;
 }
 
-/** Takes the best continuation, or counts the tries where none adds a step. */
+/** Takes the continuation that goes furthest, of equals the one whose last step scores best; or counts the tries where none adds a step. */
 function advance(chain: Chain, kept: readonly Kept[], count: number): void {
   const steps = chain.prefix === "" ? 0 : chain.prefix.split("\n").length;
-  const [best] = [...kept].sort((a, b) => Number(b.finished) - Number(a.finished) || b.steps - a.steps);
+  const [best] = [...kept].sort(
+    (a, b) => Number(b.finished) - Number(a.finished) || b.steps - a.steps || b.score - a.score,
+  );
   if (best !== undefined && (best.finished || best.steps > steps)) {
     chain.prefix = best.prefix;
     chain.finished = best.finished;

@@ -9,7 +9,7 @@ import { writeJson, writeText } from "../../io/write-text.ts";
 import { mergePairs, type PairKind, pairsOfKind } from "./pair-kinds.ts";
 import type { RolloutPair } from "./pairs.ts";
 import { type PairStats, pairStats, type SampleStats, sampleStats } from "./report.ts";
-import type { Rollout } from "./rollout.ts";
+import { RIGHT_SCORE, type Rollout } from "./rollout.ts";
 import type { RolloutOptions } from "./run.ts";
 import { stepRows } from "./step-rows.ts";
 
@@ -53,6 +53,7 @@ function settingsOf(options: RolloutOptions): Record<string, unknown> {
     samples: options.samples,
     search: options.search ?? "none",
     search_expand: options.searchExpand ?? 4,
+    search_threshold: options.searchThreshold ?? RIGHT_SCORE,
     temperature: sampling.temperature,
     top_k: sampling.topK,
     top_p: sampling.topP,

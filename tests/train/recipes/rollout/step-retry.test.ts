@@ -19,6 +19,7 @@ const PROBLEMS = drawProblems(12, 5);
 const OPTIONS = {
   samples: 1,
   tries: 7,
+  threshold: 0.5,
   maxNewTokens: 96,
   seed: 3,
   sampling: { doSample: true, temperature: 1, topK: 0, topP: 1 },
@@ -68,6 +69,36 @@ test("where every step scores well, it is a plain sample, and costs what that co
     expect(rollout.samples[0]?.completion).toBe(plain[i]?.samples[0]?.completion);
     expect(tokensOf(rollout)).toBe(plain[i]?.samples[0]?.tokens);
   });
+}, 60_000);
+
+test("the threshold says what scores well, and of several good tries the best is taken", async () => {
+  // every new text of a first step scores higher than those before it: 0.1, 0.2, ...
+  const texts: string[] = [];
+  const groups: string[][] = [];
+  const scorer: Scorer = {
+    ...always(0),
+    score: async (completions) => {
+      const firsts = completions.map(({ completion }) => splitSteps(completion)[0]?.text ?? "");
+      for (const first of firsts) if (!texts.includes(first)) texts.push(first);
+      groups.push(firsts);
+      return completions.map(({ completion }, i) => {
+        const score = 0.1 * (texts.indexOf(firsts[i] ?? "") + 1);
+        return { stepScores: splitSteps(completion).map((_, k) => (k === 0 ? score : 0)), score };
+      });
+    },
+  };
+  const options = { ...OPTIONS, tries: 63, sampling: { ...OPTIONS.sampling, temperature: 1.5 } };
+  const firstStep = async (threshold: number): Promise<string | undefined> => {
+    texts.length = 0;
+    groups.length = 0;
+    const [rollout] = await retryRollouts(policy, PROBLEMS.slice(0, 1), scorer, { ...options, threshold });
+    return rollout?.samples[0]?.completion.split("\n")[0];
+  };
+  expect(await firstStep(0.1)).toBe(groups[0]?.[0]);
+  const kept = await firstStep(0.2);
+  const good = groups.find((group) => group.some((text) => texts.indexOf(text) >= 1)) ?? [];
+  expect(good.length).toBeGreaterThan(0);
+  expect(kept).toBe(texts[Math.max(...good.map((text) => texts.indexOf(text)))]);
 }, 60_000);
 
 test("where no step scores well, nothing is kept, and all tries are counted", async () => {
