@@ -28,7 +28,7 @@ const command = new Command("npm run ablate --")
   .option("--seeds <seeds...>", "seeds of samples and training (default: 1 2 3)", seeds)
   .option("--problems <n>", "held-out problems (a tournament's plan says its own)", wholeNumber(1), 1000)
   .option("--evaluation-seed <n>", "seed of the held-out problems", wholeNumber(0), 3000)
-  .option("--only <names...>", "variants to run (default: all)")
+  .option("--only <names...>", "variants or methods to run (default: all)")
   .addOption(backendOption())
   .allowExcessArguments(false)
   .parse();
@@ -42,10 +42,12 @@ try {
     signal: stopOnInterrupt(),
     log: console.log,
   };
-  const { table } = (await isTournament(flags.plan))
-    ? await runTournament({ ...run, plan: await readTournament(flags.plan) })
-    : await runAblation({ ...run, plan: await readPlan(flags.plan) });
-  console.log(`\n${table}`);
+  if (await isTournament(flags.plan)) {
+    const { table, failed } = await runTournament({ ...run, plan: await readTournament(flags.plan) });
+    console.log(`\n${table}`);
+    for (const { method, seed, error } of failed) console.error(`seed ${seed}, ${method} failed: ${error.message}`);
+    if (failed.length > 0) process.exit(1);
+  } else console.log(`\n${(await runAblation({ ...run, plan: await readPlan(flags.plan) })).table}`);
 } catch (error) {
   reportFailure(error);
 }

@@ -34,12 +34,14 @@ export function methodCurve({ outcomes }: MethodOutcomes, evaluation: string): C
   });
 }
 
-/** The SVG file's text; undefined where no method has a curve. */
+/** The SVG file's text: methods with several seeds, all where none has; undefined where no method has a curve. */
 export function tournamentChart(
   evaluations: readonly string[],
   methods: readonly MethodOutcomes[],
 ): string | undefined {
-  const drawn = methods.filter(({ outcomes }) => outcomes.some(({ curve }) => curve.length > 1));
+  const curved = methods.filter(({ outcomes }) => outcomes.some(({ curve }) => curve.length > 1));
+  const several = curved.filter(({ outcomes }) => outcomes.length > 1);
+  const drawn = several.length > 0 ? several : curved;
   if (drawn.length === 0) return undefined;
   const across = PANEL.left + PANEL.width + PANEL.right;
   const height = PANEL.top + PANEL.height + PANEL.bottom;

@@ -1,11 +1,12 @@
 // The picture of a tournament: its points are the means of the seeds, drawn to scale.
 
 import { expect, test } from "vitest";
-import type { MethodOutcome } from "../../../../src/train/recipes/ablation/tournament.ts";
+import type { MethodOutcome } from "../../../../src/train/recipes/ablation/tournament-cell.ts";
 import { methodCurve, tournamentChart } from "../../../../src/train/recipes/ablation/tournament-chart.ts";
 
 const outcome = (curve: MethodOutcome["curve"]): MethodOutcome => ({
   key: "",
+  seed: 1,
   samples: 0,
   tokens: 0,
   steps: 0,
@@ -49,6 +50,12 @@ test("points stand to scale: 300 wide for 1,000 tokens, 250 high from 10 to 40 %
     [300, 83.3],
   ]);
   expect(svg).toContain(">guided</text>");
+});
+
+test("beside methods with several seeds, one with a single seed is left out of the picture", () => {
+  const lone = { ...method, name: "lone", outcomes: method.outcomes.slice(0, 1) };
+  expect(tournamentChart(["hard"], [method, lone])).not.toContain(">lone</text>");
+  expect(tournamentChart(["hard"], [lone])).toContain(">lone</text>");
 });
 
 test("without curves there is no picture", () => {
