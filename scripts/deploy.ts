@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { chooseModels } from "../src/infer/default-models.ts";
 import { deployWorker, destroyWorker } from "../src/infer/deploy-worker.ts";
 import { exportedModels } from "../src/train/onnx/export/exported-models.ts";
-import { reportFailure } from "./cli.ts";
+import { endOnInterrupt, reportFailure } from "./cli.ts";
 import { addModelFlags, type ModelFlags } from "./serve-flags.ts";
 
 interface Flags extends ModelFlags {
@@ -23,6 +23,7 @@ const program = addModelFlags(new Command("npm run deploy --"))
   .parse();
 const { policy, reward, dtype, dryRun, batch, destroy } = program.opts<Flags>();
 
+endOnInterrupt();
 try {
   const say = (line: string) => console.log(line);
   if (destroy) {

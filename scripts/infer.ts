@@ -10,7 +10,7 @@ import type { BatchSummary } from "../src/infer/run-batch.ts";
 import { unknownLine } from "../src/infer/unknown-tally.ts";
 import { CSV_FILE, ERRORS_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
 import { AGGREGATIONS, type Aggregation } from "../src/shared/aggregate.ts";
-import { reportFailure } from "./cli.ts";
+import { onInterrupt, reportFailure } from "./cli.ts";
 import { wholeNumber } from "./flags.ts";
 
 interface Flags {
@@ -69,8 +69,7 @@ const startWorker: StartWorker = async ({ policyDir, rewardDir }) => {
 };
 
 const interrupt = new AbortController();
-process.once("SIGINT", () => interrupt.abort());
-process.once("SIGTERM", () => interrupt.abort());
+onInterrupt(() => interrupt.abort());
 try {
   const summary = flags.remote ? await runRemote() : await runHere();
   if (summary !== undefined) report(summary);

@@ -5,7 +5,7 @@ import { formatChecks, isWithin } from "../src/train/checks/parity/check.ts";
 import { runParity } from "../src/train/checks/parity/run-parity.ts";
 import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
-import { reportFailure } from "./cli.ts";
+import { endOnInterrupt, reportFailure } from "./cli.ts";
 import { backendOption } from "./flags.ts";
 
 const program = new Command("npm run parity --")
@@ -18,6 +18,7 @@ const program = new Command("npm run parity --")
   .parse();
 const flags = program.opts<{ model: string; golden: string; backend: BackendChoice; onnx: boolean }>();
 
+endOnInterrupt();
 try {
   console.log(`backend: ${describeBackend(await startTensorflow(flags.backend))}`);
   const checks = await runParity({ modelDir: flags.model, goldenPath: flags.golden, onnx: flags.onnx });

@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { prepareData } from "../src/train/data/pairs/prepare.ts";
 import { prepareSummary } from "../src/train/data/pairs/prepare-summary.ts";
-import { reportFailure } from "./cli.ts";
+import { endOnInterrupt, reportFailure } from "./cli.ts";
 import { addDataFlags, type DataFlags, dataOptions } from "./data-flags.ts";
 import { fraction, wholeNumber } from "./flags.ts";
 import { hubDataFiles } from "./hub-data.ts";
@@ -42,6 +42,7 @@ interface Flags extends DataFlags {
   maxPairs?: number;
 }
 
+endOnInterrupt();
 try {
   const { input, output, evalFraction, seed, maxPairs, ...data } = program.opts<Flags>();
   const files = await hubDataFiles(input, maxPairs);

@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { defaultCacheDir } from "../src/train/tensorflow/setup/cached-binding.ts";
 import { setupTensorFlow } from "../src/train/tensorflow/setup/setup-tensorflow.ts";
-import { reportFailure } from "./cli.ts";
+import { onInterrupt, reportFailure } from "./cli.ts";
 
 const DONE = {
   present: "was there already; nothing to do",
@@ -21,7 +21,7 @@ const program = new Command("npm run setup:tensorflow --")
 const { force, cache } = program.opts<{ force: boolean; cache: string }>();
 
 const interrupt = new AbortController();
-process.once("SIGINT", () => interrupt.abort());
+onInterrupt(() => interrupt.abort());
 try {
   const result = await setupTensorFlow({
     force,

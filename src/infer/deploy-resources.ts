@@ -2,7 +2,8 @@
 // Prices of the Workers Paid plan, beyond what it includes: https://developers.cloudflare.com/workers/platform/pricing/
 
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CapacityError } from "../shared/errors.ts";
@@ -95,12 +96,16 @@ export async function deployWithKey(
   }
   const key = randomBytes(24).toString("base64url");
   const folder = await mkdtemp(join(tmpdir(), "stepwise-secret-"));
+  // Ctrl-C must not leave the key there
+  const atExit = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", atExit);
   try {
     const file = join(folder, "secrets.json");
     await writeFile(file, JSON.stringify({ STEPWISE_API_KEY: key }), { mode: 0o600 });
     await deploy(["--secrets-file", file]);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    atExit();
+    process.off("exit", atExit);
   }
   say(`key           ${key} (STEPWISE_API_KEY: shown once, keep it)`);
 }

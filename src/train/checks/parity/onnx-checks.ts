@@ -1,10 +1,8 @@
 // The exported ONNX graphs, run by onnxruntime-node, against the same golden numbers. The export is made afresh in a temporary folder.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { argmax, logSumExp } from "../../../shared/sampling.ts";
 import type { T5Config } from "../../../shared/t5-config.ts";
+import { makeTemporaryFolder } from "../../io/temporary-folder.ts";
 import { decoderRows } from "../../model/batch.ts";
 import { type Cache, type FloatTensor, floats, type OnnxT5, openOnnxT5 } from "../../onnx/decode/onnx-t5.ts";
 import { exportGraphs } from "../../onnx/export/export-graphs.ts";
@@ -94,7 +92,7 @@ async function chosenLogits(model: OnnxT5, golden: Golden, config: T5Config): Pr
 
 /** Exports the folder in fp32 and int8 and checks both. Throws the export's errors. */
 export async function checkOnnx(modelDir: string, config: T5Config, golden: Golden): Promise<ParityCheck[]> {
-  const dir = await mkdtemp(join(tmpdir(), "stepwise-parity-"));
+  const { dir, remove } = await makeTemporaryFolder("stepwise-parity-");
   const open: OnnxT5[] = [];
   try {
     await exportGraphs({ modelDir, outputDir: dir, dtypes: ["fp32", "int8"] });
@@ -113,6 +111,6 @@ export async function checkOnnx(modelDir: string, config: T5Config, golden: Gold
     return checks;
   } finally {
     for (const model of open) await model.dispose();
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }

@@ -1,9 +1,9 @@
 // Solutions that wait for a partner. Any row of a file may still find a better one, so that they are paired at its end: until then they lie
 // in a temporary file, and some twenty bytes a row stand in memory.
 
-import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import { makeTemporaryFolder, type TemporaryFolder } from "../../io/temporary-folder.ts";
 import { writeBytes } from "../../io/write-bytes.ts";
 import { isRight, isWrong } from "../labelled-solution.ts";
 import { KeyTable } from "./key-table.ts";
@@ -27,7 +27,7 @@ export class RowFile {
   private readonly verdicts = new NumberList();
   /** Where the row begins: low word, high word; a row ends where the next begins. */
   private readonly starts = [new NumberList(), new NumberList()] as const;
-  private file: { handle: FileHandle; folder: string; path: string } | undefined;
+  private file: { handle: FileHandle; folder: TemporaryFolder; path: string } | undefined;
   private waiting: Buffer[] = [];
   private waitingBytes = 0;
   private bytes = 0;
@@ -76,7 +76,7 @@ export class RowFile {
   /** Removes the file. */
   async close(): Promise<void> {
     await this.file?.handle.close();
-    if (this.file !== undefined) await rm(this.file.folder, { recursive: true, force: true });
+    await this.file?.folder.remove();
     this.file = undefined;
   }
 
@@ -94,9 +94,9 @@ export class RowFile {
   }
 }
 
-async function openTemporary(): Promise<{ handle: FileHandle; folder: string; path: string }> {
-  const folder = await mkdtemp(join(tmpdir(), "stepwise-rows-"));
-  const path = join(folder, "rows.jsonl");
+async function openTemporary(): Promise<{ handle: FileHandle; folder: TemporaryFolder; path: string }> {
+  const folder = await makeTemporaryFolder("stepwise-rows-");
+  const path = join(folder.dir, "rows.jsonl");
   return { handle: await open(path, "w+"), folder, path };
 }
 

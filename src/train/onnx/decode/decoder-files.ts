@@ -1,10 +1,10 @@
 // The three graphs that decoding runs on, as files in a temporary folder, so that several processes can load them.
 
-import { rmSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { T5Config } from "../../../shared/t5-config.ts";
+import { makeTemporaryFolder } from "../../io/temporary-folder.ts";
 import { loadConfig } from "../../store/model-config.ts";
 import { openT5Tensors } from "../../store/t5-tensors.ts";
 import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
@@ -50,14 +50,8 @@ export async function writeDecoderFiles(modelDir: string): Promise<DecoderFiles>
   const reader = await openT5Tensors(modelDir, config);
   const weights = weightSource(reader);
   await removeLeftFolders();
-  const dir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   // a command that ends early must not leave a model in the temporary folder
-  const atExit = (): void => rmSync(dir, { recursive: true, force: true });
-  process.once("exit", atExit);
-  const remove = async (): Promise<void> => {
-    process.off("exit", atExit);
-    await rm(dir, { recursive: true, force: true });
-  };
+  const { dir, remove } = await makeTemporaryFolder(`${PREFIX}${process.pid}-`);
   const write = async (
     file: string,
     build: (t5: T5Context<ReturnType<GraphBuilder["value"]>>) => Graph,
