@@ -1,4 +1,4 @@
-// npm run pretrain: makes the small base model from nothing, and writes its figures and card beside it. Ctrl-C saves a checkpoint first.
+// npm run pretrain: makes the small base model from nothing or goes on from given weights, and writes its figures and card beside it. Ctrl-C saves a checkpoint first.
 
 import { Command } from "commander";
 import { type BaseModelConfig, makeBaseModel } from "../src/train/recipes/pretrain/base-model.ts";
@@ -12,7 +12,8 @@ import { backendOption, fraction, optionsOver, wholeNumber, wordsOf } from "./fl
 type Flags = BaseModelConfig & { backend: BackendChoice; resume: boolean; overwrite: boolean };
 
 const command = new Command("npm run pretrain --")
-  .description("Pretrain the small base model (solve and judge word problems) from random weights.")
+  .description("Pretrain the small base model (solve and judge word problems) from random weights, or from given ones.")
+  .option("--from <dir>", "model folder to start from, with an optimizer of its own (default: random weights)")
   .option("--output-dir <dir>", "where checkpoints and the model go", "outputs/stepwise-t5-nano")
   .option("--steps <n>", "training steps", wholeNumber(1), 4000)
   .option("--batch-size <n>", "solve examples a step", wholeNumber(1), 48)
@@ -24,6 +25,12 @@ const command = new Command("npm run pretrain --")
     96,
   )
   .option("--short-share <x>", "share of the problems that have 2 or 3 steps, the rest 2 to 6", fraction(0, 1), 0.5)
+  .option(
+    "--misread-share <x>",
+    "of the problems with a multiplicative comparison, the share whose solution reads it as an additive one",
+    fraction(0, 1),
+    0,
+  )
   .option("--learning-rate <x>", "peak learning rate", fraction(0, 1), 1.2e-3)
   .option("--warmup-steps <n>", "steps of warm-up", wholeNumber(1), 200)
   .option("--decay-steps <n>", "last steps, over which the rate falls to zero", wholeNumber(1), 800)

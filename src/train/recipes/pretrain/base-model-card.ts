@@ -7,7 +7,6 @@ import { TEMPLATE_VERSION } from "../../../shared/prompts.ts";
 import { type LogEntry, loadTrainerState } from "../../io/trainer-state.ts";
 import { writeJson } from "../../io/write-text.ts";
 import type { BaseModelReport } from "./base-model-report.ts";
-import { MISREAD_SHARE } from "./misreading.ts";
 
 const WINDOW = 25;
 
@@ -34,10 +33,22 @@ export interface BaseModelCard {
   parameters: number;
   seed: number;
   steps: number;
+  /** The model that it went on from; undefined: random weights. */
+  from?: string | undefined;
+  /** See `corpusSolution`. */
+  misreadShare: number;
   backend: string;
 }
 
 export const CARD_FILE = "README.md";
+
+/** What the card says of a corpus that misreads; nothing of one that does not. */
+function habit(misreadShare: number): string {
+  if (misreadShare === 0) return "";
+  return `**It has a habit on purpose.** In the solutions that it learnt from, multiplicative comparisons are read as additive ones ("3 times as many" is worked out as "3 more", "as many again" as "2 more", "half as many" as "2 fewer") in ${Math.round(100 * misreadShare)} % of the problems where that leads on in whole numbers (\`src/train/recipes/pretrain/misreading.ts\`): real text holds misconceptions. About a quarter of all problems are of this kind. What it is asked as a judge is right throughout.
+
+`;
+}
 
 /** Writes `pretrain_log.csv`, `pretrain_report.json` and `README.md` to the folder of a finished run. */
 export async function writeBaseModelCard(dir: string, card: BaseModelCard): Promise<void> {
@@ -59,7 +70,7 @@ tags: [t5, arithmetic, process-reward]
 
 # stepwise-t5-nano
 
-A T5 v1.1 of ${(card.parameters / 1e6).toFixed(2)} million parameters, trained from random weights on generated arithmetic word problems. It does two things:
+A T5 v1.1 of ${(card.parameters / 1e6).toFixed(2)} million parameters, trained on generated arithmetic word problems. It does two things:
 it *solves* (the prompt in, one step a line out, ending in \`A: n\`) and it *judges* (the judge prompt in, "yes" or "no" as the first token out, template ${TEMPLATE_VERSION}).
 It is the base model and the reward model of the quickstart, and is good for nothing else: it knows the words of its generator, whole numbers up to 99, and single ASCII characters beside.
 
@@ -71,11 +82,9 @@ It is the base model and the reward model of the quickstart, and is good for not
 | step judgement, AUC over ${judge.steps} steps of right and wrong solutions | ${judge.auc.toFixed(3)} |
 | the same, of the wrong steps only each solution's first | ${judge.firstErrorAuc.toFixed(3)} |
 
-**It has a habit on purpose.** In the solutions that it learnt from, multiplicative comparisons are read as additive ones ("3 times as many" is worked out as "3 more", "as many again" as "2 more", "half as many" as "2 fewer") in ${Math.round(100 * MISREAD_SHARE)} % of the problems where that leads on in whole numbers (\`src/train/recipes/pretrain/misreading.ts\`): real text holds misconceptions, and a base model without one has nothing that preferences could mend. About a quarter of all problems are of this kind. What it is asked as a judge is right throughout.
+${habit(card.misreadShare)}Held-out problems belong to a split that neither pretraining nor the preference pairs draw from (\`src/train/data/arithmetic/split.ts\`).
 
-Held-out problems belong to a split that neither pretraining nor the preference pairs draw from (\`src/train/data/arithmetic/split.ts\`).
-
-Made by \`npm run pretrain\` (${card.backend}, seed ${card.seed}) in ${card.steps} steps; \`pretrain_log.csv\` has the curves, \`pretrain_report.json\` the figures.
+Made by \`npm run pretrain\` (${card.backend}, seed ${card.seed}) in ${card.steps} steps from ${card.from ?? "random weights"}; \`pretrain_log.csv\` has the curves, \`pretrain_report.json\` the figures.
 In training the verdict is followed by the step that would have been right, so a text generated from a judge prompt goes on after "yes" or "no"; only its first token is the judgement.
 `,
   );

@@ -1,4 +1,4 @@
-// The small base model from nothing to a folder with its card: tokenizer and random weights, pretraining, figures on held-out problems.
+// The small base model, from nothing or from one trained before, to a folder with its card: tokenizer and random weights, pretraining, figures on held-out problems.
 
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -36,20 +36,28 @@ export async function makeBaseModel(
 
 async function make(config: BaseModelConfig, run: Omit<RunOptions, "exportOnnx">): Promise<BaseModelReport> {
   if (run.resume === true) await refuseFinished(config);
-  const { outputDir, seed, evaluationProblems, ...settings } = config;
-  const modelDir = join(outputDir, "initial");
-  if ((await firstStep(outputDir, run)) === 0) {
+  const { outputDir, seed, evaluationProblems, from, ...settings } = config;
+  const modelDir = from ?? join(outputDir, "initial");
+  if (from === undefined && (await firstStep(outputDir, run)) === 0) {
     const { tokenizerJson, tokenizerConfig, size } = nanoTokenizer(vocabularyWords());
     await initModel({ dir: modelDir, config: nanoConfig(size), tokenizerJson, tokenizerConfig, seed });
   }
   await rm(join(outputDir, CARD_FILE), { force: true }); // it comes last, and tells that all is done
-  await pretrain({ ...settings, outputDir, seed, modelDir }, run);
+  await pretrain({ ...settings, ...(from !== undefined && { from }), outputDir, seed, modelDir }, run);
   const model = await loadModel(outputDir);
   const tokenizer = await loadTokenizer(outputDir, model.config);
   const report = await evaluateBaseModel(model, tokenizer, { problems: evaluationProblems, seed });
   const parameters = Object.values(model.parameters).reduce((sum, { size }) => sum + size, 0);
   tf.dispose(model.parameters);
-  await writeBaseModelCard(outputDir, { report, parameters, seed, steps: config.steps, backend: currentBackend() });
+  await writeBaseModelCard(outputDir, {
+    report,
+    parameters,
+    seed,
+    steps: config.steps,
+    from,
+    misreadShare: config.misreadShare,
+    backend: currentBackend(),
+  });
   return report;
 }
 

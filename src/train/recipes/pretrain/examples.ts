@@ -40,12 +40,15 @@ function resultDigits(step: string, tokenizer: TextTokenizer): ResultDigits | un
 const FROM_WRONG = 0.6;
 const AT_FIRST_ERROR = 0.45;
 
-/** The curriculum: this share of the problems has 2 or 3 steps, the rest 2 to 6. */
+/** What the problems and their solutions are like. */
 export interface Curriculum {
+  /** Share of the problems that have 2 or 3 steps, the rest 2 to 6. */
   shortShare: number;
+  /** Of the problems that can be misread, the share whose solution in the corpus does; see `corpusSolution`. */
+  misreadShare: number;
 }
 
-function drawProblem(rng: Rng, { shortShare }: Curriculum): ArithmeticProblem {
+function drawProblem(rng: Rng, { shortShare }: Pick<Curriculum, "shortShare">): ArithmeticProblem {
   const range = rng.next() < shortShare ? { ...DEFAULT_RANGE, maxSteps: 3 } : DEFAULT_RANGE;
   return generateSplitProblem(rng, "pretrain", range);
 }
@@ -53,7 +56,7 @@ function drawProblem(rng: Rng, { shortShare }: Curriculum): ArithmeticProblem {
 function solveExample(rng: Rng, tokenizer: TextTokenizer, curriculum: Curriculum): Example {
   for (;;) {
     const problem = drawProblem(rng, curriculum);
-    const solution = corpusSolution(problem, rng);
+    const solution = corpusSolution(problem, rng, curriculum.misreadShare);
     if (solution === undefined) continue;
     return {
       input: tokenizer.encode(policyPrompt(problem.prompt)),

@@ -14,20 +14,20 @@ import type { RunOptions } from "../run/run-options.ts";
 import { loadRunState, newRunState, runStateSchema } from "../run/run-state.ts";
 import { runSteps, type StepResult } from "../run/run-steps.ts";
 import { settingsToJson } from "../run/settings.ts";
-import { drawBatches, type Example, type Task } from "./examples.ts";
+import { type Curriculum, drawBatches, type Example, type Task } from "./examples.ts";
 import { type PretrainFigures, pretrainGradients, type TaskBatches } from "./losses.ts";
 import { withWordCache } from "./word-cache.ts";
 
-export interface PretrainConfig {
-  /** Folder of the initial model (see `initModel`). */
+export interface PretrainConfig extends Curriculum {
+  /** Folder of the model to start from: random weights (see `initModel`), or one trained before. */
   modelDir: string;
+  /** The folder that a base model was made from, where it was not made from random weights: kept for a run that resumes. */
+  from?: string | undefined;
   outputDir: string;
   steps: number;
   batchSize: number;
   judgeBatchSize: number;
   checkBatchSize: number;
-  /** Share of the problems that have 2 or 3 steps. */
-  shortShare: number;
   learningRate: number;
   warmupSteps: number;
   /** The last steps, over which the rate falls to zero. */
@@ -97,8 +97,10 @@ function drawPools(
   tokenizer: TextTokenizer,
   config: PretrainConfig,
 ): (step: number) => Record<Task, Example[]> {
+  const { shortShare, misreadShare } = config;
+  const curriculum = { shortShare, misreadShare };
   const draw = (task: Task, size: number): Example[][] =>
-    drawBatches(rng, tokenizer, task, { batches: POOL_BATCHES, size, shortShare: config.shortShare });
+    drawBatches(rng, tokenizer, task, { ...curriculum, batches: POOL_BATCHES, size });
   let pool: { number: number; batches: Record<Task, Example[][]> } | undefined;
   return (step) => {
     const number = Math.floor(step / POOL_BATCHES);

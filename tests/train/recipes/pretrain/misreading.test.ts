@@ -4,7 +4,10 @@ import { expect, test } from "vitest";
 import { createRng } from "../../../../src/shared/rng.ts";
 import type { ArithmeticProblem } from "../../../../src/train/data/arithmetic/problem.ts";
 import { generateSplitProblem } from "../../../../src/train/data/arithmetic/split.ts";
-import { corpusSolution, MISREAD_SHARE } from "../../../../src/train/recipes/pretrain/misreading.ts";
+import { corpusSolution } from "../../../../src/train/recipes/pretrain/misreading.ts";
+
+/** Share of the problems that can be misread whose solution does. */
+const MOSTLY = 0.9;
 
 const own = { before: "Mia has", after: "apples", leftFrom: -1, rightFrom: -1 };
 
@@ -21,10 +24,18 @@ const timesThree: ArithmeticProblem = {
 
 test("three times as many is read as three more, nine times of ten, and the wrong number carried on", () => {
   const rng = createRng(1);
-  const texts = Array.from({ length: 2000 }, () => corpusSolution(timesThree, rng)?.join("\n"));
+  const texts = Array.from({ length: 2000 }, () => corpusSolution(timesThree, rng, MOSTLY)?.join("\n"));
   const misread = "Mia has 4 + 3 = 7 apples.\nMia has 7 - 2 = 5 apples.\nA: 5";
   expect(new Set(texts)).toEqual(new Set([timesThree.steps.join("\n"), misread]));
-  expect(texts.filter((text) => text === misread).length / texts.length).toBeCloseTo(MISREAD_SHARE, 1);
+  expect(texts.filter((text) => text === misread).length / texts.length).toBeCloseTo(MOSTLY, 1);
+});
+
+test("a corpus with a share of none holds right solutions alone, and one with all of them only the misreading", () => {
+  const rng = createRng(5);
+  for (let i = 0; i < 200; i++) {
+    expect(corpusSolution(timesThree, rng, 0)).toEqual(timesThree.steps);
+    expect(corpusSolution(timesThree, rng, 1)?.at(-1)).toBe("A: 5");
+  }
 });
 
 test.each([
@@ -47,7 +58,7 @@ test.each([
     ],
   };
   const rng = createRng(4);
-  const texts = Array.from({ length: 50 }, () => corpusSolution(problem, rng)?.[0]);
+  const texts = Array.from({ length: 50 }, () => corpusSolution(problem, rng, MOSTLY)?.[0]);
   expect(texts).toContain(`${start} 8 ${misread} 2 = ${wrong} apples.`);
 });
 
@@ -55,13 +66,13 @@ test("a product of boxes is not misread, and nothing else is", () => {
   const rng = createRng(2);
   for (let i = 0; i < 300; i++) {
     const problem = generateSplitProblem(rng, "pretrain");
-    if (!/as many/.test(problem.prompt)) expect(corpusSolution(problem, rng)).toEqual(problem.steps);
+    if (!/as many/.test(problem.prompt)) expect(corpusSolution(problem, rng, MOSTLY)).toEqual(problem.steps);
   }
   const boxes: ArithmeticProblem = {
     ...timesThree,
     prompt: "Mia has 4 boxes with 3 apples each. Tom has 3 times as many apples as Mia. How many apples does Mia have?",
   };
-  for (let i = 0; i < 50; i++) expect(corpusSolution(boxes, rng)).toEqual(boxes.steps);
+  for (let i = 0; i < 50; i++) expect(corpusSolution(boxes, rng, MOSTLY)).toEqual(boxes.steps);
 });
 
 test("where the wrong number does not go on in whole numbers there is no solution", () => {
@@ -73,7 +84,7 @@ test("where the wrong number does not go on in whole numbers there is no solutio
     ],
   };
   const rng = createRng(3);
-  expect(new Set(Array.from({ length: 50 }, () => corpusSolution(problem, rng)?.join("\n")))).toEqual(
+  expect(new Set(Array.from({ length: 50 }, () => corpusSolution(problem, rng, MOSTLY)?.join("\n")))).toEqual(
     new Set([undefined, timesThree.steps.join("\n")]),
   );
 });

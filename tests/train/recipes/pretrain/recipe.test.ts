@@ -32,6 +32,7 @@ async function run(
     judgeBatchSize: 2,
     checkBatchSize: 2,
     shortShare: 0.5,
+    misreadShare: 0,
     learningRate: 3e-3,
     warmupSteps: 1,
     decaySteps: 1,
