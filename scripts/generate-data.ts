@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { datasetText, generateRecords } from "../src/train/data/arithmetic/dataset.ts";
+import { DEFAULT_RANGE } from "../src/train/data/arithmetic/generate.ts";
 import { MISTAKE_KINDS } from "../src/train/data/arithmetic/mistakes.ts";
 import { writeText } from "../src/train/io/write-text.ts";
 import { reportFailure } from "./cli.ts";
@@ -14,13 +15,22 @@ const program = new Command("npm run generate-data --")
   )
   .option("--output <file>", "JSON file to write", "data/raw/synthetic_prm.json")
   .option("--problems <n>", "number of problems, all different", wholeNumber(1, 200_000), 2400)
+  .option("--min-steps <n>", "fewest steps of a problem", wholeNumber(1), DEFAULT_RANGE.minSteps)
+  .option("--max-steps <n>", "most steps of a problem, at most 12", wholeNumber(1), DEFAULT_RANGE.maxSteps)
   .option("--seed <n>", "seed of the random numbers", wholeNumber(0, 2 ** 32 - 1), 42)
   .allowExcessArguments(false)
   .parse();
-const { output, problems, seed } = program.opts<{ output: string; problems: number; seed: number }>();
+interface Flags {
+  output: string;
+  problems: number;
+  minSteps: number;
+  maxSteps: number;
+  seed: number;
+}
+const { output, problems, minSteps, maxSteps, seed } = program.opts<Flags>();
 
 try {
-  const records = generateRecords(problems, seed);
+  const records = generateRecords(problems, seed, { minSteps, maxSteps });
   await writeText(output, datasetText(records, seed));
   console.log(`${records.length} problems written to ${output} (seed ${seed})`);
   for (const kind of MISTAKE_KINDS) {

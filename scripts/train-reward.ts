@@ -25,7 +25,11 @@ const whole = wholeNumber(1);
 const number = fraction(0, Number.MAX_VALUE);
 const command = new Command("npm run train-reward --")
   .description("Train a process reward model; writes the model, checkpoints, metrics, a model card and ONNX files.")
-  .option("--model <dir|hub-id>", "base model: a folder in Hugging Face layout or a Hub id", defaults.model)
+  .option(
+    "--model <dir|hub-id>",
+    "base model, or a process reward model to go on from: a folder or a Hub id",
+    defaults.model,
+  )
   .option("--data <path...>", "files or folders with step labels", [...defaults.data])
   .option("--eval-data <path>", "file or folder to evaluate on (default: beside the data, else a part of it)")
   .option("--eval-fraction <x>", "part of the questions kept for evaluation", fraction(0, 1), defaults.evalFraction)
@@ -67,7 +71,7 @@ const command = new Command("npm run train-reward --")
   )
   .option(
     "--extra-decoder-layers <n>",
-    "decoder layers added on top of the base model's",
+    "decoder layers added on top of the base model's (already there in a process reward model)",
     wholeNumber(0, 24),
     defaults.extraDecoderLayers,
   )

@@ -4,7 +4,7 @@
 import { InputError } from "../../../shared/errors.ts";
 import { createRng } from "../../../shared/rng.ts";
 import { corruptSolution } from "./corrupt.ts";
-import { DEFAULT_RANGE } from "./generate.ts";
+import { DEFAULT_RANGE, type ProblemRange } from "./generate.ts";
 import type { MistakeKind } from "./mistakes.ts";
 import { generateSplitProblem } from "./split.ts";
 
@@ -25,8 +25,12 @@ export interface SyntheticRecord {
   answer: number;
 }
 
-/** `problems` records with prompts that are all different; the same seed gives the same records. */
-export function generateRecords(problems: number, seed: number): SyntheticRecord[] {
+/** `problems` records with prompts that are all different; the same seed gives the same records. Throws InputError for a range outside 1 to 12 steps. */
+export function generateRecords(
+  problems: number,
+  seed: number,
+  range: ProblemRange = DEFAULT_RANGE,
+): SyntheticRecord[] {
   if (!Number.isInteger(problems) || problems < 1 || problems > 200_000) {
     const fix = "Ask for 1 to 200000.";
     throw new InputError({
@@ -39,7 +43,7 @@ export function generateRecords(problems: number, seed: number): SyntheticRecord
   const rng = createRng(seed);
   const records = new Map<string, SyntheticRecord>();
   while (records.size < problems) {
-    const problem = generateSplitProblem(rng, "preference", DEFAULT_RANGE);
+    const problem = generateSplitProblem(rng, "preference", range);
     if (records.has(problem.prompt)) continue;
     const wrong = corruptSolution(problem, rng);
     records.set(problem.prompt, {

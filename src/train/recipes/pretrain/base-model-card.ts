@@ -72,7 +72,7 @@ tags: [t5, arithmetic, process-reward]
 
 A T5 v1.1 of ${(card.parameters / 1e6).toFixed(2)} million parameters, trained on generated arithmetic word problems. It does two things:
 it *solves* (the prompt in, one step a line out, ending in \`A: n\`) and it *judges* (the judge prompt in, "yes" or "no" as the first token out, template ${TEMPLATE_VERSION}).
-It is the base model and the reward model of the quickstart, and is good for nothing else: it knows the words of its generator, whole numbers up to 99, and single ASCII characters beside.
+It is the base model of the quickstart, and is good for nothing else: it knows the words of its generator, whole numbers up to 99, and single ASCII characters beside.
 
 | on ${solve.problems} held-out problems | |
 |---|---|

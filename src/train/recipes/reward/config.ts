@@ -8,7 +8,7 @@ import { badSetting, flagOf, settingName } from "../run/settings.ts";
 import { fraction, INTERVAL_SETTINGS, LEARNING_SETTINGS, LENGTH_SETTINGS } from "../run/step-settings.ts";
 
 const schema = z.strictObject({
-  /** What training starts from: a folder in Hugging Face layout or a Hub id. */
+  /** What training starts from, a base model or a process reward model: a folder in Hugging Face layout or a Hub id. */
   model: z.string().min(1),
   /** Files or folders with step labels. */
   data: z.array(z.string().min(1)).min(1),
@@ -27,7 +27,7 @@ const schema = z.strictObject({
   tokenWeight: z.number().nonnegative(),
   /** Weight of the comparison's deep supervision; 0: none. It needs an added layer. */
   comparisonWeight: z.number().nonnegative(),
-  /** Decoder layers added on top of the base model's. */
+  /** Decoder layers added on top of the base model's; of a process reward model that is trained on, those it was given before. */
   extraDecoderLayers: z.number().int().min(0).max(24),
 
   ...LENGTH_SETTINGS,

@@ -2,6 +2,7 @@
 // save, export. A run that was stopped continues with `resume` on the same curve.
 
 import { join } from "node:path";
+import { InputError } from "../../../shared/errors.ts";
 import { PROCESS_REWARD_MODEL, REWARD_MODEL_FILE } from "../../../shared/process-reward.ts";
 import { writeJson } from "../../io/write-text.ts";
 import { ADAMW_DEFAULTS, createAdamW } from "../../optim/adamw.ts";
@@ -9,6 +10,7 @@ import { describeWorkers, threadsOf } from "../../optim/workers.ts";
 import { resolveModelWithProgress } from "../../store/hub/resolve-model-with-progress.ts";
 import { loadModel, loadTokenizer, saveModel } from "../../store/model-folder.ts";
 import { modelName } from "../../store/model-id.ts";
+import { readRewardModelFile } from "../../store/reward-model-file.ts";
 import { describeBackend, startTensorflow, tf } from "../../tensorflow/tensorflow.ts";
 import { checkpointDir } from "../run/checkpoint.ts";
 import { trainAndExport } from "../run/export-result.ts";
@@ -47,8 +49,18 @@ async function train(config: RewardConfig, run: RunOptions): Promise<RewardResul
   log(`backend: ${describeBackend(backend)}`);
   const first = await firstStep(outputDir, run);
   const baseDir = await resolveModelWithProgress(config.model, { signal });
-  const base = growDecoder(await loadModel(baseDir, log), config.extraDecoderLayers, config.seed);
+  const start = await loadModel(baseDir, log);
+  // a process reward model has grown its layers already
+  const isGrown = (await readRewardModelFile(baseDir)) !== undefined;
+  const base = isGrown ? start : growDecoder(start, config.extraDecoderLayers, config.seed);
   const lmLayers = base.config.numDecoderLayers - config.extraDecoderLayers;
+  if (lmLayers < 1)
+    throw new InputError({
+      code: "too_few_layers",
+      what: `the process reward model has ${base.config.numDecoderLayers} decoder layers, and ${config.extraDecoderLayers} were added`,
+      where: "--extra-decoder-layers",
+      fix: "Give as many as it was trained with: its card or reward_config.json says how many.",
+    });
   // without a layer to compare in there is nothing to supervise
   const comparisonWeight = config.extraDecoderLayers > 0 ? config.comparisonWeight : 0;
   const tokenizer = await loadTokenizer(baseDir, base.config);

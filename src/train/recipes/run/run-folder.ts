@@ -24,10 +24,19 @@ const CONFIG_FILES = [TRAIN_CONFIG_FILE, REWARD_CONFIG_FILE, ONLINE_CONFIG_FILE,
 
 /** What lies in the folder that can still be gone on with, for a message; undefined: nothing. */
 export async function unfinishedIn(outputDir: string): Promise<string | undefined> {
-  if (existsSync(join(outputDir, ONLINE_STATE_FILE))) return "an online run lies there";
+  if (existsSync(join(outputDir, ONLINE_STATE_FILE)))
+    return (await fieldOf(join(outputDir, ONLINE_STATE_FILE), "published")) === true
+      ? undefined
+      : "an online run lies there";
   const newest = (await listCheckpoints(outputDir)).at(-1);
   const isDone = newest === undefined || existsSync(join(outputDir, TRAINER_STATE_FILE));
   return isDone ? undefined : `an unfinished run lies there (checkpoint-${newest})`;
+}
+
+/** A field of a JSON file; undefined where the file is not there, or holds no such field. Throws ArtifactError for a file that is no JSON. */
+async function fieldOf(file: string, name: string): Promise<unknown> {
+  const json = existsSync(file) ? await readJson(file, { fix: "Delete it." }) : undefined;
+  return typeof json === "object" && json !== null ? new Map(Object.entries(json)).get(name) : undefined;
 }
 
 /**
@@ -37,8 +46,13 @@ export async function unfinishedIn(outputDir: string): Promise<string | undefine
 export async function firstStep(outputDir: string, run: RunOptions): Promise<number> {
   const unfinished = run.overwrite === true ? undefined : await unfinishedIn(outputDir);
   const isOnline = existsSync(join(outputDir, ONLINE_STATE_FILE));
-  if (unfinished !== undefined && (isOnline || run.resume !== true))
-    throw unfinishedRun(outputDir, unfinished, isOnline ? "--online --resume" : "--resume");
+  const isOthers = isOnline && run.resume === true && run.overwrite !== true; // finished or not, it goes on in its own way
+  if (isOthers || (unfinished !== undefined && run.resume !== true))
+    throw unfinishedRun(
+      outputDir,
+      unfinished ?? "an online run lies there",
+      isOnline ? "--online --resume" : "--resume",
+    );
   const newest = (await listCheckpoints(outputDir)).at(-1);
   if (run.resume === true) {
     if (newest === undefined && existsSync(join(outputDir, TRAINER_STATE_FILE))) throw await finishedRun(outputDir);
@@ -56,15 +70,14 @@ export function unfinishedRun(outputDir: string, what: string, flags = "--resume
 
 /**
  * Refuses a folder that holds somebody's unfinished run, for a command that always starts anew there; an unfinished run of the command
- * itself, known by its training data, may go. Throws InputError that says how to go on with either.
+ * itself, known by its training data or an online run's problems, may go. Throws InputError that says how to go on with either.
  */
 export async function refuseForeignRun(outputDir: string, own: { command: string; data: string }): Promise<void> {
   const unfinished = await unfinishedIn(outputDir);
   if (unfinished === undefined) return;
-  const config = join(outputDir, TRAIN_CONFIG_FILE);
-  const begun = existsSync(config) ? await readJson(config, { fix: "Delete it." }) : undefined;
   const isOnline = existsSync(join(outputDir, ONLINE_STATE_FILE));
-  if (!isOnline && typeof begun === "object" && begun !== null && "data" in begun && begun.data === own.data) return;
+  const [config, source] = isOnline ? [ONLINE_CONFIG_FILE, "problem_source"] : [TRAIN_CONFIG_FILE, "data"];
+  if ((await fieldOf(join(outputDir, config), source)) === own.data) return;
   throw new InputError({
     code: "unfinished_run",
     what: `${unfinished}, and ${own.command} writes its model to that folder`,

@@ -26,6 +26,11 @@ test("the labels beside the solutions are what the checker finds", () => {
   }
 });
 
+test("a range of steps is kept to: the answer line comes beside", () => {
+  const counts = generateRecords(40, 3, { minSteps: 6, maxSteps: 7 }).map(({ chosen }) => chosen.split("\n").length);
+  expect(new Set(counts)).toEqual(new Set([7, 8]));
+});
+
 test("another seed gives other problems, a count below one is refused", () => {
   expect(generateRecords(3, 1)).not.toEqual(generateRecords(3, 2));
   expect(() => generateRecords(0, 1)).toThrow("cannot make 0 problems (--problems)");

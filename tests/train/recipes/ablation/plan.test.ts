@@ -16,13 +16,16 @@ async function planFile(plan: unknown): Promise<string> {
 const variant = { name: "a", what: "x", pairs: { kind: "best-worst", scorer: "judge" }, train: {} };
 const plan = { model: "m", reward_model: "r", rollout: { problems: 3, samples: 2 }, variants: [variant] };
 
-test("the plan that ships is valid, and so are the settings of all its variants", async () => {
-  const shipped = await readPlan("data/ablation.json");
-  for (const { name, train } of shipped.variants) {
-    expect(() => resolveTrainConfig({ ...shipped.train, ...train }, {}, name)).not.toThrow();
-  }
-  expect(JSON.parse(await readFile("data/ablation.json", "utf8"))).toHaveProperty("rollout.samples");
-});
+test.each(["data/ablation.json", "data/habit.json"])(
+  "%s is valid, and so are the settings of its variants",
+  async (file) => {
+    const shipped = await readPlan(file);
+    for (const { name, train } of shipped.variants) {
+      expect(() => resolveTrainConfig({ ...shipped.train, ...train }, {}, name)).not.toThrow();
+    }
+    expect(JSON.parse(await readFile(file, "utf8"))).toHaveProperty("rollout.samples");
+  },
+);
 
 test("what a plan leaves out has its default", async () => {
   const read = await readPlan(await planFile(plan));

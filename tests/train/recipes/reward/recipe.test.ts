@@ -84,6 +84,22 @@ describe("a run", () => {
     expect(await readFile(join(dir, "learned", "README.md"), "utf8")).toContain("| eval_auc |");
   });
 
+  test("goes on from a process reward model as it is: no layer is added, and its first figures are the other's last", async () => {
+    const whole = { exportOnnx: false };
+    const { after } = await trainRewardModel(config("grown", { maxSteps: 6, evalSteps: null }), whole);
+    const onward = { model: join(dir, "grown"), maxSteps: 1, evalSteps: null };
+    const { before } = await trainRewardModel(config("onward", onward), whole);
+    expect(Object.keys(before).length).toBeGreaterThan(4);
+    expect(before).toEqual(after);
+    const layers = async (name: string) =>
+      JSON.parse(await readFile(join(dir, name, "config.json"), "utf8")).num_decoder_layers;
+    expect(await layers("onward")).toBe(await layers("grown"));
+    expect(await layers("grown")).toBe((await layers("model")) + 2);
+    await expect(trainRewardModel(config("deep", { ...onward, extraDecoderLayers: 9 }), whole)).rejects.toThrow(
+      "and 9 were added (--extra-decoder-layers)",
+    );
+  });
+
   test("stopped and resumed is the run in one piece, to the last bit of its log", async () => {
     await trainRewardModel(config("straight"), { exportOnnx: false });
     const stopped = trainRewardModel(config("resumed"), {

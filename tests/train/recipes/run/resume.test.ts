@@ -126,6 +126,7 @@ describe("pretraining", () => {
     judgeBatchSize: 1,
     checkBatchSize: 1,
     shortShare: 0.5,
+    misreadShare: 0,
     learningRate: 1e-3,
     warmupSteps: 1,
     decaySteps: 1,

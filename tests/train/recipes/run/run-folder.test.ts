@@ -29,6 +29,12 @@ describe("a folder with an online run", () => {
     expect(await firstStep(dir, { overwrite: true })).toBe(0);
   });
 
+  test("that is finished gives way to another run, but is not taken for one that --resume goes on with", async () => {
+    const dir = await folder("published", { "online_state.json": '{"published": true}' });
+    expect(await firstStep(dir, {})).toBe(0);
+    await expect(firstStep(dir, { resume: true })).rejects.toThrow(/Continue it with --online --resume/);
+  });
+
   test("loses its state and rounds to a run that may overwrite it, and keeps them where it goes on", async () => {
     const files = {
       "online_state.json": "{}",
@@ -71,5 +77,13 @@ describe("a command that always starts anew", () => {
       "train_config.json": `{"data": "${own.data}"}`,
     });
     await expect(refuseForeignRun(dir, own)).rejects.toThrow(/--online --resume/);
+    await folder("own-online", { "online_config.json": '{"problem_source": "preference"}' });
+    await expect(refuseForeignRun(dir, own)).rejects.toThrow(/--online --resume/);
+  });
+
+  test("takes its own online run, known by its problems, and another's that is finished", async () => {
+    const config = { "online_config.json": `{"problem_source": "${own.data}"}` };
+    await refuseForeignRun(await folder("own-rounds", { "online_state.json": "{}", ...config }), own);
+    await refuseForeignRun(await folder("finished", { "online_state.json": '{"published": true}' }), own);
   });
 });
