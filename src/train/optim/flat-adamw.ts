@@ -1,12 +1,13 @@
-// AdamW's parameters and moments as three long arrays, updated in place by one graph in onnxruntime, a slice at a time that stays in the
+// AdamW's parameters and moments as arrays of JavaScript, updated in place by one graph in onnxruntime, a slice at a time that stays in the
 // processor's cache: a pass over memory for each of its operations would take several times as long. The arithmetic is that of adamw.ts.
 
 import type { Parameters } from "../model/parameters.ts";
-import { createGraph } from "../tensorflow/graphs/graph.ts";
+import { createGraph, type Value } from "../tensorflow/graphs/graph.ts";
 import { openOnnxGraph } from "../tensorflow/graphs/onnx-graph.ts";
+import { onnxMemory } from "../tensorflow/graphs/onnx-memory.ts";
 import { edgeName } from "../tensorflow/graphs/onnx-model.ts";
-import type { Values } from "../tensorflow/graphs/onnx-session.ts";
-import { type Tensor, tf } from "../tensorflow/tensorflow.ts";
+import { type OrtTensor, partOf, release, tensorOver } from "../tensorflow/graphs/ort-tensor.ts";
+import { tf } from "../tensorflow/tensorflow.ts";
 import type { AdamWOptions, AdamWStore, InitialSlot, Update } from "./adamw.ts";
 
 /** Elements updated at once. */
@@ -15,14 +16,22 @@ const SLICE = 65_536;
 /** Names of the graph's inputs. */
 const ARRAYS = ["value", "m", "v", "gradient"] as const;
 const FACTORS = ["ofGradient", "ofSquare", "ofValue", "ofRoot", "ofChange"] as const;
+type Input = (typeof ARRAYS | typeof FACTORS)[number];
 
-/** value', m' and v' of one slice, each written where the old one stands: no other node reads that any more. */
-function openUpdate({ beta1, beta2, epsilon, weightDecay }: AdamWOptions) {
+interface UpdateGraph {
+  /** Writes value, m and v of a slice where the old ones stand: no other node reads those any more. */
+  run(slice: Readonly<Record<(typeof ARRAYS)[number], OrtTensor>>): void;
+  /** What the next runs take. */
+  set(factors: Readonly<Record<(typeof FACTORS)[number], number>>): void;
+  close(): void;
+}
+
+function openUpdate({ beta1, beta2, epsilon, weightDecay }: AdamWOptions): UpdateGraph {
   const graph = createGraph();
-  const inputs = Object.fromEntries([...ARRAYS, ...FACTORS].map((name) => [name, graph.input()]));
-  const input = (name: (typeof ARRAYS | typeof FACTORS)[number]) => inputs[name] ?? graph.scalar(Number.NaN);
-  const mul = (a: ReturnType<typeof input>, b: ReturnType<typeof input>) => graph.op("Mul", [a, b]);
-  const add = (a: ReturnType<typeof input>, b: ReturnType<typeof input>) => graph.op("AddV2", [a, b]);
+  const inputs = new Map<Input, Value>([...ARRAYS, ...FACTORS].map((name) => [name, graph.input()]));
+  const input = (name: Input): Value => inputs.get(name) ?? graph.scalar(Number.NaN);
+  const mul = (a: Value, b: Value): Value => graph.op("Mul", [a, b]);
+  const add = (a: Value, b: Value): Value => graph.op("AddV2", [a, b]);
   const gradient = input("gradient");
   const m = add(mul(input("m"), graph.scalar(beta1)), mul(gradient, input("ofGradient")));
   const v = add(mul(input("v"), graph.scalar(beta2)), mul(graph.op("Square", [gradient]), input("ofSquare")));
@@ -30,99 +39,95 @@ function openUpdate({ beta1, beta2, epsilon, weightDecay }: AdamWOptions) {
   const change = mul(graph.op("RealDiv", [m, root]), input("ofChange"));
   const decayed = weightDecay > 0 ? mul(input("value"), input("ofValue")) : input("value");
   const opened = openOnnxGraph(graph.nodes, [graph.op("Sub", [decayed, change]), m, v]);
-  const names = new Map(Object.entries(inputs).map(([name, value]) => [name, edgeName(value)]));
+  const factors = FACTORS.map((name) => ({ name, data: new Float32Array(1) }));
+  const scalars = new Map<Input, OrtTensor>(factors.map(({ name, data }) => [name, tensorOver(data, [1])]));
+  const nameOf = new Map([...inputs].map(([name, value]) => [edgeName(value), name]));
+  const order = opened.inputNames.flatMap((edge) => nameOf.get(edge) ?? []);
   return {
-    close: () => opened.close(),
-    run(
-      arrays: Record<(typeof ARRAYS)[number], Float32Array>,
-      factors: Record<(typeof FACTORS)[number], number>,
-    ): void {
-      const values = new Map<string, Values>();
-      for (const name of ARRAYS) values.set(name, { data: arrays[name], dims: [arrays[name].length] });
-      for (const name of FACTORS) values.set(name, { data: Float32Array.of(factors[name]), dims: [1] });
-      const feeds = new Map<string, Values>();
-      for (const [name, value] of values) {
-        const edge = names.get(name) ?? name;
-        if (opened.inputNames.includes(edge)) feeds.set(edge, value);
-      }
-      const places = [arrays.value, arrays.m, arrays.v];
+    run({ value, m, v, gradient }) {
+      const arrays = new Map<Input, OrtTensor>(Object.entries({ value, m, v, gradient }) as [Input, OrtTensor][]);
       opened.run(
-        feeds,
-        places.map((data) => ({ data, dims: [data.length] })),
+        order.flatMap((name) => arrays.get(name) ?? scalars.get(name) ?? []),
+        [value, m, v],
       );
+    },
+    set(to) {
+      for (const { name, data } of factors) data[0] = to[name];
+    },
+    close() {
+      for (const scalar of scalars.values()) release(scalar);
+      opened.close();
     },
   };
 }
 
-/** A parameter's place in the arrays. */
-interface Slot {
+/** A part of a parameter, from element `start` of it on, with its moments. */
+interface Slice extends Record<"value" | "m" | "v", OrtTensor> {
+  start: number;
+  count: number;
+}
+
+interface Slot extends Record<"value" | "m" | "v", Float32Array> {
   name: string;
   shape: number[];
-  start: number;
-  end: number;
+  slices: Slice[];
+}
+
+function createSlot({ name, value, moments }: InitialSlot): Slot {
+  const given = moments();
+  const data = {
+    value: value.dataSync<"float32">().slice(),
+    m: given?.m.dataSync<"float32">().slice() ?? new Float32Array(value.size),
+    v: given?.v.dataSync<"float32">().slice() ?? new Float32Array(value.size),
+  };
+  tf.dispose(given ?? {});
+  const slices: Slice[] = [];
+  for (let start = 0; start < value.size; start += SLICE) {
+    const count = Math.min(SLICE, value.size - start);
+    const part = (array: Float32Array): OrtTensor => tensorOver(array.subarray(start, start + count), [count]);
+    slices.push({ start, count, value: part(data.value), m: part(data.m), v: part(data.v) });
+  }
+  return { name, shape: value.shape, slices, ...data };
 }
 
 /** Stores parameters and moments in JavaScript's memory. */
 export function createFlatStore(initial: readonly InitialSlot[], options: AdamWOptions): AdamWStore {
-  let total = 0;
-  const slots = initial.map(({ name, value: { shape, size } }): Slot => {
-    const start = total;
-    total += size;
-    return { name, shape, start, end: total };
-  });
-  const [values, m, v] = [new Float32Array(total), new Float32Array(total), new Float32Array(total)];
-  initial.forEach(({ value, moments }, i) => {
-    const { start = 0 } = slots[i] ?? {};
-    values.set(value.dataSync<"float32">(), start);
-    const given = moments();
-    if (given === undefined) return;
-    m.set(given.m.dataSync<"float32">(), start);
-    v.set(given.v.dataSync<"float32">(), start);
-    tf.dispose([given.m, given.v]);
-  });
   const update = openUpdate(options);
-  const gradient = new Float32Array(Math.min(SLICE, total));
-  // views of the array, which an update changes where it stands
-  const tensors = Object.fromEntries(
-    slots.map(({ name, shape, start, end }) => [name, tf.keep(tf.tensor(values.subarray(start, end), shape))]),
-  );
+  const slots = initial.map(createSlot);
+  // over the arrays, which an update changes where they stand
+  const tensors = Object.fromEntries(slots.map(({ name, shape, value }) => [name, tf.keep(tf.tensor(value, shape))]));
   return {
     values: () => tensors,
     update(gradients, by) {
-      const parts = slots.map(({ name }) => gradientOf(gradients, name));
-      const factors = factorsOf(by, options);
-      for (let start = 0; start < total; start += SLICE) {
-        const end = Math.min(total, start + SLICE);
-        slots.forEach((slot, i) => {
-          const [from, to] = [Math.max(start, slot.start), Math.min(end, slot.end)];
-          if (from >= to) return;
-          gradient.set(parts[i]?.subarray(from - slot.start, to - slot.start) ?? [], from - start);
-        });
-        const part = (array: Float32Array): Float32Array => array.subarray(start, end);
-        update.run(
-          { value: part(values), m: part(m), v: part(v), gradient: gradient.subarray(0, end - start) },
-          factors,
-        );
+      update.set(factorsOf(by, options));
+      for (const { name, slices } of slots) {
+        const whole = gradientOf(gradients, name);
+        for (const { start, count, value, m, v } of slices) {
+          const gradient = partOf(whole, start, count);
+          update.run({ value, m, v, gradient });
+          release(gradient);
+        }
       }
     },
     moments: () =>
       Object.fromEntries(
-        slots.map(({ name, shape, start, end }) => [
+        slots.map(({ name, shape, m, v }) => [
           name,
-          { m: tf.tensor(m.slice(start, end), shape), v: tf.tensor(v.slice(start, end), shape) },
+          { m: tf.tensor(m.slice(), shape), v: tf.tensor(v.slice(), shape) },
         ]),
       ),
     dispose() {
       tf.dispose(tensors);
+      for (const { value, m, v } of slots.flatMap(({ slices }) => slices)) [value, m, v].forEach(release);
       update.close();
     },
   };
 }
 
-function gradientOf(gradients: Parameters, name: string): Float32Array {
-  const gradient: Tensor | undefined = gradients[name];
+function gradientOf(gradients: Parameters, name: string): OrtTensor {
+  const gradient = gradients[name];
   if (gradient === undefined) throw new Error(`no gradient for ${name}`);
-  return gradient.dataSync<"float32">();
+  return onnxMemory().ortTensor(gradient);
 }
 
 function factorsOf(

@@ -7,7 +7,6 @@
 // forward graph (`held`). A value that it reads so is an input of the backward graph, and where it comes from in a run is one of two:
 //   made:   computed by the forward graph, so that a recorded run asks for it too, and the tape keeps it;
 //   given:  an input of the forward graph itself (a weight, the layer's own input), which is there anyway.
-// Where a runtime copies results, a value that is cheap to compute is neither: the backward graph computes it again from such values.
 
 import { isTapeOn, withGradient } from "../tape/custom-gradient.ts";
 import type { Tensor } from "../tensorflow.ts";
@@ -46,7 +45,7 @@ export function openFunction<Output extends Tensor>(
   written: GraphFunction,
 ): (tensors: readonly Tensor[]) => Output {
   const { forward, inputs } = written;
-  const { graph: backward, dy, made, given, gradients } = writeBackward(written, runtime.copiesResults);
+  const { graph: backward, dy, made, given, gradients } = writeBackward(written);
   const runForward = runtime.open(forward);
   const runBackward = runtime.open(backward);
   const outputs = [written.written.value, ...made.map(({ value }) => value)];
@@ -82,30 +81,15 @@ interface BackwardGraph {
   gradients: Value[];
 }
 
-/** Operations whose result takes no longer to compute than to copy: one pass over their inputs. */
-const CHEAP = new Set(["Mul", "AddV2", "Sub", "Square", "Sigmoid", "Relu"]);
-
-function writeBackward(
-  { forward, inputs, differentiated, written }: GraphFunction,
-  computesAgain: boolean,
-): BackwardGraph {
+function writeBackward({ forward, inputs, differentiated, written }: GraphFunction): BackwardGraph {
   const graph = createGraph();
-  const nodes = new Map(forward.nodes.map((node) => [node.name, node]));
   const dy = graph.input();
   const places = new Map(inputs.map((input, i) => [key(input), i]));
   const held = new Map<string, { value: Value; input: Value }>();
   const parts = new Map<string, Value[]>(inputs.slice(0, differentiated).map((input) => [key(input), []]));
-  const again = new Map<string, Value>();
   const heldAs = (value: Value): Value => {
-    const node = nodes.get(value.node);
-    const known = held.get(key(value))?.input ?? again.get(key(value));
+    const known = held.get(key(value))?.input;
     if (known !== undefined) return known;
-    const isConstant = node?.op === "Const";
-    if (computesAgain && node !== undefined && (isConstant || CHEAP.has(node.op))) {
-      const copy = graph.node(node.op, node.inputs.map(heldAs), node.attributes);
-      again.set(key(value), copy);
-      return copy;
-    }
     const input = graph.input(typeOf(forward, value));
     held.set(key(value), { value, input });
     return input;

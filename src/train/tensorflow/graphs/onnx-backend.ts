@@ -1,13 +1,12 @@
-// onnxruntime as a backend of TensorFlow.js. JavaScript holds the values of tensors, as in TensorFlow.js's own "cpu" backend, whose kernels
-// this one starts from: so onnxruntime reads them where they are. Kernels that cost time are replaced by graphs of one operation; what stays
-// in JavaScript are small tensors, whole numbers, and what only moves values.
+// onnxruntime as a backend of TensorFlow.js, made of TensorFlow.js's own "cpu" backend: its tensors may lie in onnxruntime's memory, and
+// kernels that cost time are replaced by graphs of one operation; what stays in JavaScript are small tensors and whole numbers.
 
 import type { tf as TensorFlow } from "../tensorflow.ts";
 import { createGraph, type Graph, type Value } from "./graph.ts";
-import { type OnnxGraphRun, openOnnxGraph } from "./onnx-graph.ts";
-import { edgeName } from "./onnx-model.ts";
+import { openOnnxGraph } from "./onnx-graph.ts";
+import { isMemoryBackend, onnxMemory, startOnnxMemory } from "./onnx-memory.ts";
 import { onnxRuntime } from "./onnx-runtime.ts";
-import type { Values } from "./onnx-session.ts";
+import type { OrtTensor } from "./ort-tensor.ts";
 import type { GraphRuntime } from "./run-graph.ts";
 
 export const ONNX_BACKEND = "onnxruntime";
@@ -123,6 +122,8 @@ export function registerOnnxBackend(tf: typeof TensorFlow): GraphRuntime {
   tf.registerBackend(ONNX_BACKEND, async () => {
     const backend = await createMemoryBackend();
     Reflect.set(backend, "firstUse", false); // its first tensor would advertise the native backend
+    if (!isMemoryBackend(backend)) throw new Error("TensorFlow.js's cpu backend has changed its shape");
+    startOnnxMemory(backend);
     return backend;
   });
   tf.copyRegisteredKernels("cpu", ONNX_BACKEND);
@@ -135,55 +136,31 @@ export function registerOnnxBackend(tf: typeof TensorFlow): GraphRuntime {
 }
 
 function inOnnxruntime(kernel: Kernel, inJavaScript: KernelFunc): KernelFunc {
-  const opened = new Map<string, Operation>();
+  const opened = new Map<string, (infos: readonly TensorInfo[]) => OrtTensor>();
   return (call) => {
     const infos = kernel.inputs(call.inputs).filter((info) => info !== undefined);
     const write =
       infos.some(isEmpty) || infos[0]?.dtype !== "float32" ? undefined : kernel.write(call.attrs ?? {}, infos);
     if (write === undefined) return inJavaScript(call);
     const key = JSON.stringify([infos.length, infos[0]?.shape.length, call.attrs]);
-    const { graph, inputs } = opened.get(key) ?? openOperation(infos, write);
-    opened.set(key, { graph, inputs });
-    const backend = call.backend;
-    if (!isMemoryBackend(backend)) throw new Error("TensorFlow.js's cpu backend has changed its shape");
-    const feeds = infos.map(({ dataId, shape }, i): [string, Values] => [
-      inputs[i] ?? "",
-      { data: numbers(backend.readSync(dataId)), dims: shape },
-    ]);
-    const [output] = graph.run(new Map(feeds));
-    if (!(output?.data instanceof Float32Array)) throw new TypeError(`${kernel.name} gave no float32`);
-    return backend.makeTensorInfo([...output.dims], "float32", output.data);
+    const run = opened.get(key) ?? openOperation(infos, write);
+    opened.set(key, run);
+    return onnxMemory().tensorInfo(run(infos));
   };
-}
-
-/** What is used here of a backend whose tensors are arrays of JavaScript. */
-interface MemoryBackend {
-  readSync(dataId: TensorInfo["dataId"]): unknown;
-  makeTensorInfo(shape: number[], dtype: "float32", values: Float32Array): TensorInfo;
-}
-
-function isMemoryBackend(value: unknown): value is MemoryBackend {
-  return typeof value === "object" && value !== null && "readSync" in value && "makeTensorInfo" in value;
-}
-
-function numbers(values: unknown): Float32Array | Int32Array {
-  if (values instanceof Float32Array || values instanceof Int32Array) return values;
-  throw new TypeError("a tensor of neither float32 nor int32");
 }
 
 const isEmpty = ({ shape }: TensorInfo): boolean => shape.includes(0);
 
-interface Operation {
-  graph: OnnxGraphRun;
-  inputs: string[];
-}
-
 function openOperation(
   infos: readonly TensorInfo[],
   write: (graph: Graph, inputs: readonly Value[]) => Value,
-): Operation {
+): (infos: readonly TensorInfo[]) => OrtTensor {
   const graph = createGraph();
   const inputs = infos.map(({ dtype }) => graph.input(dtype === "int32" ? "int32" : "float32"));
-  const result = write(graph, inputs);
-  return { graph: openOnnxGraph(graph.nodes, [result]), inputs: inputs.map(edgeName) };
+  const { run } = openOnnxGraph(graph.nodes, [write(graph, inputs)]);
+  return (given) => {
+    const [made] = run(given.map(onnxMemory().ortTensor));
+    if (made === undefined) throw new Error("onnxruntime gave no result");
+    return made;
+  };
 }

@@ -2,22 +2,21 @@
 
 import type { GraphNode, Value } from "./graph.ts";
 import { edgeName, neededNodes, onnxModel } from "./onnx-model.ts";
-import { openOnnxSession, type Values } from "./onnx-session.ts";
+import { openOnnxSession } from "./onnx-session.ts";
+import type { OrtTensor } from "./ort-tensor.ts";
 
 export interface OnnxGraphRun {
+  /** The graph's inputs that lead to the outputs, by edge. */
   readonly inputNames: readonly string[];
-  /** The outputs in their order, written into the arrays of `into` too where it is given. */
-  run(feeds: ReadonlyMap<string, Values>, into?: readonly Values[]): Values[];
+  /** The outputs in their order, from tensors for `inputNames`; written into the tensors of `into` where it is given. */
+  run(inputs: readonly OrtTensor[], into?: readonly OrtTensor[]): OrtTensor[];
   close(): void;
 }
 
 /** Throws for an operation that has no form in ONNX here. */
 export function openOnnxGraph(nodes: readonly GraphNode[], outputs: readonly Value[]): OnnxGraphRun {
-  const session = openOnnxSession(onnxModel(neededNodes(nodes, outputs), outputs));
-  const names = outputs.map(edgeName);
-  return {
-    inputNames: session.inputNames,
-    run: (feeds, into) => session.run(feeds, new Map(names.map((name, i) => [name, into?.[i] ?? null]))),
-    close: () => session.close(),
-  };
+  const needed = neededNodes(nodes, outputs);
+  const inputNames = needed.flatMap(({ op, name }) => (op === "Placeholder" ? [name] : []));
+  const session = openOnnxSession(onnxModel(needed, outputs), { inputs: inputNames, outputs: outputs.map(edgeName) });
+  return { ...session, inputNames };
 }

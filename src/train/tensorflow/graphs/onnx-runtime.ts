@@ -1,16 +1,15 @@
 // Hands graphs to onnxruntime: one model for every set of outputs that a graph is asked for.
 
-import type { Tensor, tf as TensorFlow } from "../tensorflow.ts";
+import type { tf as TensorFlow } from "../tensorflow.ts";
 import type { Value } from "./graph.ts";
 import { type OnnxGraphRun, openOnnxGraph } from "./onnx-graph.ts";
+import { onnxMemory } from "./onnx-memory.ts";
 import { edgeName } from "./onnx-model.ts";
-import type { Values } from "./onnx-session.ts";
 import type { GraphRuntime, RunGraph } from "./run-graph.ts";
 
-/** onnxruntime, for tensors whose values JavaScript holds: inputs are read where they are, results are copied out of it. */
+/** onnxruntime, for the tensors of its backend. */
 export function onnxRuntime(tf: typeof TensorFlow): GraphRuntime {
   return {
-    copiesResults: true,
     open({ nodes }) {
       const opened = new Map<string, OnnxGraphRun>();
       const openedFor = (outputs: readonly Value[]): OnnxGraphRun => {
@@ -21,9 +20,14 @@ export function onnxRuntime(tf: typeof TensorFlow): GraphRuntime {
       };
       const run: RunGraph = (feeds, outputs) => {
         const graph = openedFor(outputs);
+        const { ortTensor, tensorInfo } = onnxMemory();
         const tensors = new Map(feeds.map(({ input, tensor }) => [edgeName(input), tensor]));
-        const values = new Map(graph.inputNames.map((name) => [name, valuesOf(tensors.get(name), name)]));
-        return graph.run(values).map(({ data, dims }) => tf.tensor(data, [...dims], "float32"));
+        const inputs = graph.inputNames.map((name) => {
+          const tensor = tensors.get(name);
+          if (tensor === undefined) throw new Error(`a graph was given no tensor for its input ${name}`);
+          return ortTensor(tensor);
+        });
+        return graph.run(inputs).map((made) => tf.engine().makeTensorFromTensorInfo(tensorInfo(made)));
       };
       const close = (): void => {
         for (const graph of opened.values()) graph.close();
@@ -31,11 +35,4 @@ export function onnxRuntime(tf: typeof TensorFlow): GraphRuntime {
       return Object.assign(run, { close });
     },
   };
-}
-
-function valuesOf(tensor: Tensor | undefined, name: string): Values {
-  if (tensor === undefined) throw new Error(`a graph was given no tensor for its input ${name}`);
-  const data = tensor.dataSync();
-  if (data instanceof Float32Array || data instanceof Int32Array) return { data, dims: tensor.shape };
-  throw new TypeError(`a graph was given a tensor of ${tensor.dtype}`);
 }

@@ -1,60 +1,22 @@
-// An ONNX model in onnxruntime-node, computed at once. The package's own session only answers later, for which TensorFlow.js's tape cannot
-// wait; the binding underneath it (onnxruntime-node 1.30, lib/binding.ts) computes while it is called, and is declared private.
+// An ONNX model in onnxruntime, computed at once: the package's own session only answers later, for which TensorFlow.js's tape cannot wait.
 
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-
-/** Values of a tensor and their shape; `int32` where the values are whole numbers. */
-export interface Values {
-  readonly data: Float32Array | Int32Array;
-  readonly dims: readonly number[];
-}
+import { type Address, addresses } from "./ort-library.ts";
+import { madeTensor, type OrtTensor, ort } from "./ort-tensor.ts";
 
 export interface OnnxSession {
-  readonly inputNames: readonly string[];
   /**
-   * Computes `outputs` by name and returns them in their order. Those that have an array are written into it too, whose shape must be that of
-   * the result: the binding makes new arrays in either case, so that alone saves nothing.
+   * Computes the outputs from tensors for the inputs, both in the session's order. An output that is given a tensor is written there, whose
+   * shape must be that of the result; for the others the caller releases what is returned.
    */
-  run(feeds: ReadonlyMap<string, Values>, outputs: ReadonlyMap<string, Values | null>): Values[];
+  run(inputs: readonly OrtTensor[], into?: readonly OrtTensor[]): OrtTensor[];
   close(): void;
-}
-
-interface NativeSession {
-  readonly inputMetadata: readonly { name: string }[];
-  loadModel(buffer: ArrayBufferLike, byteOffset: number, byteLength: number, options: object): void;
-  run(feeds: object, fetches: object, options: object): Readonly<Record<string, Values>>;
-  dispose(): void;
-}
-
-interface Binding {
-  binding: { InferenceSession: new () => NativeSession };
-  initOrt(): void;
-}
-
-function isBinding(value: unknown): value is Binding {
-  return typeof value === "object" && value !== null && "binding" in value && "initOrt" in value;
-}
-
-type TensorClass = new (type: string, data: Values["data"], dims: readonly number[]) => Values;
-
-let loaded: { binding: Binding; Tensor: TensorClass } | undefined;
-
-function load(): { binding: Binding; Tensor: TensorClass } {
-  if (loaded !== undefined) return loaded;
-  const require = createRequire(import.meta.url);
-  const binding: unknown = require("onnxruntime-node/dist/binding.js");
-  if (!isBinding(binding)) throw new Error("onnxruntime-node's binding has changed its shape");
-  const { Tensor }: { Tensor: TensorClass } = require("onnxruntime-common");
-  binding.initOrt();
-  loaded = { binding, Tensor };
-  return loaded;
 }
 
 /** Whether onnxruntime-node has a binary for this machine. */
 export function onnxruntimeIsInstalled(): boolean {
   try {
-    load();
+    ort();
     return true;
   } catch {
     return false;
@@ -70,38 +32,70 @@ export function onnxThreads(): number {
   return Number.isInteger(given) && given > 0 ? given : availableParallelism();
 }
 
-/**
- * Shapes change with every batch, so no allocation plans are remembered. Threads that wait for the next node keep awake, but not beyond a
- * run: the threads of many sessions share the cores.
- */
-const options = () => ({
-  intraOpNumThreads: onnxThreads(),
-  interOpNumThreads: 1,
-  executionMode: "sequential",
-  graphOptimizationLevel: "all",
-  enableMemPattern: false,
-  extra: { session: { intra_op: { allow_spinning: "1" }, force_spinning_stop: "1" } },
-});
+/** ORT_ENABLE_ALL. */
+const ALL_OPTIMIZATIONS = 99;
 
-/** Opens a model. Throws onnxruntime's error for one that it refuses. */
-export function openOnnxSession(model: Uint8Array): OnnxSession {
-  const { binding, Tensor } = load();
-  const session = new binding.binding.InferenceSession();
-  session.loadModel(model.buffer, model.byteOffset, model.byteLength, options());
-  const tensor = ({ data, dims }: Values): Values =>
-    new Tensor(data instanceof Int32Array ? "int32" : "float32", data, dims);
+/** Threads that wait for the next node keep awake, but not beyond a run: those of many sessions share the cores. */
+const ENTRIES = {
+  "session.intra_op.allow_spinning": "1",
+  "session.force_spinning_stop": "1",
+  "session.use_env_allocators": "1",
+} as const;
+
+const result = addresses(1);
+
+/** Shapes change with every batch, so no allocation plans are remembered. */
+function createOptions(): Address {
+  const { call } = ort();
+  call.createSessionOptions(result);
+  const options = result[0] ?? 0n;
+  call.disableMemPattern(options);
+  call.setGraphOptimizationLevel(options, ALL_OPTIMIZATIONS);
+  call.setIntraOpNumThreads(options, onnxThreads());
+  for (const [key, value] of Object.entries(ENTRIES)) call.addSessionConfigEntry(options, key, value);
+  return options;
+}
+
+/** The names of inputs or outputs as C has them: addresses of texts, which live as long as the list. */
+function cNames(names: readonly string[]): { list: BigUint64Array; texts: Uint8Array } {
+  const encoded = names.map((name) => new TextEncoder().encode(`${name}\0`));
+  const texts = new Uint8Array(new ArrayBuffer(encoded.reduce((sum, { length }) => sum + length, 0)));
+  const list = addresses(names.length);
+  const start = ort().addressOf(texts);
+  let at = 0;
+  encoded.forEach((text, i) => {
+    texts.set(text, at);
+    list[i] = start + BigInt(at);
+    at += text.length;
+  });
+  return { list, texts };
+}
+
+/** Opens a model whose inputs and outputs have these names. Throws onnxruntime's error for one that it refuses. */
+export function openOnnxSession(
+  model: Uint8Array,
+  { inputs, outputs }: { inputs: readonly string[]; outputs: readonly string[] },
+): OnnxSession {
+  const { call, release, environment } = ort();
+  const options = createOptions();
+  call.createSessionFromArray(environment, model, model.byteLength, options, result);
+  const session = result[0] ?? 0n;
+  release.sessionOptions(options);
+  const [inputNames, outputNames] = [cNames(inputs), cNames(outputs)];
+  const [given, made] = [addresses(inputs.length), addresses(outputs.length)];
   return {
-    inputNames: session.inputMetadata.map(({ name }) => name),
-    run(feeds, outputs) {
-      const tensors = (values: ReadonlyMap<string, Values | null>) =>
-        Object.fromEntries([...values].map(([name, one]) => [name, one === null ? null : tensor(one)]));
-      const results = session.run(tensors(feeds), tensors(outputs), {});
-      return [...outputs.keys()].map((name) => {
-        const result = results[name];
-        if (result === undefined) throw new Error(`onnxruntime gave no ${name}`);
-        return result;
+    run(tensors, into = []) {
+      if (tensors.length !== given.length)
+        throw new RangeError(`a graph of ${given.length} inputs was given ${tensors.length}`);
+      tensors.forEach(({ handle }, i) => {
+        given[i] = handle;
       });
+      outputs.forEach((_, i) => {
+        made[i] = into[i]?.handle ?? 0n;
+      });
+      call.run(session, null, inputNames.list, given, given.length, outputNames.list, made.length, made);
+      return Array.from(made, (handle, i) => into[i] ?? madeTensor(handle));
     },
-    close: () => session.dispose(),
+    close: () => release.session(session),
   };
 }

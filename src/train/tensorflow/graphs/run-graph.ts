@@ -9,6 +9,4 @@ export type RunGraph = (feeds: readonly { input: Value; tensor: Tensor }[], outp
 export interface GraphRuntime {
   /** Opens a graph, for the life of the process unless it is closed. */
   open(graph: Graph): RunGraph & { close(): void };
-  /** Every result is copied out: a backward graph had better compute again what is cheap than be handed it. */
-  readonly copiesResults: boolean;
 }

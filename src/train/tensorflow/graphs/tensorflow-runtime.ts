@@ -11,7 +11,6 @@ import { GRAPH_TAG, savedModel } from "./saved-model.ts";
 /** Native TensorFlow, which opens a graph from a folder and compiles it anew for every set of outputs that it is asked for. */
 export function tensorflowRuntime(ops: NativeOps): GraphRuntime {
   return {
-    copiesResults: false,
     open({ nodes }) {
       const dir = mkdtempSync(join(tmpdir(), "stepwise-graph-"));
       let graph: number;

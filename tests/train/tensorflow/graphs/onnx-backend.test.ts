@@ -1,9 +1,12 @@
 // onnxruntime as a backend: its kernels against sums in plain JavaScript, whole graphs by hand, what is kept and given back.
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createGraph } from "../../../../src/train/tensorflow/graphs/graph.ts";
 import { onnxModel } from "../../../../src/train/tensorflow/graphs/onnx-model.ts";
 import { openOnnxSession } from "../../../../src/train/tensorflow/graphs/onnx-session.ts";
+import { partOf, release, tensorOver, valuesOf } from "../../../../src/train/tensorflow/graphs/ort-tensor.ts";
 import { graphRuntime, startTensorflow, type Tensor, tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 
 beforeAll(async () => {
@@ -82,6 +85,53 @@ describe("a kernel of TensorFlow.js gives what a loop gives:", () => {
   });
 });
 
+describe("what onnxruntime made", () => {
+  const negative = () => tf.neg(matrix());
+
+  test("is read under other shapes by onnxruntime and by JavaScript, in any order", () => {
+    const made = negative();
+    const turned = tf.reshape(made, [COLUMNS, ROWS]);
+    expectValues(tf.neg(turned), [COLUMNS, ROWS], (r, c) => values[r * ROWS + c] ?? Number.NaN);
+    expectValues(tf.slice(turned, [1, 0], [1, ROWS]), [1, ROWS], (_, c) => -(values[ROWS + c] ?? Number.NaN));
+    made.dispose();
+    expectValues(tf.sqrt(tf.neg(turned)), [COLUMNS, ROWS], (r, c) => Math.sqrt(values[r * ROWS + c] ?? Number.NaN));
+  });
+
+  test("stays with whoever read it after the tensor is disposed", () => {
+    const made = negative();
+    const read = made.dataSync();
+    made.dispose();
+    for (let i = 0; i < 10; i++) tf.exp(matrix()).dispose();
+    expect(Array.from(read)).toEqual(Array.from(values, (x) => -x));
+  });
+
+  test("is given back when the tensor is disposed: 3.2 GB of results, 16 MB at a time", () => {
+    const large = tf.ones([2048, 2048]);
+    tf.neg(large).dispose();
+    const before = process.memoryUsage.rss();
+    for (let i = 0; i < 200; i++) tf.neg(large).dispose();
+    expect(process.memoryUsage.rss() - before).toBeLessThan(400e6);
+    large.dispose();
+  });
+});
+
+test("an array of JavaScript is read and written where it stands, after a collection of garbage too", () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const arrays = Array.from({ length: 100 }, (_, i) => Float32Array.of(i, 2 * i, 3 * i, 4 * i));
+  const tensors = arrays.map((array) => tensorOver(array, [2, 2]));
+  collect();
+  arrays.forEach((array, i) => {
+    array[3] = 5 * i;
+  });
+  tensors.forEach((tensor, i) => {
+    expect(Array.from(valuesOf(tensor))).toEqual([i, 2 * i, 3 * i, 5 * i]);
+    const part = partOf(tensor, 1, 2);
+    expect(Array.from(valuesOf(part))).toEqual([2 * i, 3 * i]);
+    for (const one of [part, tensor]) release(one);
+  });
+});
+
 describe("a graph", () => {
   test("of (a b + 2), and that summed over rows, is computed, and opened once for each set of outputs", () => {
     const graph = createGraph();
@@ -113,5 +163,5 @@ describe("a graph", () => {
 });
 
 test("onnxruntime refuses what is no model", () => {
-  expect(() => openOnnxSession(new Uint8Array([1, 2, 3]))).toThrow();
+  expect(() => openOnnxSession(new Uint8Array([1, 2, 3]), { inputs: [], outputs: [] })).toThrow();
 });
