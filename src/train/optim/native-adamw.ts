@@ -31,8 +31,8 @@ function done(graph: Graph, nodes: readonly Value[]): Value {
   return graph.node("Identity", [graph.scalar(0)], { T: FLOAT }, nodes);
 }
 
-/** Parameters of this size are updated one after the other, so that one scaled gradient of them exists at a time. */
-const LARGE = 4_000_000;
+/** Parameters updated side by side. Each has a scaled gradient, and a share of itself that decays: without an order all of them exist at once. */
+const SIDE_BY_SIDE = 2;
 
 /** The scalars that an update is given. */
 const SCALARS = ["learningRate", "scale", "beta1Power", "beta2Power", "epsilon", "decay"] as const;
@@ -48,7 +48,13 @@ function update(
   const scaled = graph.node("Mul", [gradient, scale], { T: FLOAT }, after);
   const decayed =
     options.weightDecay > 0
-      ? [graph.node("AssignSubVariableOp", [value.handle, graph.op("Mul", [value.read, decay])], { dtype: FLOAT })]
+      ? [
+          graph.node(
+            "AssignSubVariableOp",
+            [value.handle, graph.node("Mul", [value.read, decay], { T: FLOAT }, after)],
+            { dtype: FLOAT },
+          ),
+        ]
       : [];
   return graph.node(
     "ResourceApplyAdam",
@@ -83,13 +89,11 @@ export function createNativeStore(ops: NativeOps, initial: readonly InitialSlot[
   const [learningRate, scale, beta1Power] = [graph.input(), graph.input(), graph.input()];
   const [beta2Power, epsilon, decay] = [graph.input(), graph.input(), graph.input()];
   const scalars: Scalars = { learningRate, scale, beta1Power, beta2Power, epsilon, decay };
-  let lastLarge: Value[] = [];
-  const updates = slots.map((slot, i) => {
-    const large = (initial[i]?.value.size ?? 0) >= LARGE;
-    const node = update(graph, slot, { scalars, options, after: large ? lastLarge : [] });
-    if (large) lastLarge = [node];
-    return node;
-  });
+  const updates: Value[] = [];
+  for (const slot of slots) {
+    const before = updates.at(-SIDE_BY_SIDE);
+    updates.push(update(graph, slot, { scalars, options, after: before === undefined ? [] : [before] }));
+  }
   const updated = done(graph, updates);
   // a graph is compiled anew for every set of outputs asked of it, so each kind of run is one for all variables
   const [valuesGiven, momentsGiven] = [(slot: Slot) => [slot.value], (slot: Slot) => [slot.m, slot.v]].map((of) =>

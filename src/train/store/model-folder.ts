@@ -43,21 +43,33 @@ export async function loadTokenizer(dir: string, config: T5Config): Promise<Fold
 
 function toMemory(spec: ParameterSpec, values: Float32Array): Tensor {
   const tensor = tf.tensor(values, spec.shape);
-  if (!spec.transposed) return tensor;
-  const transposed = tf.transpose(tensor);
+  // native TensorFlow takes the values over, and lets go of JavaScript's array, with the first operation on them
+  const stored = spec.transposed ? tf.transpose(tensor) : tf.reshape(tensor, spec.shape);
   tensor.dispose();
-  return transposed;
+  return stored;
+}
+
+const sizeOf = ({ shape }: ParameterSpec): number => shape.reduce((product, size) => product * size, 1);
+
+function inOrder(parameters: Parameters, specs: readonly ParameterSpec[]): Parameters {
+  const entries = specs.flatMap(({ name }) => {
+    const tensor = parameters[name];
+    return tensor === undefined ? [] : [[name, tensor] as const];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Loads config and weights of a folder; `log` as in `openT5Tensors`. Throws ArtifactError or ShapeError, naming the file, tensor or field. */
 export async function loadModel(dir: string, log?: (line: string) => void): Promise<Model> {
   const config = await loadConfig(dir);
   const reader = await openT5Tensors(dir, config, log);
+  const specs = parameterSpecs(config, reader.head === HEAD);
   const parameters: Record<string, Tensor> = {};
   try {
-    for (const spec of parameterSpecs(config, reader.head === HEAD))
+    // the largest first: their arrays in JavaScript are collected while the others are read
+    for (const spec of specs.toSorted((a, b) => sizeOf(b) - sizeOf(a)))
       parameters[spec.name] = toMemory(spec, await reader.readFloat32(spec.name));
-    return { dir, name: basename(dir), config, parameters };
+    return { dir, name: basename(dir), config, parameters: inOrder(parameters, specs) };
   } catch (error) {
     tf.dispose(parameters);
     throw error;
