@@ -12,7 +12,7 @@ import { InputError, StepwiseError } from "../../shared/errors.ts";
 import { type ResultRecord, resultSchema } from "../../shared/records.ts";
 import type { UnknownText } from "../../shared/unknown-characters.ts";
 import { parseEndpoint } from "../client.ts";
-import { type InputRecord, type RecordFailure, readPairs } from "../read-pairs.ts";
+import { countPairs, type InputRecord, type RecordFailure, recordsOf } from "../read-pairs.ts";
 import { failureOfAnswer, RequestFailure } from "../request-failure.ts";
 import type { BatchProgress, BatchSettings, BatchSummary } from "../run-batch.ts";
 import { summarizeUnknown, unknownOf, unknownShape } from "../unknown-tally.ts";
@@ -52,6 +52,11 @@ export type RemoteSummary =
   | { isDone: false; batch: string; progress: BatchProgress }
   | ({ isDone: true } & BatchSummary);
 
+/** What the id of a record begins with, before its index. */
+const ID = "record-";
+/** The upload is written in pieces of so many characters. */
+const PIECE = 2 ** 16;
+
 const ENDED = ["completed", "failed", "expired", "cancelled"];
 
 /**
@@ -62,7 +67,8 @@ export async function inferRemote(options: RemoteOptions): Promise<RemoteSummary
   const { outputDir, wait, signal, onProgress = () => {}, pollMs = 2_000 } = options;
   const url = parseEndpoint(options.endpoint);
   const client = createBatchClient({ url, apiKey: options.apiKey, signal, retries: options.retries });
-  const input = await readPairs(options.input, options.limit);
+  const input = await countPairs(options.input, options.limit);
+  const records = (): AsyncIterable<InputRecord> => recordsOf(options.input, options.limit ?? Infinity, input.sha256);
   const run: Run = {
     url,
     input_sha256: input.sha256,
@@ -72,7 +78,7 @@ export async function inferRemote(options: RemoteOptions): Promise<RemoteSummary
   };
   const path = join(outputDir, REMOTE_FILE);
   try {
-    let batch = (await takeUp(client, path, run)) ?? (await submit({ client, path, run }, input.records));
+    let batch = (await takeUp(client, path, run)) ?? (await submit({ client, path, run }, records()));
     for (;;) {
       const progress = progressOf(batch, input.unusable.length);
       onProgress(progress);
@@ -81,13 +87,13 @@ export async function inferRemote(options: RemoteOptions): Promise<RemoteSummary
       await sleep(pollMs, undefined, { ...(signal !== undefined && { signal }) });
       batch = (await client.retrieve(batch.id)) ?? gone(batch.id, url);
     }
-    const summary = await fetchResults(client, batch, { ...input, outputDir });
+    const summary = await fetchResults(client, batch, { ...input, records, outputDir });
     await rm(path, { force: true });
     // nobody asks for these again
     for (const file of [batch.input_file_id, batch.output_file_id, batch.error_file_id]) {
       if (file !== null) await client.remove(file).catch(() => undefined);
     }
-    return { isDone: true, total: input.records.length + input.unusable.length, resumed: 0, ...summary };
+    return { isDone: true, total: input.count + input.unusable.length, resumed: 0, ...summary };
   } catch (error) {
     throw explained(error, url, signal);
   }
@@ -113,7 +119,7 @@ async function takeUp(client: BatchClient, path: string, run: Run): Promise<Remo
 
 async function submit(
   { client, path, run }: { client: BatchClient; path: string; run: Run },
-  records: readonly InputRecord[],
+  records: AsyncIterable<InputRecord>,
 ): Promise<RemoteBatch> {
   const submission = randomUUID();
   await mkdir(dirname(path), { recursive: true });
@@ -139,15 +145,22 @@ async function submit(
   }
 }
 
-function* inputLines(records: readonly InputRecord[]): Generator<string> {
-  for (const { index, pair } of records) {
+/** Lines of the upload, many at a time. */
+async function* inputLines(records: AsyncIterable<InputRecord>): AsyncGenerator<string> {
+  let lines = "";
+  for await (const { index, pair } of records) {
     const { prompt, chosen, rejected } = pair;
-    yield `${JSON.stringify({ custom_id: idOf(index), prompt, chosen, rejected })}\n`;
+    lines += `${JSON.stringify({ custom_id: `${ID}${index}`, prompt, chosen, rejected })}\n`;
+    if (lines.length < PIECE) continue;
+    yield lines;
+    lines = "";
   }
+  yield lines;
 }
 
-function idOf(index: number): string {
-  return `record-${index}`;
+/** The record that a line of the results is about. */
+function indexOf(id: string): number {
+  return id.startsWith(ID) ? Number(id.slice(ID.length)) : Number.NaN;
 }
 
 function progressOf({ request_counts: { total, completed, failed } }: RemoteBatch, unusable: number): BatchProgress {
@@ -155,7 +168,9 @@ function progressOf({ request_counts: { total, completed, failed } }: RemoteBatc
 }
 
 interface Fetched {
-  records: readonly InputRecord[];
+  /** Reads the usable records again. */
+  records: () => AsyncIterable<InputRecord>;
+  count: number;
   unusable: readonly RecordFailure[];
   outputDir: string;
 }
@@ -164,7 +179,7 @@ interface Fetched {
 async function fetchResults(
   client: BatchClient,
   batch: RemoteBatch,
-  { records, unusable, outputDir }: Fetched,
+  { records, count: usable, unusable, outputDir }: Fetched,
 ): Promise<Pick<BatchSummary, "failures" | "unknown" | "succeeded">> {
   if (batch.status === "failed" && batch.output_file_id === null) throw refused(batch);
   const paths: string[] = [];
@@ -175,11 +190,14 @@ async function fetchResults(
       paths.push(path);
       await client.download(file, path);
     }
-    const { succeeded, errors, unknown } = await readThrough(paths);
+    const { succeeded, errors, unknown } = await readThrough(paths, usable + unusable.length);
     const why = batch.errors?.data[0]?.message ?? `the batch was ${batch.status} before this record`;
-    const failures = records
-      .filter(({ index }) => !succeeded.has(idOf(index)))
-      .map(({ index, line, pair: { prompt } }) => ({ line, prompt, error: errors.get(idOf(index)) ?? why }));
+    const failures: RecordFailure[] = [];
+    if (succeeded.count < usable) {
+      for await (const { index, line, pair } of records()) {
+        if (succeeded.at(index) !== 1) failures.push({ line, prompt: pair.prompt, error: errors.get(index) ?? why });
+      }
+    }
     const all = [...unusable, ...failures].sort((a, b) => a.line - b.line);
     const count = await writeResults(outputDir, resultsIn(paths), all);
     return { succeeded: count, failures: all, unknown: summarizeUnknown(unknown.values()) };
@@ -189,21 +207,24 @@ async function fetchResults(
 }
 
 /** What the lines tell beside the results themselves. */
-async function readThrough(paths: readonly string[]) {
-  const succeeded = new Set<string>();
-  const errors = new Map<string, string>();
-  const unknown = new Map<string, UnknownText>();
+async function readThrough(paths: readonly string[], records: number) {
+  // a byte a record: there may be millions
+  const isDone = new Uint8Array(records);
+  const errors = new Map<number, string>();
+  const unknown = new Map<number, UnknownText>();
   for (const path of paths) {
-    for await (const { custom_id: id, response, error } of readLines(path)) {
-      if (response === null) errors.set(id, error?.message ?? "no answer");
+    for await (const { custom_id, response, error } of readLines(path)) {
+      const index = indexOf(custom_id);
+      if (response === null) errors.set(index, error?.message ?? "no answer");
       else if (response.status_code === 200) {
-        succeeded.add(id);
+        isDone[index] = 1;
         const told = unknownOf(unknownShape.parse(response.body));
-        if (told !== undefined) unknown.set(id, told);
-      } else errors.set(id, failureOfAnswer(response.status_code, null, JSON.stringify(response.body)).message);
+        if (told !== undefined) unknown.set(index, told);
+      } else errors.set(index, failureOfAnswer(response.status_code, null, JSON.stringify(response.body)).message);
     }
   }
-  return { succeeded, errors, unknown };
+  const count = isDone.reduce((sum, done) => sum + done, 0);
+  return { succeeded: { count, at: (index: number) => isDone[index] }, errors, unknown };
 }
 
 /** The results, which stand in the order of the input. */
