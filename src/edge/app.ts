@@ -99,7 +99,7 @@ export function createApp(parts: Omit<AppDeps, "accounts"> & { accounts?: Accoun
     )
     .get("/v1/models", async (c) => c.json({ object: "list", data: await listModels(deps) }))
     .get("/v1/models/:name{.+}", async (c) => c.json(await findModel(deps, c.req.param("name"))))
-    .get("/openapi.json", (c) => c.json(openapiDocument()))
+    .get("/openapi.json", (c) => c.json(openapiDocument({ batches: deps.batches !== undefined })))
     .get("/", (c) => servePlayground(deps, c))
     .get("/playground/:file", (c) => servePlaygroundFile(deps, c.req.param("file")))
     .get("/models/index.json", (c) => c.json(modelIndex(deps)))

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { batchPaths } from "../../src/edge/batch/describe.ts";
 import { openapiDocument } from "../../src/edge/routes/openapi.ts";
 import { judgePrompt, TEMPLATE_VERSION } from "../../src/shared/prompts.ts";
 import { TRAIN_DEFAULTS } from "../../src/train/recipes/dpo/config.ts";
@@ -40,6 +41,14 @@ test.each(Object.entries(TRAIN_DEFAULTS))("docs/training.md names the setting %s
   expect(await read("docs/training.md")).toContain(`\`${settingName(key)}\``);
 });
 
-test.each(Object.keys(openapiDocument().paths))("docs/api.md describes %s", async (path) => {
+test.each(Object.keys(openapiDocument({ batches: false }).paths))("docs/api.md describes %s", async (path) => {
   expect(await read("docs/api.md")).toMatch(new RegExp(`\`(GET|POST) ${path}\``));
+});
+
+test.each(
+  Object.entries(batchPaths()).flatMap(([path, methods]) =>
+    Object.keys(methods).map((m) => `${m.toUpperCase()} ${path}`),
+  ),
+)("docs/batch.md describes %s", async (call) => {
+  expect(await read("docs/batch.md")).toContain(`\`${call}\``);
 });

@@ -48,7 +48,8 @@ export function respondToBatchErrors({ log }: Pick<AppDeps, "log">) {
     if (error instanceof BatchError) {
       const { status, type, message, param, code } = error;
       // what is off stays off: no client needs to ask again
-      const headers = status === 501 ? { "x-should-retry": "false" } : {};
+      const headers: Record<string, string> =
+        status === 501 ? { "x-should-retry": "false" } : status === 429 ? { "retry-after": "1" } : {};
       return Response.json({ error: { message, type, param, code } }, { status, headers });
     }
     const { status, headers, body } = errorBody(error, c.get("requestId"), log);

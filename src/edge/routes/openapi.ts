@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { MAX_NAMED } from "../../shared/unknown-characters.ts";
+import { BATCH_SCHEMAS, batchPaths } from "../batch/describe.ts";
 import { generateSchema } from "./generate.ts";
 import { getRewardSchema } from "./get-reward.ts";
 import { chatSchema } from "./openai/chat.ts";
@@ -76,8 +77,8 @@ function post(summary: string, schema: z.ZodType) {
   return { post: { summary, requestBody, responses: { 200: answered, ...failures } } };
 }
 
-/** The document; the same at every call. */
-export function openapiDocument() {
+/** The document; the same at every call. `batches`: whether there are any, and so the paths of the Files and Batch API. */
+export function openapiDocument({ batches }: { batches: boolean }) {
   return {
     openapi: "3.1.1",
     info: { title: "Stepwise DPO", version: "0.1.0", description: "Generation and step scores by T5 at the edge." },
@@ -108,6 +109,7 @@ export function openapiDocument() {
       "/playground/{file}": get("A file of the playground; needs no key.", "file"),
       "/models/index.json": get("Which models a browser may run itself, where they are given out (MODEL_DOWNLOADS)."),
       "/models/{folder}/{path}": get("A file of theirs; the path may hold slashes.", "folder", "path"),
+      ...(batches && batchPaths()),
     },
     components: {
       schemas: {
@@ -117,6 +119,7 @@ export function openapiDocument() {
           required: ["error", "error_type"],
           properties: { error: { type: "string" }, error_type: { type: "string" }, request_id: { type: "string" } },
         },
+        ...(batches && BATCH_SCHEMAS),
       },
       securitySchemes: { apiKey: { type: "http", scheme: "bearer" } },
     },
