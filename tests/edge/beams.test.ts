@@ -1,41 +1,20 @@
 // Beam search on the engine: the hypotheses of transformers' generate() (tests/golden/beam-search.json) from cached decoding whose rows
 // change places, beside other requests.
 
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
 import { beamJob } from "../../src/edge/engine/beams.ts";
 import { createEngine } from "../../src/edge/engine/engine.ts";
 import { type GenerateOptions, generate } from "../../src/edge/engine/generate.ts";
 import { loadModel, type Model } from "../../src/edge/engine/model.ts";
 import { folderStore } from "../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../src/serve/node-runtime.ts";
+import { BEAM_CASES } from "../golden/beam-search.ts";
 import { exportTinyModel } from "../runtime/tiny-model.ts";
 
 const nodeRuntime = createNodeRuntime(1);
 
-const golden = z
-  .object({
-    models: z.object({
-      "t5-v1.1": z.array(
-        z.object({
-          prompt: z.array(z.number()),
-          bias: z.number(),
-          settings: z.looseObject({
-            num_beams: z.number(),
-            max_new_tokens: z.number(),
-            length_penalty: z.number(),
-            early_stopping: z.union([z.boolean(), z.literal("never")]),
-            no_repeat_ngram_size: z.number().optional(),
-            repetition_penalty: z.number().optional(),
-            min_new_tokens: z.number().optional(),
-          }),
-          hypotheses: z.array(z.tuple([z.array(z.number()), z.number()])),
-        }),
-      ),
-    }),
-  })
-  .parse(JSON.parse(readFileSync(new URL("../golden/beam-search.json", import.meta.url), "utf8")));
+/** Of the golden model that the engine has. */
+const cases = BEAM_CASES["t5-v1.1"] ?? [];
 
 const PLAIN: GenerateOptions = {
   prompt: "x",
@@ -68,34 +47,31 @@ function reading(ids: readonly number[]): Model {
 }
 
 describe("as transformers", () => {
-  test.each(golden.models["t5-v1.1"].map((one) => [JSON.stringify(one.settings), one] as const))(
-    "%s",
-    async (_, one) => {
-      const { settings, hypotheses } = one;
-      const job = beamJob(
-        reading(one.prompt),
-        {
-          ...PLAIN,
-          beams: {
-            count: settings.num_beams,
-            lengthPenalty: settings.length_penalty,
-            earlyStopping: settings.early_stopping,
-          },
-          maxNewTokens: settings.max_new_tokens,
-          logitBias: new Map([[1, one.bias]]),
-          repetitionPenalty: settings.repetition_penalty ?? 1,
-          noRepeatNgramSize: settings.no_repeat_ngram_size,
-          minNewTokens: settings.min_new_tokens,
+  test.each(cases.map((one) => [JSON.stringify(one.settings), one] as const))("%s", async (_, one) => {
+    const { settings, hypotheses } = one;
+    const job = beamJob(
+      reading(one.prompt),
+      {
+        ...PLAIN,
+        beams: {
+          count: settings.num_beams,
+          lengthPenalty: settings.length_penalty,
+          earlyStopping: settings.early_stopping,
         },
-        { budgetBytes: 1e9 },
-      );
-      const found = await run(job);
-      expect(found.map(({ ids }) => ids)).toEqual(hypotheses.map(([ids]) => ids));
-      found.forEach(({ beamScore }, at) => {
-        expect(beamScore).toBeCloseTo(hypotheses[at]?.[1] ?? Number.NaN, 4);
-      });
-    },
-  );
+        maxNewTokens: settings.max_new_tokens,
+        logitBias: new Map([[1, one.bias]]),
+        repetitionPenalty: settings.repetition_penalty ?? 1,
+        noRepeatNgramSize: settings.no_repeat_ngram_size,
+        minNewTokens: settings.min_new_tokens,
+      },
+      { budgetBytes: 1e9 },
+    );
+    const found = await run(job);
+    expect(found.map(({ ids }) => ids)).toEqual(hypotheses.map(([ids]) => ids));
+    found.forEach(({ beamScore }, at) => {
+      expect(beamScore).toBeCloseTo(hypotheses[at]?.[1] ?? Number.NaN, 4);
+    });
+  });
 });
 
 test("one beam after a prefix is greedy decoding after it", async () => {

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { send, startWorkerServer, type WorkerServer } from "./worker-server.ts";
+import { json } from "../json-answer.ts";
+import { startWorkerServer, type WorkerServer } from "./worker-server.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -44,14 +45,14 @@ afterEach(async () => {
 test("exit 0 with a warning when some records fail, 1 when all do; the key comes from the environment", async () => {
   const input = writeInput(3);
   worker.fault = ({ prompt }, _request, response) =>
-    prompt === "prompt 1" && send(response, 422, { error: "too long" });
+    prompt === "prompt 1" && json(response, 422, { error: "too long" });
   const some = await start("--endpoint", worker.url, "--input", input, "--api-key-env", "KEY").ended;
   expect(some.code).toBe(0);
   expect(some.text).toContain("2 of 3 records done");
   expect(some.text).toContain("warning: 1 record failed");
   expect(some.text).toContain("line 2: HTTP 422: too long");
   expect(worker.calls[0]?.authorization).toBe("Bearer secret-key");
-  worker.fault = (_call, _request, response) => send(response, 401, { error: "send the API key" });
+  worker.fault = (_call, _request, response) => json(response, 401, { error: "send the API key" });
   const none = await start("--endpoint", worker.url, "--input", input).ended;
   expect(none.code).toBe(1);
   expect(none.text).toContain("send the API key");

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createClient } from "../../src/infer/client.ts";
 import { runBatch } from "../../src/infer/run-batch.ts";
-import { send, startWorkerServer, type WorkerServer } from "./worker-server.ts";
+import { json } from "../json-answer.ts";
+import { startWorkerServer, type WorkerServer } from "./worker-server.ts";
 
 let worker: WorkerServer;
 let folder: string;
@@ -39,7 +40,7 @@ test("a worker that is overloaded loses no record, however often it says so", as
     // more often than there are tries
     if (times >= 8) return false;
     const status = times % 2 === 0 ? 503 : 429;
-    return send(response, status, { error: "busy", error_type: status === 503 ? "overloaded" : "rate_limited" });
+    return json(response, status, { error: "busy", error_type: status === 503 ? "overloaded" : "rate_limited" });
   };
   expect(await run(20, 16)).toMatchObject({ succeeded: 20, failures: [] });
 });
@@ -89,7 +90,7 @@ test("a request is not sent on to another host, nor the key with it", async () =
 
 test("control characters of an error never reach the terminal, and an endless answer is given up", async () => {
   worker.fault = ({ prompt }, _request, response) => {
-    if (prompt === "prompt 0") return send(response, 422, { error: "\u001b[2Jgone\u0007\u202e" });
+    if (prompt === "prompt 0") return json(response, 422, { error: "\u001b[2Jgone\u0007\u202e" });
     response.writeHead(200);
     const block = "x".repeat(2 ** 20);
     for (let i = 0; i < 12; i++) response.write(block);
@@ -103,7 +104,7 @@ test("control characters of an error never reach the terminal, and an endless an
 
 test("a preference that contradicts its scores is an error", async () => {
   worker.fault = ({ path }, _request, response) =>
-    path === "/score" && send(response, 200, { chosen_score: 0.9, rejected_score: 0.1, preferred: "rejected" });
+    path === "/score" && json(response, 200, { chosen_score: 0.9, rejected_score: 0.1, preferred: "rejected" });
   expect((await run(1, 1)).failures[0]?.error).toContain('without a usable "preferred"');
 });
 
@@ -111,7 +112,7 @@ test("a run in which nothing succeeds leaves the results of an earlier one alone
   await run(2, 1);
   const earlier = readFileSync(join(folder, "inference_results.jsonl"), "utf8");
   expect(earlier).toContain("prompt 1");
-  worker.fault = (_call, _request, response) => send(response, 422, { error: "no" });
+  worker.fault = (_call, _request, response) => json(response, 422, { error: "no" });
   expect(await run(2, 1)).toMatchObject({ succeeded: 0 });
   expect(readFileSync(join(folder, "inference_results.jsonl"), "utf8")).toBe(earlier);
   expect(readFileSync(join(folder, "inference_errors.jsonl"), "utf8")).toContain("HTTP 422: no");

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type InferOptions, infer } from "../../src/infer/infer.ts";
-import { send, startWorkerServer, type WorkerServer } from "./worker-server.ts";
+import { json } from "../json-answer.ts";
+import { startWorkerServer, type WorkerServer } from "./worker-server.ts";
 
 let worker: WorkerServer;
 let folder: string;
@@ -49,7 +50,7 @@ test("the worker is started with policy and reward model, and stopped after the 
 
 test("the worker is stopped when the run fails", async () => {
   worker.health = 400; // there, but of no use: every record fails
-  worker.fault = (_call, _request, response) => send(response, 401, { error: "no key" });
+  worker.fault = (_call, _request, response) => json(response, 401, { error: "no key" });
   const summary = await infer(options({ model: "policy", rewardModel: "reward" }), { startWorker });
   expect(summary.succeeded).toBe(0);
   expect(stops).toBe(1);

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createClient } from "../../src/infer/client.ts";
 import { type BatchOptions, runBatch } from "../../src/infer/run-batch.ts";
 import { unknownLine } from "../../src/infer/unknown-tally.ts";
-import { send, startWorkerServer, type WorkerServer } from "./worker-server.ts";
+import { json } from "../json-answer.ts";
+import { startWorkerServer, type WorkerServer } from "./worker-server.ts";
 
 const ALL_KNOWN = { records: 0, tokens: 0, characters: [] };
 
@@ -52,7 +53,7 @@ test("rows carry the model's answer, both scores and the preference, in input or
   worker.fault = ({ path }, _request, response) => {
     if (!slow || path !== "/generate") return false;
     slow = false; // the first record answers last
-    setTimeout(() => send(response, 200, { generated_text: "late" }), 150);
+    setTimeout(() => json(response, 200, { generated_text: "late" }), 150);
     return true;
   };
   const summary = await runBatch(options(writeInput(12)));
@@ -91,7 +92,7 @@ test("503 and a connection reset are tried again", async () => {
     const key = `${path} ${prompt}`;
     if (failed.has(key)) return false;
     failed.add(key);
-    if (path === "/score") return send(response, 503, { error: "busy" }, { "retry-after": "0" });
+    if (path === "/score") return json(response, 503, { error: "busy" }, { "retry-after": "0" });
     request.socket.destroy();
     return true;
   };
@@ -105,7 +106,7 @@ test("Retry-After is waited for", async () => {
   worker.fault = ({ path }, _request, response) => {
     if (path !== "/score") return false;
     times.push(Date.now());
-    return times.length === 1 && send(response, 429, { error: "slow down" }, { "retry-after": "1" });
+    return times.length === 1 && json(response, 429, { error: "slow down" }, { "retry-after": "1" });
   };
   await runBatch(options(writeInput(1)));
   const [first = 0, second = 0] = times;
@@ -114,8 +115,8 @@ test("Retry-After is waited for", async () => {
 
 test("a record that fails is reported with its line and reason and does not stop the batch", async () => {
   worker.fault = ({ path, prompt }, request, response) => {
-    if (prompt === "prompt 1") return send(response, 500, { error: "broken inside", error_type: "internal" });
-    if (prompt === "prompt 2" && path === "/score") return send(response, 422, { error: 'field "chosen" is too long' });
+    if (prompt === "prompt 1") return json(response, 500, { error: "broken inside", error_type: "internal" });
+    if (prompt === "prompt 2" && path === "/score") return json(response, 422, { error: 'field "chosen" is too long' });
     if (prompt === "prompt 3") request.socket.destroy();
     return prompt === "prompt 3";
   };
@@ -134,7 +135,7 @@ test("a record that fails is reported with its line and reason and does not stop
 
 test("a record without an answer in time, or with an answer of another shape, is reported", async () => {
   worker.fault = ({ prompt }, _request, response) => {
-    if (prompt === "prompt 1") return send(response, 200, { text: "other server" });
+    if (prompt === "prompt 1") return json(response, 200, { text: "other server" });
     return prompt === "prompt 0"; // never answered
   };
   const summary = await runBatch(options(writeInput(3), {}, 300));
@@ -225,7 +226,7 @@ test("an interrupted run keeps whole lines, says how to go on, and resumes to th
 
 test("--resume tries failed records again", async () => {
   const input = writeInput(3);
-  worker.fault = ({ prompt }, _request, response) => prompt === "prompt 1" && send(response, 400, { error: "no" });
+  worker.fault = ({ prompt }, _request, response) => prompt === "prompt 1" && json(response, 400, { error: "no" });
   expect((await runBatch(options(input))).failures).toHaveLength(1);
   worker.fault = () => false;
   expect(await runBatch(options(input, { resume: true }))).toEqual({
@@ -266,7 +267,7 @@ test("a run without --resume keeps the partial file of a stopped run aside until
   await expect(runBatch(options(input, { signal: interrupt.signal, onProgress, concurrency: 1 }))).rejects.toThrow(
     "interrupted",
   );
-  worker.fault = ({ prompt }, _request, response) => prompt === "prompt 5" && send(response, 400, { error: "no" });
+  worker.fault = ({ prompt }, _request, response) => prompt === "prompt 5" && json(response, 400, { error: "no" });
   await runBatch(options(input));
   expect(lines("inference_results.partial.previous.jsonl")).toHaveLength(3);
   worker.fault = () => false;
@@ -301,7 +302,7 @@ test("characters that the vocabulary lacks are counted over the records, those o
     if (characters === undefined) return false;
     const told = { usage: { unknown_tokens: 2 }, warnings: [{ code: "unknown_characters", message: "", characters }] };
     const answer = path === "/generate" ? { generated_text: "a" } : { chosen_score: 1, rejected_score: 0 };
-    return send(response, 200, { ...answer, ...(body.chosen !== undefined && { preferred: "chosen" }), ...told });
+    return json(response, 200, { ...answer, ...(body.chosen !== undefined && { preferred: "chosen" }), ...told });
   };
   const input = writeInput(4);
   const first = await runBatch(options(input));

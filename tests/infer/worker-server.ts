@@ -3,6 +3,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json } from "../json-answer.ts";
 
 export interface Call {
   path: string;
@@ -39,14 +40,14 @@ export async function startWorkerServer(): Promise<WorkerServer> {
       const served = (id: string) => ({ id, dtype: "int8", files: [{ sha256: id }] });
       const [policy, reward] = [served(worker.models.policy), served(worker.models.reward)];
       if (worker.models.told)
-        send(response, 200, {
+        json(response, 200, {
           policy,
           reward,
           template_version: "t",
           judge_context: "prefix",
           max_waiting_requests: worker.models.maxWaiting,
         });
-      else send(response, 404, { error: "not found" });
+      else json(response, 404, { error: "not found" });
       return;
     }
     open += 1;
@@ -64,7 +65,7 @@ export async function startWorkerServer(): Promise<WorkerServer> {
       const call = { path: request.url ?? "", prompt, body, authorization: request.headers.authorization };
       worker.calls.push(call);
       if (worker.fault(call, request, response)) return;
-      setTimeout(() => send(response, 200, answer(call)), worker.delayMs);
+      setTimeout(() => json(response, 200, answer(call)), worker.delayMs);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -84,16 +85,6 @@ export async function startWorkerServer(): Promise<WorkerServer> {
       }),
   };
   return worker;
-}
-
-export function send(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  headers: Record<string, string> = {},
-): true {
-  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
-  return true;
 }
 
 function answer({ path, body }: Call): unknown {

@@ -12,6 +12,7 @@ import { completionsResult, completionsSchema } from "../routes/openai/completio
 import { scoreResult, scoreSchema } from "../routes/score.ts";
 import { scoreOrPairResult, scoreOrPairSchema } from "../routes/score-forms.ts";
 import { joinWarnings } from "../routes/unknown-warning.ts";
+import { sleep } from "../sleep.ts";
 import { hashOf } from "./id-filter.ts";
 import { type BatchUrl, type InputLine, pairOf } from "./input-line.ts";
 import type { BatchParameters } from "./ledger-api.ts";
@@ -144,8 +145,4 @@ const usageSchema = z.object({ usage: z.object({ total_tokens: z.number() }) });
 function tokensOf(body: unknown): number {
   const parsed = usageSchema.safeParse(body);
   return parsed.success ? parsed.data.usage.total_tokens : 0;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

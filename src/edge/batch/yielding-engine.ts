@@ -3,6 +3,7 @@
 // then whoever came first; who waits for long rises, so that none waits for ever.
 
 import type { Engine } from "../engine/engine.ts";
+import { sleep } from "../sleep.ts";
 
 export const PRIORITIES = ["low", "normal", "high"] as const;
 export type Priority = (typeof PRIORITIES)[number];
@@ -84,7 +85,7 @@ export function createYieldingEngine(
       if (mayEnter(place)) break;
       if (place.turn.isOver()) throw new StepOver();
       // each caller looks for itself: a promise of another request's may never be resolved
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await sleep(LOOK_MS);
       signal?.throwIfAborted();
     }
     place.isInside = true;

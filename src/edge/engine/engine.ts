@@ -3,7 +3,6 @@
 
 import type { Manifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
-import type { ModelStore } from "../model-store.ts";
 import { beamJob } from "./beams.ts";
 import { type ForcedOptions, type ForcedTokens, forcedJob } from "./forced.ts";
 import { type GenerateOptions, type Generation, generateJob } from "./generate.ts";
@@ -11,9 +10,8 @@ import { judgeJob, type ScoreOptions, type Scoring } from "./judge.ts";
 import { heldBytes } from "./memory-budget.ts";
 import type { Model } from "./model.ts";
 import { processJob } from "./process-reward.ts";
-import type { Runtime } from "./runtime.ts";
 import { createScheduler, type Job } from "./scheduler.ts";
-import { createServedModels, type ModelPair } from "./served-models.ts";
+import { createServedModels, type ModelChoice, type ModelPair } from "./served-models.ts";
 import { createSpeedometer } from "./speedometer.ts";
 import { MAX_RUN_MS, ranTooLong } from "./work.ts";
 
@@ -60,13 +58,7 @@ export interface Engine {
 /** What the engine tells of its work: seconds, rows of a step, bytes. */
 export type EngineMeasure = "stepwise_queue_wait_seconds" | "stepwise_batch_rows" | "stepwise_memory_bytes";
 
-export interface EngineOptions {
-  store: ModelStore;
-  runtime: Runtime;
-  /** Folder names in the store. */
-  policy: string;
-  reward: string;
-  dtype: Dtype;
+export interface EngineOptions extends ModelChoice {
   maxWaiting: number;
   /** How often the models' manifests are looked at, at most; by default never. */
   renewMs?: number | undefined;

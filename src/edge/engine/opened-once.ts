@@ -1,6 +1,8 @@
 // What all requests share and the first of them opens. The others look again and again, on timers of their own: workerd binds a promise to
 // the request that made it, so that one request must not wait for another's. An opener that is never heard of again loses its turn.
 
+import { sleep } from "../sleep.ts";
+
 export interface OpenedOnce<T> {
   /** Opens it, or waits until another request has; throws what `open` threw, for a while, before it is tried again. */
   get(): Promise<T>;
@@ -48,7 +50,7 @@ export function createOpenedOnce<T>(open: () => Promise<T>, { retryMs, leaseMs }
         if (state.kind === "open") return state.value;
         if (state.kind === "absent" || Date.now() >= state.until) return openNow();
         if (state.kind === "failed") throw state.error;
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        await sleep(LOOK_MS);
       }
     },
     get value() {

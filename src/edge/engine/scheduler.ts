@@ -6,6 +6,7 @@
 // its own loop. https://developers.cloudflare.com/workers/observability/errors/#cannot-perform-io-on-behalf-of-a-different-request
 
 import { CapacityError } from "../../shared/errors.ts";
+import { sleep } from "../sleep.ts";
 import type { SharedRows } from "./memory-budget.ts";
 
 /** A request's work. Memory is held from the first `advance` until `release`. */
@@ -220,11 +221,6 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     holds: (is) => entries.some(({ job }) => is(job)) || toRelease.some(is),
   };
-}
-
-/** Time for the event loop, on a timer of the request that calls. */
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function full(waiting: number): CapacityError {

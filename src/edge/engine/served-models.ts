@@ -6,6 +6,7 @@ import { CapacityError } from "../../shared/errors.ts";
 import { MANIFEST_FILE, type Manifest, parseManifest } from "../../shared/manifest.ts";
 import type { Dtype } from "../../shared/onnx-names.ts";
 import { type ModelStore, readJson } from "../model-store.ts";
+import { sleep } from "../sleep.ts";
 import { fitsBeside, memoryBudget } from "./memory-budget.ts";
 import { closeModel, judgeOf, loadModel, type Model, runtimeFileBytes } from "./model.ts";
 import { createOpenedOnce } from "./opened-once.ts";
@@ -34,13 +35,17 @@ export interface ServedModels {
   renew(): Promise<void> | undefined;
 }
 
-export interface ServedModelsOptions {
+/** Which models, where they lie, and what runs them. */
+export interface ModelChoice {
   store: ModelStore;
   runtime: Runtime;
   /** Folder names in the store. */
   policy: string;
   reward: string;
   dtype: Dtype;
+}
+
+export interface ServedModelsOptions extends ModelChoice {
   /** How many requests may wait for a new version. */
   maxWaiting: number;
   /** How often manifests are looked at, at most; 0: never. */
@@ -179,10 +184,6 @@ export function createServedModels(options: ServedModelsOptions): ServedModels {
 async function close({ policy, reward }: ModelPair): Promise<void> {
   await closeModel(policy);
   if (reward.encoder !== policy.encoder) await closeModel(reward);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function tooManyWait(count: number): CapacityError {

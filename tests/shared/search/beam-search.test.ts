@@ -1,36 +1,17 @@
 // Beam search against transformers' generate() in PyTorch on the golden T5s (tests/golden/beam-search.json): ids and scores of all
 // hypotheses. The decoder runs the whole prefix at every step, so that nothing but the search is tested.
 
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
 import { loadModel, type Model } from "../../../src/edge/engine/model.ts";
 import { allLogits, encodeSources, repeatSource } from "../../../src/edge/engine/t5.ts";
 import { folderStore } from "../../../src/serve/folder-store.ts";
 import { createNodeRuntime } from "../../../src/serve/node-runtime.ts";
 import { adjustLogits } from "../../../src/shared/sampling.ts";
 import { type BeamSearch, type BeamStep, beamSearch, type Hypothesis } from "../../../src/shared/search/beam-search.ts";
+import { BEAM_CASES } from "../../golden/beam-search.ts";
 import { exportTinyModel, type TinyWeights } from "../../runtime/tiny-model.ts";
 
 const nodeRuntime = createNodeRuntime(1);
-
-const caseSchema = z.object({
-  prompt: z.array(z.number()),
-  bias: z.number(),
-  settings: z.strictObject({
-    num_beams: z.number(),
-    max_new_tokens: z.number(),
-    length_penalty: z.number(),
-    early_stopping: z.union([z.boolean(), z.literal("never")]),
-    no_repeat_ngram_size: z.number().optional(),
-    repetition_penalty: z.number().optional(),
-    min_new_tokens: z.number().optional(),
-  }),
-  hypotheses: z.array(z.tuple([z.array(z.number()), z.number()])),
-});
-const golden = z
-  .object({ models: z.record(z.string(), z.array(caseSchema)) })
-  .parse(JSON.parse(readFileSync(new URL("../../golden/beam-search.json", import.meta.url), "utf8")));
 
 type Decoder = (step: BeamStep) => Promise<Float32Array>;
 
@@ -66,7 +47,7 @@ describe.each(["t5-v1.1", "t5-v1.0"] satisfies TinyWeights[])("%s: as transforme
   });
   afterAll(() => folder.remove());
 
-  const cases = golden.models[weights] ?? [];
+  const cases = BEAM_CASES[weights] ?? [];
   test.each(cases.map((one) => [JSON.stringify({ tokens: one.prompt.length, ...one.settings }), one] as const))(
     "%s",
     async (_, { prompt, bias, settings, hypotheses }) => {

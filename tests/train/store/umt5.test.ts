@@ -7,12 +7,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { judgePrompt } from "../../../src/shared/prompts.ts";
 import { parseT5Config } from "../../../src/shared/t5-config.ts";
-import { padRows } from "../../../src/train/model/batch.ts";
-import { completionLogps } from "../../../src/train/model/logps.ts";
 import { LLMRewardModel } from "../../../src/train/reward/judge/llm-reward-model.ts";
 import { loadModel, loadTokenizer, saveModel } from "../../../src/train/store/model-folder.ts";
 import { startTensorflow, tf } from "../../../src/train/tensorflow/tensorflow.ts";
 import { writeTinyFolder } from "../recipes/pretrain/tiny-folder.ts";
+import { scoreByDefinition } from "../reward/judge/score-by-definition.ts";
 
 let root = "";
 const layers = { num_layers: 2, num_decoder_layers: 2 };
@@ -53,17 +52,11 @@ test("the judge's own pass reads each layer's table: its scores are those of the
   }
   const tokenizer = await loadTokenizer(dir, model.config);
   const [prompt, step] = ["Tom has 3 apples and buys 4 more. How many?", "3 + 4 = 7"];
-  const ids = tokenizer.encode(judgePrompt(prompt, [{ text: step }], 0, "prefix"));
-  const probability = (label: number): number =>
-    tf.tidy(() => {
-      const { sequenceLogps } = completionLogps(model.parameters, model.config, {
-        prompts: padRows([ids], 0),
-        labels: [[label]],
-      });
-      return Math.exp(sequenceLogps.dataSync()[0] ?? Number.NaN);
-    });
-  const yes = probability(tokenizer.yesTokenId);
-  const expected = yes / (yes + probability(tokenizer.noTokenId));
+  const expected = scoreByDefinition(
+    model,
+    tokenizer,
+    tokenizer.encode(judgePrompt(prompt, [{ text: step }], 0, "prefix")),
+  );
   const [scored] = new LLMRewardModel(model, tokenizer, {}).score([{ prompt, completion: step }]);
   expect(Math.abs((scored?.stepScores[0] ?? Number.NaN) - expected)).toBeLessThan(1e-5);
 });

@@ -3,12 +3,11 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { judgePrompt } from "../../../../src/shared/prompts.ts";
-import { padRows } from "../../../../src/train/model/batch.ts";
-import { completionLogps } from "../../../../src/train/model/logps.ts";
 import { LLMRewardModel, type LLMRewardModelOptions } from "../../../../src/train/reward/judge/llm-reward-model.ts";
 import type { FolderTokenizer, Model } from "../../../../src/train/store/model-folder.ts";
 import { tf } from "../../../../src/train/tensorflow/tensorflow.ts";
 import { openTinyModel } from "../../recipes/pretrain/tiny-folder.ts";
+import { scoreByDefinition } from "./score-by-definition.ts";
 
 let dir = "";
 let model: Model;
@@ -24,21 +23,6 @@ const completions = [
   { prompt, completion: "3 + 4 = 8\n8 - 2 = 6\n\n  Tom has 6 apples " },
   { prompt: "How many apples?", completion: "9 - 2 = 7\n7 + 1 = 8" },
 ];
-
-/** The score of one judge prompt, from the log-probs of "yes" and "no" as one-token completions, one at a time. */
-function scoreByDefinition(text: string): number {
-  const ids = tokenizer.encode(text);
-  const probability = (label: number): number =>
-    tf.tidy(() => {
-      const { sequenceLogps } = completionLogps(model.parameters, model.config, {
-        prompts: padRows([ids], 0),
-        labels: [[label]],
-      });
-      return Math.exp(sequenceLogps.dataSync()[0] ?? Number.NaN);
-    });
-  const yes = probability(tokenizer.yesTokenId);
-  return yes / (yes + probability(tokenizer.noTokenId));
-}
 
 const stepScores = (options: LLMRewardModelOptions, of = completions): number[][] =>
   new LLMRewardModel(model, tokenizer, options).score(of).map((scored) => scored.stepScores);
@@ -56,7 +40,9 @@ describe("a step's score is P(yes) / (P(yes) + P(no)), computed one step at a ti
   test.each(["prefix", "prompt", "none"] as const)("context %s", (context) => {
     const expected = completions.map((completion, c) => {
       const own = (steps[c] ?? []).map((text) => ({ text }));
-      return own.map((_, index) => scoreByDefinition(judgePrompt(completion.prompt, own, index, context)));
+      return own.map((_, index) =>
+        scoreByDefinition(model, tokenizer, tokenizer.encode(judgePrompt(completion.prompt, own, index, context))),
+      );
     });
     expectClose(stepScores({ context }), expected);
     expect(new Set(expected.flat()).size).toBe(6);
@@ -95,16 +81,7 @@ test("a judge prompt that is too long loses its beginning, never the step", () =
   const long = { prompt: "Tom has 3 apples. ".repeat(40).trim(), completion: "3 + 4 = 7" };
   const ids = tokenizer.encode(judgePrompt(long.prompt, [{ text: "3 + 4 = 7" }], 0));
   const [[cut = Number.NaN] = []] = stepScores({ maxPromptTokens: 60 }, [long]);
-  const [yes, no] = [tokenizer.yesTokenId, tokenizer.noTokenId].map((label) =>
-    tf.tidy(() => {
-      const { sequenceLogps } = completionLogps(model.parameters, model.config, {
-        prompts: padRows([ids.slice(-60)], 0),
-        labels: [[label]],
-      });
-      return Math.exp(sequenceLogps.dataSync()[0] ?? Number.NaN);
-    }),
-  );
-  expect(cut).toBeCloseTo((yes ?? Number.NaN) / ((yes ?? Number.NaN) + (no ?? Number.NaN)), 5);
+  expect(cut).toBeCloseTo(scoreByDefinition(model, tokenizer, ids.slice(-60)), 5);
 });
 
 test.each(["", " \n \n"])("a completion without steps (%j) is refused, by its place in the list", (completion) => {

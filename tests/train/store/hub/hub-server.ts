@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json } from "../../../json-answer.ts";
 
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
@@ -81,16 +82,6 @@ export function sendBytes(request: IncomingMessage, response: ServerResponse, by
   const range = from === 0 ? {} : { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
   response.writeHead(from === 0 ? 200 : 206, { "content-length": bytes.length - from, ...range });
   response.end(bytes.subarray(from));
-  return true;
-}
-
-export function json(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  headers: Record<string, string> = {},
-): true {
-  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
   return true;
 }
 

@@ -10,7 +10,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { prepareData } from "../../../../src/train/data/pairs/prepare.ts";
 import { parseDatasetId, selectDataFiles } from "../../../../src/train/store/hub/dataset-id.ts";
 import { type DatasetOptions, resolveDataset } from "../../../../src/train/store/hub/resolve-dataset.ts";
-import { COMMIT, json, sendBytes, sha256 } from "./hub-server.ts";
+import { json } from "../../../json-answer.ts";
+import { COMMIT, sendBytes, sha256 } from "./hub-server.ts";
 
 const ID = "acme/farm";
 const shard = readFileSync(fileURLToPath(new URL("../../../data/ultrafeedback-snappy.parquet", import.meta.url)));

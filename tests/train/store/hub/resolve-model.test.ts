@@ -23,7 +23,8 @@ import {
   type ResolveOptions,
   resolveModel,
 } from "../../../../src/train/store/hub/resolve-model.ts";
-import { COMMIT, type HubServer, json, sendBytes, sha256, startHubServer } from "./hub-server.ts";
+import { json } from "../../../json-answer.ts";
+import { COMMIT, type HubServer, sendBytes, sha256, startHubServer } from "./hub-server.ts";
 
 const ID = "acme/tiny-t5";
 const weights = randomBytes(300_000);
