@@ -295,7 +295,6 @@ export type Histogram = z.infer<typeof histogram>;
 export type Role = z.infer<typeof role>;
 export type ModelInfo = z.infer<typeof modelInfo>;
 export type RewardModelInfo = z.infer<typeof rewardModelInfo>;
-export type DataInfo = z.infer<typeof dataInfo>;
 export type PolicyMetrics = z.infer<typeof policyMetrics>;
 export type PreferenceMetrics = z.infer<typeof preferenceMetrics>;
 export type PairScoreMetrics = z.infer<typeof pairScores>;

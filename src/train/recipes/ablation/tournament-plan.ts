@@ -44,7 +44,6 @@ const planSchema = z.strictObject({
 
 export type TournamentPlan = z.infer<typeof planSchema>;
 export type TournamentMethod = z.infer<typeof methodSchema>;
-export type TournamentEvaluation = z.infer<typeof evaluationSchema>;
 
 /** The methods of these names, all without names. Throws InputError for a name that no method has. */
 export function chosenMethods(plan: TournamentPlan, names: readonly string[] | undefined): TournamentMethod[] {
