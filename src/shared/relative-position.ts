@@ -36,11 +36,14 @@ export function relativePositionBuckets(options: {
   maxDistance: number;
 }): Int32Array {
   const { queryLength, keyLength, queryOffset = 0, bidirectional, numBuckets, maxDistance } = options;
+  // key less query goes from its least, of the last query and the first key, up
+  const ofDifference = Int32Array.from({ length: queryLength + keyLength - 1 }, (_, i) =>
+    relativePositionBucket(i - (queryLength - 1) - queryOffset, bidirectional, numBuckets, maxDistance),
+  );
   const ids = new Int32Array(queryLength * keyLength);
   for (let q = 0; q < queryLength; q++) {
-    for (let k = 0; k < keyLength; k++) {
-      ids[q * keyLength + k] = relativePositionBucket(k - (q + queryOffset), bidirectional, numBuckets, maxDistance);
-    }
+    const first = queryLength - 1 - q;
+    ids.set(ofDifference.subarray(first, first + keyLength), q * keyLength);
   }
   return ids;
 }

@@ -169,11 +169,21 @@ export function labelLogps(hidden: Tensor2D, head: Tensor2D, labels: Tensor1D, f
     const ofSome: Tensor1D = count === rows ? labels : (tf.slice(labels, start, count) as Tensor1D);
     if (runtime === undefined) return portableLogps(some, head, ofSome); // on the tape it keeps them, frozen head or not
     return tf.tidy(() => {
-      const places = tf.stack([tf.range(0, count, 1, "int32"), ofSome], 1) as Tensor2D;
+      const places = tf.tensor2d(numbered(ofSome.dataSync<"int32">()), [count, 2], "int32");
       return labelLogpsGraph(runtime, { hidden: some, head, places, frozenHead });
     });
   });
   return logps.length === 1 && logps[0] !== undefined ? logps[0] : (tf.concat(logps) as Tensor1D);
+}
+
+/** Each value behind its number: 0, first value, 1, second value, ... */
+function numbered(values: Int32Array): Int32Array {
+  const pairs = new Int32Array(2 * values.length);
+  values.forEach((value, n) => {
+    pairs[2 * n] = n;
+    pairs[2 * n + 1] = value;
+  });
+  return pairs;
 }
 
 /** The same in TensorFlow.js's operations. */

@@ -53,6 +53,33 @@ export function padded(x: Tensor2D, rows: RowsOfTokens, length: number): Tensor2
   );
 }
 
+/** Rows `start` to `start + count` of x [N, D]. The gradient is what arrives, between rows of zeros. */
+export function someRows(x: Tensor2D, start: number, count: number): Tensor2D {
+  const [rows, width] = x.shape;
+  return withGradient<[Tensor2D], [], Tensor2D>(
+    (x) => ({
+      value: tf.gather(x, tf.range(start, start + count, 1, "int32")),
+      saved: [],
+      gradient: (dy) => [
+        () => tf.concat([tf.zeros([start, width]), dy, tf.zeros([rows - start - count, width])]) as Tensor2D,
+      ],
+    }),
+    x,
+  );
+}
+
+/** x [1, H, T, S] as each of [batch, H, T, S]. The gradient is one sum; that of tf.tile takes as many slices and sums as there are rows. */
+export function repeated(x: Tensor4D, batch: number): Tensor4D {
+  return withGradient<[Tensor4D], [], Tensor4D>(
+    (x) => ({
+      value: tf.tile(x, [batch, 1, 1, 1]),
+      saved: [],
+      gradient: (dy) => [() => tf.sum(dy, 0, true)],
+    }),
+    x,
+  );
+}
+
 /** Index tensors between tokens [N, H*K] and heads [B, H, T, K]: [B, H, T], [N, H], and 1 at real tokens [B, 1, T, 1]. */
 export type HeadIndex = [toHeads: Tensor3D, fromHeads: Tensor2D, real: Tensor4D];
 

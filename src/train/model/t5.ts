@@ -12,7 +12,7 @@ import { causalBias, paddingBias, positionBias } from "./attention-bias.ts";
 import { decoderBlockGraph, encoderBlockGraph } from "./graphs/blocks.ts";
 import { gatedGelu, residual, rmsNorm } from "./layers.ts";
 import { isAdapted, project } from "./low-rank.ts";
-import { fromHeads, type HeadIndex, headIndex, padded, type RowsOfTokens, toHeads } from "./packed-rows.ts";
+import { fromHeads, type HeadIndex, headIndex, padded, type RowsOfTokens, repeated, toHeads } from "./packed-rows.ts";
 import { biasTable, matrix, type Parameters, trainedWithin, vector } from "./parameters.ts";
 import { type DecoderBatch, type Encoded, embed, type TokenBatch, tokenRows } from "./token-batch.ts";
 
@@ -195,7 +195,7 @@ export function decodeReal(
   const places = { queryLength: length, keyLength: length, bidirectional: false };
   const biasOf = biasByLayer(p, config, "decoder", (table) => {
     const one: Tensor4D = tf.add(positionBias(table, config, places), causalBias(length));
-    return tf.tile(one, [batch, 1, 1, 1]); // once, so that each layer's gradient is a plain sum
+    return repeated(one, batch); // once, so that each layer's gradient is a plain sum
   });
   const { maskBias } = encoded;
   const source = encoded.packed ?? { hidden: encoded.hidden, rows: tokenRows(encoded) };

@@ -2,7 +2,7 @@
 
 import { type Tensor1D, type Tensor2D, type Tensor4D, tf } from "../tensorflow/tensorflow.ts";
 import { gatherRows } from "./layers.ts";
-import { placesOf, type RowsOfTokens, rowsOfLengths } from "./packed-rows.ts";
+import { placesOf, type RowsOfTokens, rowsOfLengths, someRows } from "./packed-rows.ts";
 import { matrix, type Parameters } from "./parameters.ts";
 
 /** A batch of token rows padded to one length; `mask` is 1 at real tokens. */
@@ -61,6 +61,6 @@ export function embedTogether(
   const ids = [prompts, targets].map((batch) => realIds(batch, tokenRows(batch)));
   const rows = gatherRows(matrix(p, "shared.weight"), tf.concat(ids) as Tensor1D);
   const [count = 0] = ids.map(({ size }) => size);
-  const [ofPrompts, ofTargets] = [tf.slice(rows, [0, 0], [count, -1]), tf.slice(rows, [count, 0])];
+  const [ofPrompts, ofTargets] = [someRows(rows, 0, count), someRows(rows, count, rows.shape[0] - count)];
   return { prompts: { ...prompts, embedded: ofPrompts }, targets: { ...targets, embedded: ofTargets } };
 }

@@ -6,7 +6,9 @@ import {
   headIndex,
   padded,
   placesOf,
+  repeated,
   rowsOfLengths,
+  someRows,
   toHeads,
 } from "../../../src/train/model/packed-rows.ts";
 import {
@@ -33,6 +35,61 @@ test("padded rows hold the tokens at their places, whatever stands at padding", 
   const x = tf.tensor2d([[1], [2], [3]]);
   const [a, b, c] = padded(x, rowsOfLengths([2, 1]), 2).dataSync();
   expect([a, b, c]).toEqual([1, 2, 3]);
+});
+
+test("some rows, at the beginning, between others and at the end, and where their gradients go", () => {
+  const x = tf.tensor2d([
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]);
+  const weights = tf.tensor2d([[10, 20]]);
+  const gradient = tf.grad((x) => tf.sum(tf.mul(someRows(x as Tensor2D, 1, 1), weights)));
+  expect(values(someRows(x, 1, 1))).toEqual([[3, 4]]);
+  expect(values(gradient(x))).toEqual([
+    [0, 0],
+    [10, 20],
+    [0, 0],
+  ]);
+  for (const [start, count] of [
+    [0, 2],
+    [2, 1],
+    [0, 3],
+  ] as const) {
+    const one = tf.grad((x) => tf.sum(someRows(x as Tensor2D, start, count)));
+    const inside = (row: number): number => (row >= start && row < start + count ? 1 : 0);
+    expect(values(one(x))).toEqual([0, 1, 2].map((row) => [inside(row), inside(row)]));
+  }
+});
+
+test("a bias repeated for each row of a batch, whose gradient is the sum over them", () => {
+  const x = tf.tensor4d([1, 2, 3, 4], [1, 1, 2, 2]);
+  const weights = tf.tensor4d([1, 2, 3, 4, 10, 20, 30, 40, 100, 200, 300, 400], [3, 1, 2, 2]);
+  expect(values(repeated(x, 2))).toEqual(
+    [
+      [
+        [
+          [1, 2],
+          [3, 4],
+        ],
+      ],
+      [
+        [
+          [1, 2],
+          [3, 4],
+        ],
+      ],
+    ].map(([head]) => [head]),
+  );
+  const gradient = tf.grad((x) => tf.sum(tf.mul(repeated(x as Tensor4D, 3), weights)));
+  expect(values(gradient(x))).toEqual([
+    [
+      [
+        [111, 222],
+        [333, 444],
+      ],
+    ],
+  ]);
 });
 
 describe("tokens of two heads of width 1", () => {
