@@ -44,11 +44,11 @@ function openUpdate({ beta1, beta2, epsilon, weightDecay }: AdamWOptions): Updat
   const nameOf = new Map([...inputs].map(([name, value]) => [edgeName(value), name]));
   const order = opened.inputNames.flatMap((edge) => nameOf.get(edge) ?? []);
   return {
-    run({ value, m, v, gradient }) {
-      const arrays = new Map<Input, OrtTensor>(Object.entries({ value, m, v, gradient }) as [Input, OrtTensor][]);
+    run(slice) {
+      const given = new Map<Input, OrtTensor>([...scalars, ...ARRAYS.map((name) => [name, slice[name]] as const)]);
       opened.run(
-        order.flatMap((name) => arrays.get(name) ?? scalars.get(name) ?? []),
-        [value, m, v],
+        order.flatMap((name) => given.get(name) ?? []),
+        [slice.value, slice.m, slice.v],
       );
     },
     set(to) {

@@ -82,21 +82,21 @@ export function loadOrtLibrary(): OrtLibrary {
   if (file === undefined) throw new Error(`onnxruntime-node has no library for ${process.platform}`);
   const library = koffi.load(join(home, "bin", "napi-v6", process.platform, process.arch, file));
   const base: Address = library.func("OrtGetApiBase", "void *", [])();
-  const functionAt = (address: Address, result: string, types: readonly string[]): unknown =>
-    koffi.decode(address, koffi.proto(result, [...types]));
-  const getApi = functionAt(koffi.decode(base, "void *"), "void *", ["uint32_t"]) as Native<Address | null>;
+  const functionAt = <Result>(address: Address, result: string, types: readonly string[]): Native<Result> =>
+    koffi.decode(address, koffi.proto(result, [...types])); // which gives a function of these types
+  const getApi = functionAt<Address | null>(koffi.decode(base, "void *"), "void *", ["uint32_t"]);
   const table = getApi(API_VERSION);
   if (table === null) throw new Error("onnxruntime's library is older than its interface is needed here");
-  const at = (place: number, result: string, types: string): unknown =>
+  const at = <Result>(place: number, result: string, types: string): Native<Result> =>
     functionAt(
       koffi.decode(table, 8 * place, "void *"),
       result,
       [...types].map((type) => TYPES[type] ?? type),
     );
-  const message = at(GET_ERROR_MESSAGE, "str", "p") as Native<string>;
-  const release = mapValues(RELEASES, (place) => at(place, "void", "p") as Native<void>);
+  const message = at<string>(GET_ERROR_MESSAGE, "str", "p");
+  const release = mapValues(RELEASES, (place) => at<void>(place, "void", "p"));
   const call = mapValues(CALLS, ([place, types]) => {
-    const run = at(place, "void *", types) as Native<Address | null>;
+    const run = at<Address | null>(place, "void *", types);
     return (...args: readonly Argument[]): void => {
       const status = run(...args);
       if (status === null || status === 0n) return;

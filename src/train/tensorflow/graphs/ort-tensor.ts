@@ -8,8 +8,8 @@ export interface OrtTensor {
   readonly dims: readonly number[];
 }
 
-/** Log severity: errors only, which come as exceptions anyway. */
-const ERRORS = 3;
+/** Log severity: nothing short of a crash; errors come as exceptions. */
+const FATAL = 4;
 
 /** OrtArenaAllocator, OrtMemTypeDefault. */
 const ARENA = 1;
@@ -37,7 +37,7 @@ export function ort(): Ort {
     write();
     return result[0] ?? 0n;
   };
-  const environment = written(() => library.call.createEnv(ERRORS, "stepwise-dpo", result));
+  const environment = written(() => library.call.createEnv(FATAL, "stepwise-dpo", result));
   const memory = written(() => library.call.createCpuMemoryInfo(ARENA, DEFAULT_MEMORY, result));
   library.call.createAndRegisterAllocator(environment, memory, null);
   opened = { ...library, environment, memory };

@@ -155,6 +155,23 @@ describe("a graph", () => {
     run?.close();
   });
 
+  test("that onnxruntime cannot compute says why, and computes the next time", () => {
+    const graph = createGraph();
+    const [a, b] = [graph.input(), graph.input()];
+    const product = graph.op("MatMul", [a, b]);
+    const run = graphRuntime()?.open(graph);
+    const feeds = (rows: number) => [
+      { input: a, tensor: tf.ones([2, 3]) },
+      { input: b, tensor: tf.ones([rows, 2]) },
+    ];
+    expect(() => run?.(feeds(4), [product])).toThrow(/onnxruntime: .*MatMul/);
+    expect(run?.(feeds(3), [product])[0]?.arraySync()).toEqual([
+      [3, 3],
+      [3, 3],
+    ]);
+    run?.close();
+  });
+
   test("with an operation that ONNX has no form of here is refused by its name", () => {
     const graph = createGraph();
     const odd = graph.op("Lgamma", [graph.input()]);
