@@ -19,6 +19,9 @@ const EXPIRES_MAX_S = 2_592_000;
 /** Of an isolate at a time: each holds a part of 8 MiB. */
 const MAX_UPLOADS = 4;
 const IDLE_MS = 30_000;
+/** Of a body that is refused. */
+const MAX_REST_BYTES = 16 * 2 ** 20;
+const MAX_REST_MS = 5_000;
 const GONE_MS = 120_000;
 
 export interface UploadOptions {
@@ -129,8 +132,9 @@ async function readForm(
       isDone = true;
     },
   });
-  const reader = request.body?.getReader();
-  if (reader === undefined || failure !== undefined) throw notAForm();
+  // before the body is touched: who passes it on can then still read it to its end
+  if (request.body === null || failure !== undefined) throw notAForm();
+  const reader = request.body.getReader();
   try {
     for (let next = await readPiece(reader, idleMs); !next.done; next = await readPiece(reader, idleMs)) {
       parser.write(next.value);
@@ -139,13 +143,32 @@ async function readForm(
       if (failure !== undefined) throw notAForm();
     }
   } catch (error) {
-    // nobody reads the rest
-    reader.cancel().catch(() => undefined);
+    if (isLate(error)) reader.cancel().catch(() => undefined);
+    else await readRest(reader);
     throw error;
   }
   parser.end();
   if (!isDone) throw notAForm();
   return { fields, filename };
+}
+
+/**
+ * Of a body that is refused: a little more is read, so that the connection stays whole for who has it next; the rest, or what comes late, is
+ * not wanted.
+ */
+async function readRest(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  const until = Date.now() + MAX_REST_MS;
+  let left = MAX_REST_BYTES;
+  try {
+    while (left > 0 && Date.now() < until) {
+      const { done, value } = await readPiece(reader, MAX_REST_MS / 10);
+      if (done) return;
+      left -= value.length;
+    }
+  } catch {
+    // late, or gone
+  }
+  reader.cancel().catch(() => undefined);
 }
 
 /** The next piece. A caller that sends nothing for so long is given up. */
@@ -178,6 +201,10 @@ function wrong(param: string, what: string): BatchError {
 
 function notAForm(): BatchError {
   return new BatchError(400, "invalid_request_error", "The body is not a whole multipart/form-data form.", {});
+}
+
+function isLate(error: unknown): boolean {
+  return error instanceof BatchError && error.status === 408;
 }
 
 function tooSlow(idleMs: number): BatchError {

@@ -45,7 +45,7 @@ function stage() {
       idleMs,
     });
   };
-  return { bucket, files, open, upload };
+  return { bucket, bindings, files, open, upload };
 }
 
 test("a file is taken; a caller that sends nothing more is given up, and nothing of it is left", async () => {
@@ -77,4 +77,31 @@ test("an object whose file could not be noted is taken away", async () => {
   await expect(upload([HEAD, LINE, TAIL])).rejects.toThrow("the ledger does not answer");
   expect(bucket.keys()).toEqual([]);
   files.push = push;
+});
+
+test("a body that is refused is left untouched, or read on, so that its connection can be used again", async () => {
+  const { bindings } = stage();
+  let pulled = 0;
+  const send = async (contentType: string, piece: string) => {
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (pulled++ < 4) controller.enqueue(new TextEncoder().encode(piece));
+        else controller.close();
+      },
+    });
+    const init = { method: "POST", headers: { "content-type": contentType }, body, duplex: "half" } as const;
+    const request = new Request("http://worker.test/v1/files", init);
+    const upload = takeUpload(bindings, request, { owner: "everyone", maxLineBytes: 1_000 });
+    await expect(upload).rejects.toMatchObject({ status: 400 });
+    return request;
+  };
+  const untouched = await send("text/plain", "x");
+  expect([untouched.bodyUsed, untouched.body?.locked]).toEqual([false, false]);
+  pulled = 0;
+  // more parts than a form may have, in its first piece
+  await send(
+    "multipart/form-data; boundary=x",
+    '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'.repeat(20),
+  );
+  expect(pulled).toBe(5);
 });
