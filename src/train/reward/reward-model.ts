@@ -40,7 +40,8 @@ export async function rewardModelKey(dir: string, options: RewardModelOptions = 
   return `${hash}/process/${TEMPLATE_VERSION}`;
 }
 
-function refuseContext(dir: string, { context = "prefix" }: RewardModelOptions): void {
+/** Refuses what only a judge can be asked: InputError. */
+export function refuseContext(dir: string, { context = "prefix" }: RewardModelOptions): void {
   if (context === "prefix") return;
   throw new InputError({
     code: "no_judge_context",

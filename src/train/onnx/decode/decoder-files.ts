@@ -1,4 +1,4 @@
-// The three graphs that decoding runs on, as files in a temporary folder, so that several processes can load them.
+// Graphs of a model as files in a temporary folder, so that several processes can load them: the three that decoding runs on, and others.
 
 import { readdir, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import type { T5Config } from "../../../shared/t5-config.ts";
 import { makeTemporaryFolder } from "../../io/temporary-folder.ts";
 import { loadConfig } from "../../store/model-config.ts";
 import { openT5Tensors } from "../../store/t5-tensors.ts";
-import { type Graph, GraphBuilder } from "../graph/graph-builder.ts";
+import { type Graph, GraphBuilder, type Value } from "../graph/graph-builder.ts";
 import { writeModel } from "../graph/model-file.ts";
 import { createOps } from "../graph/ops.ts";
 import { buildCrossGraph, buildStepGraph } from "../t5/decoder-graphs.ts";
@@ -44,26 +44,38 @@ export interface DecoderFiles {
   remove(): Promise<void>;
 }
 
-/** Writes the graphs of a model or adapter folder in float32. Throws ArtifactError or ShapeError for a folder that is not a T5. */
-export async function writeDecoderFiles(modelDir: string): Promise<DecoderFiles> {
+/** Builds a graph of a T5; `head` names its output projection. */
+type BuildGraph = (t5: T5Context<Value<"float32">>, head: string) => Graph;
+
+/** Writes the graphs that decoding runs on. Throws as writeGraphFiles. */
+export function writeDecoderFiles(modelDir: string): Promise<DecoderFiles> {
+  return writeGraphFiles(modelDir, {
+    [DECODER_FILES.encoder]: buildEncoderGraph,
+    [DECODER_FILES.cross]: buildCrossGraph,
+    [DECODER_FILES.step]: buildStepGraph,
+  });
+}
+
+/**
+ * Writes graphs of a model or adapter folder in float32, by file. Throws ArtifactError or ShapeError for a folder that is not a T5,
+ * CapacityError for a graph above 2 GiB.
+ */
+export async function writeGraphFiles(
+  modelDir: string,
+  graphs: Readonly<Record<string, BuildGraph>>,
+): Promise<DecoderFiles> {
   const config = await loadConfig(modelDir);
   const reader = await openT5Tensors(modelDir, config);
   const weights = weightSource(reader);
   await removeLeftFolders();
   // a command that ends early must not leave a model in the temporary folder
   const { dir, remove } = await makeTemporaryFolder(`${PREFIX}${process.pid}-`);
-  const write = async (
-    file: string,
-    build: (t5: T5Context<ReturnType<GraphBuilder["value"]>>) => Graph,
-  ): Promise<void> => {
-    const graph = new GraphBuilder(file);
-    const context = { config, graph, ops: createOps(graph), weights, layers: createFloatLayers(graph, weights) };
-    await writeModel(join(dir, file), build(context));
-  };
   try {
-    await write(DECODER_FILES.encoder, buildEncoderGraph);
-    await write(DECODER_FILES.cross, buildCrossGraph);
-    await write(DECODER_FILES.step, (t5) => buildStepGraph(t5, reader.head));
+    for (const [file, build] of Object.entries(graphs)) {
+      const graph = new GraphBuilder(file);
+      const context = { config, graph, ops: createOps(graph), weights, layers: createFloatLayers(graph, weights) };
+      await writeModel(join(dir, file), build(context, reader.head));
+    }
     return { dir, config, remove };
   } catch (error) {
     await remove();

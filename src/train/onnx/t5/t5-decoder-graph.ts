@@ -1,7 +1,7 @@
 // The decoder with its key/value cache, first step and later steps in one graph without If:
 // self-attention keys grow by concatenation, and cross-attention keys are computed from zero rows once the cache holds them.
 
-import { DECODER_INPUTS, LOGITS } from "../../../shared/onnx-names.ts";
+import { type CachePart, DECODER_INPUTS, LOGITS } from "../../../shared/onnx-names.ts";
 import { EMBEDDING } from "../../model/parameters.ts";
 import type { Graph, Value } from "../graph/graph-builder.ts";
 import { attend, feedForward, paddingBias, positionBias, rmsNorm, type T5Context } from "./t5-blocks.ts";
@@ -37,7 +37,9 @@ export function buildDecoderGraph<A>(t5: T5Context<A>, head: string): Graph {
   const last = decoderStack(t5, {
     embedded: layers.embed(ids, EMBEDDING),
     mask,
-    past: pasts.map((past) => past.decoder),
+    before: ops.squeeze(ops.sizeOf(first.decoder.key, 2)),
+    own: (layer, part, rows) =>
+      grow(t5, pasts[layer]?.decoder ?? first.decoder, { layer, side: "decoder", part }, rows),
     cross: (layer) => {
       const path = `decoder.block.${layer}.layer.1.EncDecAttention`;
       const empty = pasts[layer]?.encoder ?? first.encoder;
@@ -52,19 +54,23 @@ export function buildDecoderGraph<A>(t5: T5Context<A>, head: string): Graph {
   return graph.finish();
 }
 
-/**
- * Embeddings `[B, T, D]` through all layers to what the head takes, `[B, T, D]` (scaled where the head is tied). `past` holds the
- * self-attention's keys and values of each layer, `cross` gives those of the cross-attention, `[B, H, S, K]`.
- */
-function decoderStack<A>(
-  t5: T5Context<A>,
-  input: { embedded: Float; mask: Value<"int64">; past: readonly Past[]; cross: (layer: number) => Past },
-): Float {
+/** What the decoder's layers read. */
+interface DecoderInput {
+  /** `[B, T, D]`. */
+  embedded: Float;
+  /** Of the cross-attention, `[B, S]`. */
+  mask: Value<"int64">;
+  /** How many positions come before these. */
+  before: Value<"int64">;
+  /** A layer's keys or values from the first position on, `[B, H, before + T, K]`, of these positions' rows `[B, T, H*K]`. */
+  own: (layer: number, part: CachePart, rows: Float) => Float;
+  /** A layer's keys and values of the encoder's states, `[B, H, S, K]`. */
+  cross: (layer: number) => Past;
+}
+
+/** Embeddings through all layers to what the head takes, `[B, T, D]` (scaled where the head is tied). */
+export function decoderStack<A>(t5: T5Context<A>, { embedded, mask, before, own, cross }: DecoderInput): Float {
   const { config, graph, ops, layers } = t5;
-  const { embedded, mask, past, cross } = input;
-  const first = past[0];
-  if (first === undefined) throw new RangeError("a decoder has at least one layer");
-  const before = ops.squeeze(ops.sizeOf(first.key, 2));
   const length = ops.squeeze(ops.sizeOf(embedded, 1));
   const queryPositions = ops.add(ops.range(length), before);
   const keyPositions = ops.range(ops.add(length, before));
@@ -72,7 +78,7 @@ function decoderStack<A>(
   const crossBias = paddingBias(t5, mask); // [B, 1, 1, S]
 
   let x = embedded;
-  past.forEach((cache, layer) => {
+  for (let layer = 0; layer < config.numDecoderLayers; layer++) {
     const block = `decoder.block.${layer}`;
     graph.within(block, () => {
       const self = `${block}.layer.0.SelfAttention`;
@@ -80,8 +86,8 @@ function decoderStack<A>(
       const attended = graph.within("self_attention", () =>
         attend(t5, {
           query: layers.linear(normed, `${self}.q.weight`),
-          key: grow(t5, cache, { layer, side: "decoder", part: "key" }, layers.linear(normed, `${self}.k.weight`)),
-          value: grow(t5, cache, { layer, side: "decoder", part: "value" }, layers.linear(normed, `${self}.v.weight`)),
+          key: own(layer, "key", layers.linear(normed, `${self}.k.weight`)),
+          value: own(layer, "value", layers.linear(normed, `${self}.v.weight`)),
           bias: selfBiasOf(layer),
           outputWeight: `${self}.o.weight`,
         }),
@@ -103,7 +109,7 @@ function decoderStack<A>(
       const feedInput = rmsNorm(t5, x, `${block}.layer.2.layer_norm`);
       x = ops.add(x, feedForward(t5, feedInput, `${block}.layer.2.DenseReluDense`));
     });
-  });
+  }
   const last = graph.within("decoder", () => rmsNorm(t5, x, "decoder.final_layer_norm"));
   return config.tieWordEmbeddings ? ops.mul(last, graph.float(config.dModel ** -0.5)) : last;
 }

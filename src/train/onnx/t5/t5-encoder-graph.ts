@@ -28,7 +28,7 @@ function encoderBias<A>(t5: T5Context<A>, positions: Value<"int64">, mask: Value
 }
 
 /** Embeddings `[B, S, D]` and `mask [B, S]` to last hidden states `[B, S, D]`. */
-function encoderStack<A>(t5: T5Context<A>, embedded: Value<"float32">, mask: Value<"int64">): Value<"float32"> {
+export function encoderStack<A>(t5: T5Context<A>, embedded: Value<"float32">, mask: Value<"int64">): Value<"float32"> {
   const { config, graph, ops, layers } = t5;
   const positions = ops.range(ops.squeeze(ops.sizeOf(mask, 1)));
   const biasOf = encoderBias(t5, positions, mask);

@@ -1,6 +1,7 @@
 // The same judge in onnxruntime, whose native kernels npm brings: the graphs that sampling decodes with, asked for one token.
 
 import { yesScore } from "../../../shared/prompts.ts";
+import type { T5Config } from "../../../shared/t5-config.ts";
 import { writeDecoderFiles } from "../../onnx/decode/decoder-files.ts";
 import { type DecoderSessions, openDecoderSessions } from "../../onnx/decode/decoder-sessions.ts";
 import { loadTokenizer } from "../../store/model-folder.ts";
@@ -24,6 +25,11 @@ export interface OnnxJudge {
 /** Width of a model below which threads cost more than they bring: its products are too small to share. */
 const WORTH_THREADS = 256;
 
+/** Threads of a session of such a model, of so many that it may have. */
+export function threadsFor({ dModel }: T5Config, threads: number): number {
+  return dModel < WORTH_THREADS ? 1 : threads;
+}
+
 /** Opens the judge of a folder in Hugging Face layout. Throws ArtifactError for a folder that is no T5, or a graph that is refused. */
 export async function openOnnxJudge(
   dir: string,
@@ -34,8 +40,7 @@ export async function openOnnxJudge(
   const files = await writeDecoderFiles(dir);
   let sessions: DecoderSessions;
   try {
-    const used = files.config.dModel < WORTH_THREADS ? 1 : threads;
-    sessions = await openDecoderSessions(files.dir, files.config, used);
+    sessions = await openDecoderSessions(files.dir, files.config, threadsFor(files.config, threads));
   } finally {
     await files.remove(); // sessions hold the weights themselves
   }

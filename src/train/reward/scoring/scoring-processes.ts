@@ -2,14 +2,22 @@
 // core; processes, each with its own copy of the weights, use all of them all the time.
 
 import { availableParallelism } from "node:os";
+import { CapacityError } from "../../../shared/errors.ts";
 import { startChild } from "../../io/child-process.ts";
 import type { Precision } from "../../tensorflow/backends.ts";
 import { onnxThreads, THREADS_VARIABLE } from "../../tensorflow/graphs/onnx-session.ts";
 import { type Backend, currentBackend, currentPrecision } from "../../tensorflow/tensorflow.ts";
 import type { Completion, ScoredCompletion } from "../judge/llm-reward-model.ts";
 import { openOnnxJudge } from "../judge/onnx-judge.ts";
+import { openOnnxProcessRewardModel } from "../process/onnx-process.ts";
 import { ProcessRewardModel } from "../process/process-reward-model.ts";
-import { loadRewardModel, type RewardModel, type RewardModelOptions, readRewardModelFile } from "../reward-model.ts";
+import {
+  loadRewardModel,
+  type RewardModel,
+  type RewardModelOptions,
+  readRewardModelFile,
+  refuseContext,
+} from "../reward-model.ts";
 
 export type ScoringRequest =
   | { open: { dir: string; options: RewardModelOptions; backend: Backend; precision: Precision } }
@@ -40,14 +48,20 @@ export function scoringProcesses(completions: number): number {
 
 /**
  * Loads a reward model here (one process) or in `processes` others; the caller disposes it. TensorFlow must be running. Where that is
- * not native, a judge's scores are computed by the exported graphs in onnxruntime.
+ * not native, the scores are computed by graphs of their own in onnxruntime.
  */
 export async function loadScorer(dir: string, processes: number, options: RewardModelOptions = {}): Promise<Scorer> {
   if (processes > 1) return startScoringProcesses(dir, processes, options);
-  if (currentBackend() !== "tensorflow" && (await readRewardModelFile(dir)) === undefined) {
+  if (currentBackend() === "tensorflow") return scorerOf(await loadRewardModel(dir, options));
+  if ((await readRewardModelFile(dir)) === undefined)
     return { processes: 1, isProcess: false, ...(await openOnnxJudge(dir, onnxThreads(), options)) };
+  refuseContext(dir, options);
+  try {
+    return { processes: 1, isProcess: true, ...(await openOnnxProcessRewardModel(dir, onnxThreads(), options)) };
+  } catch (error) {
+    if (!(error instanceof CapacityError)) throw error;
+    return scorerOf(await loadRewardModel(dir, options)); // above 2 GiB, which one graph cannot hold
   }
-  return scorerOf(await loadRewardModel(dir, options));
 }
 
 /** A reward model of this process as a scorer. */
