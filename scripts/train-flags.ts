@@ -60,7 +60,7 @@ const DESCRIPTIONS: Readonly<Record<Key, string>> = {
   maxSteps: "optimizer steps; -1: as many as the epochs have",
   perDeviceTrainBatchSize: "pairs a forward pass",
   gradientAccumulationSteps: "forward passes an optimizer step",
-  workers: "processes that share the pairs of each step, each with its own copy of the weights",
+  workers: "processes that share the pairs of each step and evaluation, each with its own copy of the weights",
   learningRate: "peak learning rate; decays linearly to 0",
   warmupRatio: "share of the steps that warm up, where --warmup-steps is 0",
   warmupSteps: "steps that warm up",

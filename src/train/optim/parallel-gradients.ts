@@ -21,6 +21,11 @@ export interface ParallelOptions<Work, Figures> extends RemoteOptions {
 export interface ParallelGradients<Work, Figures> {
   /** The sum of the parts' gradients, which the caller disposes; at least one part, and no more than processes. */
   gradients(p: Parameters, parts: readonly Work[]): Promise<GradientsOfPart<Figures>>;
+  /**
+   * Sends parts to as many further processes, and returns once they are under way: this one computes its own meanwhile, as it likes.
+   * `results` then waits for all of them, in order.
+   */
+  begin(p: Parameters, others: readonly Work[]): Promise<{ results(): Promise<GradientsOfPart<Figures>[]> }>;
   stop(): void;
 }
 
@@ -31,12 +36,15 @@ export function startParallelGradients<Work, Figures>(
   const { module, compute, add, config, frozen = {}, processes } = options;
   const remote =
     processes === 1 ? undefined : startRemoteGradients<Work, Figures>(module, { ...options, processes: processes - 1 });
+  const begin: ParallelGradients<Work, Figures>["begin"] = async (p, others) =>
+    others.length === 0 || remote === undefined ? { results: async () => [] } : remote.begin(p, others);
   return {
+    begin,
     async gradients(p, [own, ...others]) {
       if (own === undefined) throw new RangeError("a step without work");
-      const running = others.length === 0 ? undefined : await remote?.begin(p, others);
+      const running = await begin(p, others);
       let { figures, gradients } = compute(p, config, own, frozen);
-      for (const part of (await running?.results()) ?? []) {
+      for (const part of await running.results()) {
         figures = add(figures, part.figures);
         gradients = addGradients(gradients, part.gradients);
       }

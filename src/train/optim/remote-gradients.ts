@@ -13,7 +13,7 @@ import type { BackendChoice, Precision } from "../tensorflow/backends.ts";
 import { currentBackend, currentPrecision, startTensorflow, type Tensor, tf } from "../tensorflow/tensorflow.ts";
 import { type Layout, layoutOf, readTensors, sizeOf, writeTensors } from "./exchange.ts";
 
-/** What a process computes: figures of the work, plain data, and the gradients of the trained parameters `p`. */
+/** What a process computes: figures of the work, plain data, and the gradients of the trained parameters `p`; none where it only evaluates. */
 export type ComputeGradients<Work, Figures> = (
   p: Parameters,
   config: T5Config,
@@ -32,7 +32,7 @@ interface Opening {
 }
 
 type Request<Work> = { open: Opening } | { work: Work };
-type Answer<Figures> = { figures: Figures } | "open";
+type Answer<Figures> = { figures: Figures; hasGradients: boolean } | "open";
 
 export interface GradientsOfPart<Figures> {
   figures: Figures;
@@ -123,7 +123,8 @@ export function startRemoteGradients<Work, Figures>(
           for (const [i, { work, answer }] of running.entries()) {
             const own = await answer.catch((error: unknown) => again(i, work, error));
             if (own === "open") throw new TypeError("an answer that was not asked for");
-            parts.push({ ...own, gradients: readTensors(file, trained, placeOf(i)) });
+            const { figures, hasGradients } = own;
+            parts.push({ figures, gradients: hasGradients ? readTensors(file, trained, placeOf(i)) : {} });
           }
           return parts;
         },
@@ -156,9 +157,10 @@ export function answerGradientRequests<Work, Figures>(compute: ComputeGradients<
     const p = readTensors(FIRST_FILE, trained, 0);
     try {
       const { figures, gradients } = compute(p, config, request.work, fixed);
-      writeTensors(FIRST_FILE, gradients, trained, place);
+      const hasGradients = Object.keys(gradients).length > 0;
+      if (hasGradients) writeTensors(FIRST_FILE, gradients, trained, place);
       tf.dispose(gradients);
-      return { figures };
+      return { figures, hasGradients };
     } finally {
       tf.dispose(p);
     }

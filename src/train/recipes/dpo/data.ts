@@ -154,7 +154,7 @@ export async function withReference(
   const modelHash = await hashModel(base.dir);
   const pairs = [...data.train, ...data.eval];
   const cacheDir = await cacheFolder(config, ".ref-logps");
-  const reference = { model: base.model, modelHash, cacheDir, ...options };
+  const reference = { model: base.model, modelHash, cacheDir, processes: config.workers, ...options };
   const { lossType } = config;
   const referenced = isStepLoss(lossType)
     ? await referenceTokenLogps(

@@ -94,7 +94,11 @@ async function trainModels(
   if (config.workers > 1) log(describeWorkers(workers, optimizer.parameters(), frozen));
   const policy = (): Parameters => ({ ...frozen, ...optimizer.parameters() });
   const evaluated = (): Promise<Record<string, number>> =>
-    evaluate(policy(), base.config, data.eval, { loss: config, signal });
+    evaluate(policy(), base.config, data.eval, {
+      loss: config,
+      workers: { count: workers, begin: (others) => parallel.begin(optimizer.parameters(), others) },
+      signal,
+    });
   const prompts = [...new Set((data.eval.length > 0 ? data.eval : data.train).map(({ pair }) => pair.prompt))];
   const sampled = (dir: string): Promise<Sample[]> =>
     completeSamples(dir, tokenizer, prompts.slice(0, config.samplePrompts));

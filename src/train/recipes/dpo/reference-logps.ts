@@ -3,28 +3,22 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { setImmediate as turnOfEventLoop } from "node:timers/promises";
 import { z } from "zod";
 import type { TokenizedPair } from "../../data/pairs/tokenize-pairs.ts";
 import { openJsonlCache } from "../../io/jsonl-cache.ts";
-import { padRows } from "../../model/batch.ts";
-import { completionLogps } from "../../model/logps.ts";
 import type { Model } from "../../store/model-folder.ts";
-import { tf } from "../../tensorflow/tensorflow.ts";
-import { distinctPrompts } from "./pair-loss.ts";
+import { type ReferenceCompletion, shareBatches } from "./reference-batches.ts";
 
 /** Completions a forward pass. */
 const BATCH = 16;
 
-interface Completion {
-  key: string;
-  promptIds: number[];
-  ids: number[];
-  prefixLength: number;
-}
+/** Batches for which starting a process (some seconds) pays. */
+const WORTH_A_PROCESS = 8;
 
 export interface ReferenceOptions {
   model: Model;
+  /** Processes that may share the work, this one among them; the others load the folder of `model`. Default 1. */
+  processes?: number | undefined;
   /** Names the weights of `model`. */
   modelHash: string;
   /** Folder of the values that are kept. */
@@ -63,7 +57,7 @@ type Kept = z.infer<typeof keptSchema> | undefined;
 
 async function keptLogps(
   pairs: readonly TokenizedPair[],
-  { model, modelHash, cacheDir, onProgress, signal }: ReferenceOptions,
+  { model, modelHash, cacheDir, processes = 1, onProgress, signal }: ReferenceOptions,
   file: string,
 ): Promise<{ chosen: Kept; rejected: Kept }[]> {
   const byToken = file.endsWith(".tokens.jsonl");
@@ -74,17 +68,22 @@ async function keptLogps(
   }));
   const batches = cutBatches(sides.flatMap(({ chosen, rejected }) => [chosen, rejected]));
   const missing = batches.filter((batch) => batch.some(({ key }) => cache.get(key) === undefined));
-  for (const [done, batch] of missing.entries()) {
-    await turnOfEventLoop();
-    signal?.throwIfAborted();
-    const logps = byToken ? batchTokenLogps(model, batch) : batchLogps(model, batch);
+  let done = 0;
+  const kept = async (batch: readonly ReferenceCompletion[], logps: readonly (number | number[])[]): Promise<void> => {
     await cache.put(batch.map(({ key }, i) => ({ key, value: logps[i] ?? Number.NaN })));
-    onProgress?.(done + 1, missing.length);
-  }
+    onProgress?.(++done, missing.length);
+  };
+  await shareBatches(missing, {
+    model,
+    byToken,
+    processes: Math.max(1, Math.min(processes, Math.floor(missing.length / WORTH_A_PROCESS))),
+    kept,
+    signal,
+  });
   return sides.map(({ chosen, rejected }) => ({ chosen: cache.get(chosen.key), rejected: cache.get(rejected.key) }));
 }
 
-function completionOf(pair: TokenizedPair, ids: number[], modelHash: string): Completion {
+function completionOf(pair: TokenizedPair, ids: number[], modelHash: string): ReferenceCompletion {
   const { promptIds, prefixLength } = pair;
   const key = createHash("sha256")
     .update(JSON.stringify([modelHash, promptIds, ids, prefixLength]))
@@ -93,7 +92,7 @@ function completionOf(pair: TokenizedPair, ids: number[], modelHash: string): Co
 }
 
 /** Distinct completions, those of one prompt together, by length, in fixed batches. */
-function cutBatches(completions: readonly Completion[]): Completion[][] {
+function cutBatches(completions: readonly ReferenceCompletion[]): ReferenceCompletion[][] {
   const distinct = [...new Map(completions.map((completion) => [completion.key, completion])).values()];
   const prompt = new Map(distinct.map((completion) => [completion.key, completion.promptIds.join()]));
   const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -104,33 +103,7 @@ function cutBatches(completions: readonly Completion[]): Completion[][] {
       a.ids.length - b.ids.length ||
       compare(a.key, b.key),
   );
-  const batches: Completion[][] = [];
+  const batches: ReferenceCompletion[][] = [];
   for (let i = 0; i < distinct.length; i += BATCH) batches.push(distinct.slice(i, i + BATCH));
   return batches;
-}
-
-function logpsOf({ parameters, config }: Model, batch: readonly Completion[]): ReturnType<typeof completionLogps> {
-  const { rows, rowOf } = distinctPrompts(batch);
-  const labels = batch.map(({ ids }) => ids);
-  const skip = batch.map(({ prefixLength }) => prefixLength);
-  return completionLogps(
-    parameters,
-    config,
-    { prompts: padRows(rows, config.padTokenId), labels },
-    { promptRows: rowOf, skip },
-  );
-}
-
-function batchLogps(model: Model, batch: readonly Completion[]): number[] {
-  return tf.tidy(() => [...logpsOf(model, batch).sequenceLogps.dataSync()]);
-}
-
-function batchTokenLogps(model: Model, batch: readonly Completion[]): number[][] {
-  const flat = tf.tidy(() => [...logpsOf(model, batch).tokenLogps.dataSync()]);
-  let next = 0;
-  return batch.map(({ ids, prefixLength }) => {
-    const start = next;
-    next += ids.length - prefixLength;
-    return flat.slice(start, next);
-  });
 }

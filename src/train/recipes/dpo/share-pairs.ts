@@ -10,26 +10,40 @@ import {
   type ParallelOptions,
   startParallelGradients,
 } from "../../optim/parallel-gradients.ts";
-import { addFigures, type PairFigures, sum } from "./figures.ts";
+import { addFigures, NO_FIGURES, type PairFigures, sum } from "./figures.ts";
 import type { ScoredPair } from "./pair-loss.ts";
-import { stepGradients } from "./train-step.ts";
+import { evaluatePairs, stepGradients } from "./train-step.ts";
 
-/** What a worker is sent. */
-export interface PairWork {
+/** What a worker is sent in training. */
+export interface TrainingWork {
   microBatches: ScoredPair[][];
   settings: LossSettings & ForwardOptions;
   /** Pairs of the whole step. */
   of: number;
 }
 
+/** And in an evaluation, of which only figures come back. */
+export interface EvaluationWork {
+  evaluated: ScoredPair[][];
+  loss: LossSettings;
+}
+
+export type PairWork = TrainingWork | EvaluationWork;
+
 /** As every worker computes it. */
 export function pairGradients(
   p: Parameters,
   config: T5Config,
-  { microBatches, settings, of }: PairWork,
+  work: PairWork,
   frozen: Parameters,
 ): ReturnType<typeof stepGradients> {
-  return stepGradients(p, config, microBatches, { ...settings, of, frozen });
+  if ("microBatches" in work) {
+    const { microBatches, settings, of } = work;
+    return stepGradients(p, config, microBatches, { ...settings, of, frozen });
+  }
+  const all = { ...frozen, ...p };
+  const figures = work.evaluated.map((batch) => evaluatePairs(all, config, batch, work.loss));
+  return { figures: figures.reduce(addFigures, NO_FIGURES), gradients: {} };
 }
 
 /** Starts `processes - 1` further processes; the caller stops them. */
@@ -82,7 +96,7 @@ export function pairWork(
   microBatches: readonly (readonly ScoredPair[])[],
   workers: number,
   settings: LossSettings & ForwardOptions & { perDeviceTrainBatchSize: number },
-): PairWork[] {
+): TrainingWork[] {
   const of = sum(microBatches.map((batch) => batch.length));
   const shares = sharePairs(microBatches, workers, settings.perDeviceTrainBatchSize);
   return shares.map((share) => ({ microBatches: share, settings, of }));
