@@ -1,5 +1,5 @@
-// npm run quickstart: the whole road on the model and data that ship, in minutes: convert, train, export, serve in workerd, batch
-// inference, report. Every part is also a command of its own.
+// npm run quickstart: the whole road on the models that ship, in minutes: make and convert data, train by the published loss and by the
+// recommended recipe, export, serve in workerd, batch inference, report. Every part is also a command of its own.
 
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,48 +7,60 @@ import { Command } from "commander";
 import { infer } from "../src/infer/infer.ts";
 import { startLocalWorker } from "../src/infer/local-worker.ts";
 import { CSV_FILE, JSONL_FILE } from "../src/infer/write-results.ts";
+import { datasetText, generateRecords } from "../src/train/data/arithmetic/dataset.ts";
 import { prepareData } from "../src/train/data/pairs/prepare.ts";
 import { evaluateModel } from "../src/train/evaluate/evaluate-model.ts";
 import type { EvaluationResult, Interval } from "../src/train/evaluate/result.ts";
 import { writeEvaluation } from "../src/train/evaluate/write-evaluation.ts";
-import { createProgress } from "../src/train/io/progress.ts";
-import { writeJson } from "../src/train/io/write-text.ts";
+import { writeJson, writeText } from "../src/train/io/write-text.ts";
 import { ensureExported } from "../src/train/onnx/export/ensure-exported.ts";
 import { resolveTrainConfig, TRAIN_DEFAULTS } from "../src/train/recipes/dpo/config.ts";
 import { trainStepwiseDpo } from "../src/train/recipes/dpo/recipe.ts";
-import { runRollout } from "../src/train/recipes/rollout/run.ts";
-import { rolloutSummary } from "../src/train/recipes/rollout/summary.ts";
+import { trainOnline } from "../src/train/recipes/online/recipe.ts";
+import { resolveOnlineSettings } from "../src/train/recipes/online/settings.ts";
 import { refuseForeignRun } from "../src/train/recipes/run/run-folder.ts";
 import type { BackendChoice } from "../src/train/tensorflow/backends.ts";
 import { describeBackend, startTensorflow } from "../src/train/tensorflow/tensorflow.ts";
 import { reportFailure, stopOnInterrupt } from "./cli.ts";
 import { backendOption, wholeNumber } from "./flags.ts";
 
-/** Settings of the training run: the variant "steps" of docs/results.md. */
+/** Settings of the recommended recipe's updates: SFT on what was found. */
 const CONFIG = "data/quickstart.json";
 const BASE = "data/models/stepwise-t5-nano";
+const REWARD_MODEL = "data/models/stepwise-t5-nano-prm";
 const DATA = "outputs/quickstart_data";
-const ROLLOUTS = "outputs/quickstart_rollouts";
+const PUBLISHED = "outputs/quickstart_stepwise_dpo";
 const EVALUATION = "outputs/quickstart_evaluation";
-/** Problems taken from the raw data, and solutions of each that the base model samples. */
-const SOURCE_PROBLEMS = 600;
-const SAMPLES = 8;
+const SEED = 42;
+/** Problems that the base model mostly fails, and that the recommended recipe is for. */
+const RANGE = { minSteps: 6, maxSteps: 7 };
+const SOURCE_PROBLEMS = 200;
 const EVAL_FRACTION = 0.1;
+/** Steps, of two pairs each, that the published loss is shown for; `npm run train` makes whole epochs. */
+const PUBLISHED_STEPS = 10;
+/** Rounds of search and update, and most tries of a step that the reward model finds bad. */
+const ROUNDS = 2;
+const TRIES = 8;
+/** A step that is scored below it is written again. */
+const THRESHOLD = 0.8;
 /** Held-out problems solved before and after, and records of the batch inference. */
-const HELDOUT_PROBLEMS = 300;
+const HELDOUT_PROBLEMS = 500;
 const RECORDS = 24;
 
 const command = new Command("npm run quickstart --")
   .description(
-    "The whole road on the model and data that ship: convert, train, export, serve, batch inference, report.",
+    "The whole road on the models that ship: make and convert data, train by the published loss and by the recommended\n" +
+      "recipe, export, serve, batch inference, report.",
   )
   .option("--max-steps <n>", "train for fewer steps", wholeNumber(1))
-  .option("--problems <n>", "problems whose solutions are sampled to train on", wholeNumber(1), SOURCE_PROBLEMS)
+  .option("--problems <n>", "problems a round that solutions are searched for", wholeNumber(1), SOURCE_PROBLEMS)
   .addOption(backendOption())
   .allowExcessArguments(false)
   .parse();
 const flags = command.opts<{ maxSteps?: number; problems: number; backend: BackendChoice }>();
 const started = performance.now();
+/** How many parts the road has. */
+const PARTS = 6;
 /** Parts of the road, and when each began, in seconds. */
 const parts: { title: string; began: number }[] = [];
 
@@ -56,7 +68,7 @@ const elapsed = (): number => (performance.now() - started) / 1000;
 
 function heading(title: string): void {
   parts.push({ title, began: elapsed() });
-  console.log(`\n[${parts.length}/6] ${title}  (${Math.round(elapsed())} s)`);
+  console.log(`\n[${parts.length}/${PARTS}] ${title}  (${Math.round(elapsed())} s)`);
 }
 
 /** Seconds of each part. */
@@ -89,62 +101,70 @@ function showSolvedNow({ samples }: EvaluationResult): void {
 
 try {
   const signal = stopOnInterrupt();
-  await refuseForeignRun(TRAIN_DEFAULTS.outputDir, { command: "npm run quickstart", data: ROLLOUTS });
-  heading("convert data/raw/synthetic_prm.json to pairs");
-  const prepared = await prepareData({
-    input: "data/raw/synthetic_prm.json",
-    output: DATA,
-    evalFraction: EVAL_FRACTION,
-    seed: 42,
-    maxPairs: Math.ceil(flags.problems / (1 - EVAL_FRACTION)),
-  });
-  console.log(`${prepared.train.pairs} pairs to train on, ${prepared.eval.pairs} to evaluate`);
+  await refuseForeignRun(TRAIN_DEFAULTS.outputDir, { command: "npm run quickstart", data: DATA });
+  heading("make problems, convert them to pairs");
+  const made = Math.max(20, Math.ceil((ROUNDS * flags.problems) / (1 - EVAL_FRACTION)));
+  const raw = join(DATA, "raw.json");
+  await writeText(raw, datasetText(generateRecords(made, SEED, RANGE), SEED));
+  const prepared = await prepareData({ input: raw, output: DATA, evalFraction: EVAL_FRACTION, seed: SEED });
+  console.log(
+    `${prepared.train.pairs} problems of ${RANGE.minSteps} and ${RANGE.maxSteps} steps to train on, ${prepared.eval.pairs} to evaluate: ${DATA}`,
+  );
 
-  heading("sample the base model's own solutions, pair their first wrong steps with right ones");
+  heading("stepwise DPO as published, a few steps");
   console.log(`backend: ${describeBackend(await startTensorflow(flags.backend))}`);
-  const bar = createProgress({ title: "rollout", total: prepared.train.pairs });
-  const report = await runRollout({
-    modelDir: BASE,
-    scorer: "checker",
-    aggregation: "mean",
-    data: DATA,
-    problems: flags.problems,
-    samples: SAMPLES,
-    sampling: { doSample: true, temperature: 1, topK: 0, topP: 1 },
-    maxNewTokens: 112,
-    pairs: ["step"],
-    pairScores: false,
-    maxPairsPerProblem: 4,
-    requireRight: false,
-    resample: 0,
-    monteCarlo: 0,
-    labels: "checker",
-    evalFraction: EVAL_FRACTION,
-    seed: 42,
-    outputDir: ROLLOUTS,
-    batchSize: 64,
-    resume: false,
+  const shown = {
+    data: join(DATA, "eval.jsonl"),
+    rewardModel: REWARD_MODEL,
+    outputDir: PUBLISHED,
+    maxSteps: Math.min(PUBLISHED_STEPS, flags.maxSteps ?? PUBLISHED_STEPS),
+    loggingSteps: 2,
+    samplePrompts: 0,
+    backend: flags.backend,
+  };
+  const published = await trainStepwiseDpo(resolveTrainConfig(undefined, shown), {
     overwrite: true,
+    exportOnnx: false,
     signal,
-    onProgress: (done) => bar.update(done),
-  }).finally(() => bar.stop());
-  console.log(rolloutSummary(report, ROLLOUTS));
+    log: console.log,
+  });
 
-  heading("train by stepwise DPO");
+  heading("the recommended recipe: search by step rewards, learn what came out right");
+  console.log(
+    `${REWARD_MODEL} scores every step as it is written; one below ${THRESHOLD} is written again, at most ${TRIES} times.\n` +
+      "What is right in the end, by the symbolic checker, is learnt. The same as a command, of its own problems:\n" +
+      `  npm run train -- --online --config ${CONFIG} --reward-model ${REWARD_MODEL} \\\n` +
+      `    --search step-retry --search-expand ${TRIES} --search-threshold ${THRESHOLD} --samples 1 --replay --rounds ${ROUNDS} --problems ${flags.problems} \\\n` +
+      `    --problem-min-steps ${RANGE.minSteps} --problem-max-steps ${RANGE.maxSteps}`,
+  );
   const file: unknown = JSON.parse(await readFile(CONFIG, "utf8"));
   const config = resolveTrainConfig(
     file,
-    { model: BASE, data: ROLLOUTS, maxSteps: flags.maxSteps, backend: flags.backend },
+    { model: BASE, rewardModel: REWARD_MODEL, maxSteps: flags.maxSteps, backend: flags.backend },
     CONFIG,
   );
-  const trained = await trainStepwiseDpo(config, { overwrite: true, signal, log: console.log });
+  const settings = resolveOnlineSettings(
+    {
+      rounds: ROUNDS,
+      problemSource: DATA,
+      problems: flags.problems,
+      samples: 1,
+      search: "step-retry",
+      searchExpand: TRIES,
+      searchThreshold: THRESHOLD,
+      replay: true,
+    },
+    { lossType: config.lossType, hasRewardModel: true },
+  );
+  const trained = await trainOnline(config, settings, { overwrite: true, signal, log: console.log });
 
   heading("measure both models on held-out problems");
   const result = await evaluateModel({
     model: trained.outputDir,
     baseline: BASE,
-    rewardModel: BASE,
+    rewardModel: REWARD_MODEL,
     problems: HELDOUT_PROBLEMS,
+    ...RANGE,
     parts: ["policy", "judge"],
     command: "npm run quickstart",
     backend: flags.backend,
@@ -158,7 +178,7 @@ try {
   const summary = await infer(
     {
       model: trained.outputDir,
-      rewardModel: await ensureExported(BASE),
+      rewardModel: await ensureExported(REWARD_MODEL),
       input: join(DATA, "eval.jsonl"),
       outputDir: "outputs",
       concurrency: 4,
@@ -190,7 +210,8 @@ try {
     parts: whereTimeWent(),
     problems: HELDOUT_PROBLEMS,
     comparison: result.comparison,
-    training: { before: trained.before, after: trained.after },
+    published: { before: published.before, after: published.after },
+    rounds: trained.rounds.map(({ log: _, ...figures }) => figures),
     inference: { total: summary.total, succeeded: summary.succeeded },
   };
   await writeJson("outputs/quickstart_report.json", figures);
