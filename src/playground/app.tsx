@@ -1,8 +1,10 @@
 // The frame: what every view shares.
 
+import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { type View, view } from "./state/address.ts";
-import { apiKey, followInfo, info, infoFailure, refreshInfo, SOURCES } from "./state/session.ts";
+import { addressNow, type View, view } from "./state/address.ts";
+import { copyText } from "./state/copy-text.ts";
+import { apiKey, followInfo, info, infoFailure, refreshInfo, SOURCES, sources } from "./state/session.ts";
 import { Problem } from "./steps/problem.tsx";
 import { LocalStatus, SourcePicker } from "./steps/source-picker.tsx";
 import { Ask } from "./views/ask.tsx";
@@ -52,27 +54,50 @@ export function App() {
 function Session() {
   return (
     <div class="row session">
-      {SOURCES.length > 1 && <SourcePicker />}
+      {sources.value.length > 1 && <SourcePicker />}
       {SOURCES.includes("worker") && <ApiKey />}
       <span class="soft model">
         {info.value === undefined ? "" : `${info.value.policy.id}, scored by ${info.value.reward.id}`}
       </span>
+      <CopyLink />
     </div>
+  );
+}
+
+function CopyLink() {
+  const said = useSignal("");
+  return (
+    <span class="share">
+      <span role="status">{said.value}</span>
+      <button
+        type="button"
+        class="quiet"
+        title="The address holds what this view shows, after “#”, which is sent to no server; never a key."
+        onClick={async () => {
+          said.value = await copyText(await addressNow());
+        }}
+      >
+        Copy link
+      </button>
+    </span>
   );
 }
 
 function ApiKey() {
   return (
-    <label class="inline">
-      API key
-      <input
-        type="password"
-        autocomplete="off"
-        value={apiKey.value}
-        onChange={(event) => {
-          apiKey.value = event.currentTarget.value.trim();
-        }}
-      />
-    </label>
+    <form onSubmit={(event) => event.preventDefault()}>
+      <label class="inline">
+        API key
+        <input
+          type="password"
+          autocomplete="off"
+          placeholder="if it asks for one"
+          value={apiKey.value}
+          onChange={(event) => {
+            apiKey.value = event.currentTarget.value.trim();
+          }}
+        />
+      </label>
+    </form>
   );
 }

@@ -54,6 +54,11 @@ describe.skipIf(noBrowser)("the report", () => {
     expect(await page.locator("#sample-2 .prompt").first().textContent()).toContain("<script>alert");
   });
 
+  test("it says how to ask the same models in the playground", async () => {
+    const command = await page.locator("#samples pre").first().textContent();
+    expect(command).toMatch(/^npm run playground -- --model \S+ --baseline \S+$/);
+  });
+
   test.each([375, 320, 768, 1280])("nothing sticks out at %i px, all details open", async (width) => {
     const screen = await onScreen(width);
     await screen.evaluate("for (const each of document.querySelectorAll('details')) each.open = true");

@@ -4,13 +4,20 @@ import { signal } from "@preact/signals";
 import * as z from "zod/mini";
 import type { Transport } from "../api/client.ts";
 import { ApiFailure, failureOf, toFailure } from "../api/failure.ts";
-import type { Asked, Told } from "./messages.ts";
+import type { Asked, Device, Told } from "./messages.ts";
 import type { Progress } from "./model-files.ts";
 
 export type LocalState =
   | { state: "closed" }
   | { state: "opening"; progress: Progress | undefined }
-  | { state: "open"; ms: number; threads: number; progress: Progress | undefined }
+  | {
+      state: "open";
+      ms: number;
+      threads: number;
+      progress: Progress | undefined;
+      device: Device;
+      instead?: string | undefined;
+    }
   | { state: "failed"; failure: ApiFailure };
 
 export const local = signal<LocalState>({ state: "closed" });
@@ -37,7 +44,7 @@ interface Waiting {
 /** So long nothing may be heard while the model opens. */
 const SILENCE_MS = 45_000;
 
-let thread: Promise<Worker> | undefined;
+let thread: { device: Device; opened: Promise<Worker> } | undefined;
 let worker: Worker | undefined;
 /** Which opening is the one of now: what is told of an earlier one means nothing. */
 let opening = 0;
@@ -68,16 +75,25 @@ export function closeLocal(): void {
   local.value = { state: "closed" };
 }
 
-/** Opens the model whose folders lie below `base`; asked again, it is the same one. Throws ApiFailure. */
-export function openLocal(base: URL, headers: Record<string, string>): Promise<Worker> {
-  thread ??= openOnce(base, headers);
-  return thread;
+/** Which model, from where, on what. */
+export interface LocalModel {
+  /** The folders of the models lie below it. */
+  base: URL;
+  headers: Record<string, string>;
+  device: Device;
 }
 
-async function openOnce(base: URL, headers: Record<string, string>): Promise<Worker> {
+/** Opens a model; asked again, it is the same one, and on another device takes its place. Throws ApiFailure. */
+function openLocal(model: LocalModel): Promise<Worker> {
+  if (thread !== undefined && thread.device !== model.device) closeLocal();
+  thread ??= { device: model.device, opened: openOnce(model) };
+  return thread.opened;
+}
+
+async function openOnce(model: LocalModel): Promise<Worker> {
   const mine = ++opening;
   try {
-    return await open(base, headers);
+    return await open(model);
   } catch (error) {
     const failure = toFailure(error);
     if (mine === opening) {
@@ -88,7 +104,7 @@ async function openOnce(base: URL, headers: Record<string, string>): Promise<Wor
   }
 }
 
-async function open(base: URL, headers: Record<string, string>): Promise<Worker> {
+async function open({ base, headers, device }: LocalModel): Promise<Worker> {
   local.value = { state: "opening", progress: undefined };
   const models = new URL("models/", base);
   const response = await fetch(new URL("index.json", models), { headers });
@@ -127,15 +143,17 @@ async function open(base: URL, headers: Record<string, string>): Promise<Worker>
         progress = data.progress;
         local.value = { state: "opening", progress };
       } else if (data.type === "opened") {
-        local.value = { state: "open", ms: data.ms, threads, progress };
+        const { ms, instead } = data;
+        const used = instead === undefined ? device : "processor";
+        local.value = { state: "open", ms, threads, progress, device: used, instead };
         clearTimeout(silence);
         resolve();
       } else if (data.type === "failed") {
         fail(new ApiFailure(data.code === "model_too_large" ? "too_large" : "fault", data.message));
       } else receive(data);
     });
-    const wasm = new URL("playground/ort-wasm.gz", base).href;
-    post(started, { type: "open", base: models.href, wasm, headers, index, threads });
+    const files = new URL("playground/", base).href;
+    post(started, { type: "open", device, base: models.href, files, headers, index, threads });
   });
   return started;
 }
@@ -172,9 +190,9 @@ function receive(told: Exclude<Told, { type: "progress" | "opened" | "failed" }>
 }
 
 /** Requests to the model in this browser, opened if need be; answers and throws as fetch does. */
-export function localTransport(base: URL, headers: Record<string, string>): Transport {
+export function localTransport(model: LocalModel): Transport {
   return async (path, { method = "GET", body, signal: stop }) => {
-    const to = await openLocal(base, headers);
+    const to = await openLocal(model);
     stop?.throwIfAborted();
     const id = ++lastId;
     return new Promise<Response>((resolve, reject) => {

@@ -51,6 +51,8 @@ export async function openModelFiles(options: ModelFilesOptions): Promise<ModelS
     if (isCached) progress.cached += bytes;
     onProgress({ ...progress });
   };
+  // a model that is opened twice, on the GPU and on the processor, is told of once
+  const told = new Set<string>();
   const cache = "caches" in globalThis ? await caches.open(CACHE).catch(() => undefined) : undefined;
   await cache?.keys().then((keys) => prune(cache, keys, manifests, base));
 
@@ -65,12 +67,15 @@ export async function openModelFiles(options: ModelFilesOptions): Promise<ModelS
       const held = await cache?.match(key);
       if (held !== undefined) {
         const bytes = new Uint8Array(await held.arrayBuffer());
-        tell(bytes.length, true);
+        if (!told.has(path)) tell(bytes.length, true);
+        told.add(path);
         return bytes;
       }
       const response = await get(path);
       if (response?.body == null) return undefined;
-      const bytes = await readTelling(response.body, file.bytes, (count) => tell(count, false));
+      const isNew = !told.has(path);
+      told.add(path);
+      const bytes = await readTelling(response.body, file.bytes, (count) => isNew && tell(count, false));
       // a full disk only means loading again
       await cache?.put(key, new Response(bytes)).catch(() => undefined);
       return bytes;
@@ -109,7 +114,7 @@ function bytesOf(manifest: Manifest, dtype: string): number {
 async function readTelling(
   body: ReadableStream<Uint8Array>,
   length: number,
-  tell: (count: number) => void,
+  tell: (count: number) => unknown,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   const reader = body.getReader();

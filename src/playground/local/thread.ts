@@ -2,13 +2,14 @@
 // pieces as they are written.
 
 import { type App, createApp } from "../../edge/app.ts";
-import { createEngine } from "../../edge/engine/engine.ts";
+import { createEngine, type Engine } from "../../edge/engine/engine.ts";
+import type { Runtime } from "../../edge/engine/runtime.ts";
 import { parseSettings } from "../../edge/env.ts";
 import { createMetrics } from "../../edge/http/metrics.ts";
 import { StepwiseError } from "../../shared/errors.ts";
+import { NO_MEMORY } from "./browser-runtime.ts";
 import type { Asked, OpenMessage, RequestMessage, Told } from "./messages.ts";
-import { openModelFiles } from "./model-files.ts";
-import { createBrowserRuntime, NO_MEMORY } from "./runtime.ts";
+import { openModelFiles, type Progress } from "./model-files.ts";
 
 let app: App | undefined;
 const running = new Map<number, AbortController>();
@@ -25,7 +26,7 @@ addEventListener("message", ({ data }: MessageEvent<Asked>) => {
 addEventListener("unhandledrejection", ({ reason }) => tellFailure(reason));
 addEventListener("error", ({ error, message }) => tellFailure(error ?? new Error(message)));
 
-async function open({ base, wasm, headers, index, threads }: OpenMessage): Promise<void> {
+async function open({ base, files, headers, index, threads, device }: OpenMessage): Promise<void> {
   const began = performance.now();
   const settings = parseSettings({
     POLICY_MODEL: index.policy,
@@ -35,32 +36,44 @@ async function open({ base, wasm, headers, index, threads }: OpenMessage): Promi
     AGGREGATION: index.aggregation,
   });
   const folders = [...new Set([index.policy, index.reward])];
-  const onProgress = (progress: Extract<Told, { type: "progress" }>["progress"]): void =>
+  let progress: Progress = { loaded: 0, total: 0, cached: 0 };
+  const onProgress = (next: Progress): void => {
+    progress = next;
     tell({ type: "progress", progress });
+  };
   const store = await openModelFiles({ base: new URL(base), headers, folders, dtype: index.dtype, onProgress });
-  const engine = createEngine({
-    store,
-    runtime: createBrowserRuntime(await unpacked(wasm), threads),
-    policy: settings.POLICY_MODEL,
-    reward: settings.REWARD_MODEL,
-    dtype: settings.DTYPE,
-    maxWaiting: settings.MAX_WAITING,
-  });
-  await engine.load();
+  const engineOn = (runtime: Runtime): Engine =>
+    createEngine({
+      store,
+      runtime,
+      policy: settings.POLICY_MODEL,
+      reward: settings.REWARD_MODEL,
+      dtype: settings.DTYPE,
+      maxWaiting: settings.MAX_WAITING,
+    });
+  const where = new URL(files);
+  let instead: string | undefined;
+  let engine: Engine | undefined;
+  if (device === "gpu") {
+    const { openOnGpu } = await import("./gpu/open-on-gpu.ts");
+    engine = await openOnGpu({ files: where, engineOn, onPart: () => onProgress(progress) }).catch((error: unknown) => {
+      instead = error instanceof StepwiseError ? error.what : String(error);
+      return undefined;
+    });
+  }
+  if (engine === undefined) {
+    const { startProcessor } = await import("./processor.ts");
+    engine = engineOn(await startProcessor(where, threads));
+    await engine.load();
+  }
   app = createApp({ engine, settings, metrics: createMetrics(), log: () => undefined });
-  tell({ type: "opened", ms: performance.now() - began });
+  tell({ type: "opened", ms: performance.now() - began, instead });
 }
 
 function tellFailure(error: unknown): void {
   const code =
     error instanceof StepwiseError ? error.code : NO_MEMORY.test(String(error)) ? "model_too_large" : "fault";
   tell({ type: "failed", code, message: error instanceof Error ? error.message : String(error) });
-}
-
-async function unpacked(url: string): Promise<ArrayBuffer> {
-  const { body, ok, status } = await fetch(url);
-  if (!ok || body === null) throw new Error(`the runtime cannot be loaded: status ${status}.`);
-  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
 async function answer({ id, path, method, body }: RequestMessage): Promise<void> {

@@ -7,19 +7,25 @@ import { type Client, createClient, type Transport } from "../api/client.ts";
 import { type ApiFailure, toFailure } from "../api/failure.ts";
 import { closeLocal, localTransport } from "../local/local-model.ts";
 
-/** The worker that served the page; the baseline beside it (`npm run playground`); this browser. */
-const ALL_SOURCES = ["worker", "baseline", "browser"] as const;
+/** The worker that served the page; the baseline beside it (`npm run playground`); this browser, on its processor or its GPU. */
+export const ALL_SOURCES = ["worker", "baseline", "browser", "gpu"] as const;
 export type Source = (typeof ALL_SOURCES)[number];
+type Remote = Exclude<Source, "browser" | "gpu">;
 export const SOURCE_NAMES: Readonly<Record<Source, string>> = {
   worker: "the worker",
   baseline: "the baseline",
   browser: "this browser",
+  gpu: "this browser's GPU",
 };
 
 /** What the page asks: a worker, one with a baseline beside it, or nothing but files. */
 const host = document.querySelector("meta[name=playground-host]")?.getAttribute("content") ?? "worker";
 export const SOURCES: readonly Source[] =
-  host === "static" ? ["browser"] : ALL_SOURCES.filter((each) => each !== "baseline" || host === "baseline");
+  host === "static"
+    ? ["browser"]
+    : ALL_SOURCES.filter((each) => each !== "gpu" && (each !== "baseline" || host === "baseline"));
+/** Those that can be chosen: the GPU is one of them once it was tried. */
+export const sources = signal<readonly Source[]>(SOURCES);
 
 export const apiKey = signal("");
 export const source = signal<Source>(SOURCES[0] ?? "worker");
@@ -31,7 +37,7 @@ export const lacking = signal<{ prompt: string; characters: readonly string[] }>
 export const infoFailure = signal<ApiFailure | undefined>(undefined);
 
 /** A worker's address: the folder of this page, or one in it. */
-export function baseOf(at: Exclude<Source, "browser">): URL {
+export function baseOf(at: Remote): URL {
   return new URL(at === "worker" ? "./" : "./baseline/", document.baseURI.replace(/[#?].*$/, ""));
 }
 
@@ -39,7 +45,7 @@ function headersOf(key: string): Record<string, string> {
   return key === "" ? {} : { authorization: `Bearer ${key}` };
 }
 
-function overHttp(at: Exclude<Source, "browser">, key: string): Transport {
+function overHttp(at: Remote, key: string): Transport {
   return (path, init) => {
     const json = init.body === undefined ? {} : { "content-type": "application/json" };
     return fetch(new URL(path, baseOf(at)), { ...init, headers: { ...json, ...headersOf(key) } });
@@ -49,7 +55,11 @@ function overHttp(at: Exclude<Source, "browser">, key: string): Transport {
 /** A client of one source, with the key of now. */
 export function clientOf(at: Source): Client {
   const key = apiKey.value;
-  const transport = at === "browser" ? localTransport(baseOf("worker"), headersOf(key)) : overHttp(at, key);
+  const here = { base: baseOf("worker"), headers: headersOf(key) };
+  const transport =
+    at === "browser" || at === "gpu"
+      ? localTransport({ ...here, device: at === "gpu" ? "gpu" : "processor" })
+      : overHttp(at, key);
   return createClient(transport, (prompt, characters) => {
     lacking.value = { prompt, characters };
   });
@@ -78,8 +88,15 @@ export async function refreshInfo(from: Client = client.value): Promise<void> {
   }
 }
 
+/** Runs the model on the browser's GPU, or on its processor again where that cannot be. */
+export function tryGpu(): void {
+  sources.value = [...SOURCES, "gpu"];
+  chooseSource("gpu");
+}
+
 /** Chooses who answers. */
 export function chooseSource(next: Source): void {
-  if (source.value === "browser" && next !== "browser") closeLocal();
+  const isHere = source.value === "browser" || source.value === "gpu";
+  if (isHere && next !== source.value) closeLocal();
   source.value = next;
 }

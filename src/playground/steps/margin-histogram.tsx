@@ -35,7 +35,7 @@ export function MarginHistogram({ margins }: { margins: readonly number[] }) {
   return (
     <figure class="histogram">
       <figcaption>
-        Margins from {(-reach).toFixed(2)} to {reach.toFixed(2)}; left of the line, {(100 * share).toFixed(1)} % are
+        How many pairs have which margin: at most {most} in a bar. Left of the line, {(100 * share).toFixed(1)} % are
         reversed.
       </figcaption>
       <svg
@@ -55,6 +55,11 @@ export function MarginHistogram({ margins }: { margins: readonly number[] }) {
         ))}
         <line x1={WIDTH / 2} x2={WIDTH / 2} y1={0} y2={HEIGHT} />
       </svg>
+      <p class="axis soft" aria-hidden="true">
+        <span>−{reach.toFixed(2)}</span>
+        <span>0</span>
+        <span>{reach.toFixed(2)}</span>
+      </p>
     </figure>
   );
 }

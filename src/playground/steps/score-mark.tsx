@@ -26,3 +26,23 @@ export function ScoreMark({
     </span>
   );
 }
+
+const LEGEND = [
+  [0.05, "probably wrong"],
+  [0.5, "undecided"],
+  [0.95, "probably right"],
+] as const;
+
+/** How to read a score: what each end of the scale means. */
+export function ScoreLegend() {
+  return (
+    <p class="row soft legend">
+      <span>A score is the reward model's probability that a step is right:</span>
+      {LEGEND.map(([score, meaning]) => (
+        <span key={meaning} class="nowrap">
+          <ScoreMark score={score} label={meaning} /> <span aria-hidden="true">{meaning}</span>
+        </span>
+      ))}
+    </p>
+  );
+}

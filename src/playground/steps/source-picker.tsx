@@ -1,7 +1,8 @@
 // Who answers, and how far the model in this browser is.
 
+import { knowsGpu } from "../local/gpu/has-gpu.ts";
 import { closeLocal, local } from "../local/local-model.ts";
-import { chooseSource, SOURCE_NAMES, SOURCES, source } from "../state/session.ts";
+import { chooseSource, SOURCE_NAMES, SOURCES, source, sources, tryGpu } from "../state/session.ts";
 
 export function SourcePicker() {
   return (
@@ -10,11 +11,11 @@ export function SourcePicker() {
       <select
         value={source.value}
         onChange={(event) => {
-          const chosen = SOURCES.find((each) => each === event.currentTarget.value);
+          const chosen = sources.value.find((each) => each === event.currentTarget.value);
           if (chosen !== undefined) chooseSource(chosen);
         }}
       >
-        {SOURCES.map((each) => (
+        {sources.value.map((each) => (
           <option key={each} value={each}>
             {SOURCE_NAMES[each]}
           </option>
@@ -46,12 +47,22 @@ export function LocalStatus() {
   }
   if (now.state !== "open") return null;
   const cached = now.progress !== undefined && now.progress.cached === now.progress.loaded;
+  const where = now.device === "gpu" ? "on this browser's GPU" : "in this browser";
+  const threads = now.device === "gpu" ? "" : now.threads === 1 ? ", one thread" : `, ${now.threads} threads`;
   return (
-    <p class="soft local" role="status">
-      The model runs in this browser: opened in {(now.ms / 1000).toFixed(1)} s, {megabytes(now.progress?.loaded ?? 0)}{" "}
-      {cached ? "from its cache" : "loaded"}, {now.threads === 1 ? "one thread" : `${now.threads} threads`}. Nothing is
-      sent anywhere.
-    </p>
+    <div class="row local">
+      <p class="soft" role="status">
+        {now.instead !== undefined && <>The GPU is not used: {now.instead}. </>}
+        The model runs {where}: opened in {(now.ms / 1000).toFixed(1)} s, {megabytes(now.progress?.loaded ?? 0)}{" "}
+        {cached ? "from its cache" : "loaded"}
+        {threads}. Nothing is sent anywhere.
+      </p>
+      {source.value === "browser" && knowsGpu() && (
+        <button type="button" class="quiet" onClick={tryGpu}>
+          Try this browser's GPU
+        </button>
+      )}
+    </div>
   );
 }
 

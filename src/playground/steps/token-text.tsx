@@ -20,10 +20,17 @@ export function TokenText({ tokens, name, label }: { tokens: readonly Token[]; n
     if (token !== undefined) inspected.value = { token, owner: name, index };
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const move = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (move === 0) return;
+    const last = tokens.length - 1;
+    const places: Readonly<Record<string, number>> = {
+      ArrowRight: shown + 1,
+      ArrowLeft: shown - 1,
+      Home: 0,
+      End: last,
+    };
+    const place = places[event.key];
+    if (place === undefined) return;
     event.preventDefault();
-    choose(Math.min(tokens.length - 1, Math.max(0, shown + move)));
+    choose(Math.min(last, Math.max(0, place)));
   };
   return (
     <span
@@ -65,13 +72,15 @@ export function TokenPanel() {
       ) : (
         <>
           <p>
-            <TokenName text={known.text} /> log-prob <b>{known.logprob.toFixed(3)}</b> ({percent(known.logprob)})
+            <TokenName text={known.text} /> log-prob <b>{digits(known.logprob)}</b> ({percent(known.logprob)})
+            {known.top.length > 0 && <span class="soft">; likeliest here:</span>}
           </p>
           {known.top.length > 0 && (
             <ul>
               {known.top.map(({ text, logprob }, index) => (
-                <li key={index}>
-                  <TokenName text={text} /> {logprob.toFixed(3)} <span class="soft">{percent(logprob)}</span>
+                <li key={index} style={{ "--share": Math.exp(logprob) }}>
+                  <TokenName text={text} /> {digits(logprob)} <span class="soft">{percent(logprob)}</span>
+                  <i class="bar" aria-hidden="true" />
                 </li>
               ))}
             </ul>
@@ -88,7 +97,13 @@ function TokenName({ text }: { text: string }) {
 
 function nameOf(text: string): string {
   if (text === "") return "no text";
-  return text === "\n" ? "new line" : JSON.stringify(text).slice(1, -1);
+  // a space that begins a word is seen
+  return text === "\n" ? "new line" : JSON.stringify(text).slice(1, -1).replace(/^ /, "␣");
+}
+
+/** Without the sign of a rounded nothing. */
+function digits(logprob: number): string {
+  return logprob.toFixed(3).replace(/^-(?=0\.000$)/, "");
 }
 
 function percent(logprob: number): string {

@@ -6,12 +6,19 @@ import type { ComponentChildren } from "preact";
 
 const ROW_PX = 44;
 const SIGHT_PX = 572;
+const ARROWS = { ascending: "▲", descending: "▼", none: "↕" } as const;
 /** Rows above and below those in sight. */
 const SPARE = 8;
 
+export interface Column {
+  name: string;
+  /** Only of a column that the rows can be ordered by. */
+  order?: { now: "ascending" | "descending" | "none"; onChange: () => void };
+}
+
 interface VirtualRowsProps {
   label: string;
-  columns: readonly string[];
+  columns: readonly Column[];
   count: number;
   /** What tells a row from others, however they are ordered. */
   keyOf: (index: number) => number;
@@ -38,9 +45,15 @@ export function VirtualRows({ label, columns, count, keyOf, cells }: VirtualRows
         <caption class="hidden">{label}</caption>
         <thead>
           <tr aria-rowindex={1}>
-            {columns.map((name) => (
-              <th key={name} scope="col">
-                {name}
+            {columns.map(({ name, order }) => (
+              <th key={name} scope="col" aria-sort={order?.now}>
+                {order === undefined ? (
+                  name
+                ) : (
+                  <button type="button" class="quiet" onClick={order.onChange}>
+                    {name} <span aria-hidden="true">{ARROWS[order.now]}</span>
+                  </button>
+                )}
               </th>
             ))}
           </tr>
@@ -50,7 +63,7 @@ export function VirtualRows({ label, columns, count, keyOf, cells }: VirtualRows
           {inSight.map((index) => (
             <tr key={keyOf(index)} aria-rowindex={index + 2} class="virtual-row">
               {cells(index).map((cell, column) => (
-                <td key={columns[column]}>{cell}</td>
+                <td key={columns[column]?.name}>{cell}</td>
               ))}
             </tr>
           ))}

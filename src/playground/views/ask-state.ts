@@ -10,10 +10,17 @@ import { client, type Source, source } from "../state/session.ts";
 import { NOTHING, type ScoredText, type Token, withScore } from "../steps/scored-text.ts";
 import { inspected } from "../steps/token-text.tsx";
 
+/** The first is long enough that a small model goes wrong on the way: that is what step scores are for. */
 export const EXAMPLES = [
-  "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?",
-  "Ben starts with 78 stickers. Eva takes 35 of the stickers. Then he gets as many stickers again from Eva. How many stickers does Ben have now?",
-  "Ruth has 24 trays with 3 eggs each. Later she sells half of her eggs. How many eggs does Ruth have in the end?",
+  {
+    name: "Six steps",
+    text: "There are 59 nuts on the table of Ella. She sells 36 of the nuts. Ella gets as many nuts again from Omar. She doubles the number of nuts. Next she picks 3 more nuts. Omar gives her 4 nuts. How many nuts does Ella have in the end?",
+  },
+  {
+    name: "Three steps",
+    text: "Ruth has 24 trays with 3 eggs each. Later she sells half of her eggs. How many eggs does Ruth have in the end?",
+  },
+  { name: "Two steps", text: "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?" },
 ] as const;
 
 const settingsShape = z.object({
@@ -37,7 +44,7 @@ export interface Timing {
   tokens: number;
 }
 
-export const prompt = signal<string>(EXAMPLES[0]);
+export const prompt = signal<string>(EXAMPLES[0].text);
 export const settings = signal<AskSettings>({ temperature: 0, seed: 1, maxNewTokens: 160 });
 export const written = signal<ScoredText>(NOTHING);
 /** The prompt that `written` answers. */

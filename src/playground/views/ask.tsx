@@ -1,13 +1,13 @@
 // Ask: a prompt, and the answer step by step, each step coloured by its score as soon as it is complete.
 
 import { useSignal } from "@preact/signals";
-import { aggregation, info, SOURCE_NAMES, SOURCES, source } from "../state/session.ts";
+import { ALL_SOURCES, aggregation, info, SOURCE_NAMES, source } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { NumberField } from "../steps/fields.tsx";
 import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
 import { SamplingFields } from "../steps/sampling-fields.tsx";
-import { ScoreMark } from "../steps/score-mark.tsx";
+import { ScoreLegend, ScoreMark } from "../steps/score-mark.tsx";
 import { aggregateOf, partsOf } from "../steps/scored-text.ts";
 import { StepList } from "../steps/step-list.tsx";
 import { TokenPanel } from "../steps/token-text.tsx";
@@ -49,16 +49,17 @@ export function Ask() {
         />
         <p class="row examples">
           <span class="soft">Examples:</span>
-          {EXAMPLES.map((example) => (
+          {EXAMPLES.map(({ name, text }) => (
             <button
               type="button"
               class="quiet"
-              key={example}
+              key={name}
+              aria-pressed={prompt.value === text}
               onClick={() => {
-                prompt.value = example;
+                prompt.value = text;
               }}
             >
-              {example.slice(0, 28)}…
+              {name}
             </button>
           ))}
         </p>
@@ -124,7 +125,10 @@ function Answer() {
       {answered.value !== "" && answered.value !== prompt.value && <p class="soft">To: {answered.value}</p>}
       {queued.value !== undefined && <p role="status">Waiting: place {queued.value} in the line.</p>}
       {parts.length === 0 && !busy && (
-        <p class="soft">Nothing written yet. Every step will stand here with the reward model's score.</p>
+        <p class="soft">
+          Nothing written yet. Press Generate: every step of the answer will stand here, with the score that the reward
+          model gives it.
+        </p>
       )}
       <StepList
         parts={parts}
@@ -174,6 +178,7 @@ function Answer() {
           )}
         </Problem>
       )}
+      <ScoreLegend />
       {parts.length > 0 && <TokenPanel />}
       <LackingNote prompt={answered.value} />
       <Speed />
@@ -224,7 +229,7 @@ function EditStep({ editing }: { editing: { value: { index: number; text: string
 
 /** The same request answered in two places: is the text the same, and what did it take? */
 function SideBySide() {
-  const known = SOURCES.flatMap((each) => {
+  const known = ALL_SOURCES.flatMap((each) => {
     const run = runs.value[each];
     return run === undefined ? [] : [{ each, ...run }];
   });

@@ -54,7 +54,7 @@ export interface Tree {
   best: z.infer<typeof searchAnswer> | undefined;
 }
 
-export const question = signal<string>(EXAMPLES[1]);
+export const question = signal<string>(EXAMPLES[0].text);
 export const settings = signal<BestOfSettings>({ way: "samples", n: 8, temperature: 1, seed: 1, width: 2, expand: 4 });
 export const samples = signal<{ solutions: readonly Solution[]; votes: readonly Vote[] } | undefined>(undefined);
 export const tree = signal<Tree | undefined>(undefined);

@@ -22,6 +22,7 @@ import {
   stopFinding,
   tookMs,
   tree,
+  type Vote,
   WAYS,
 } from "./best-of-state.ts";
 
@@ -105,7 +106,10 @@ function Samples() {
         <AggregatePicker />
       </div>
       <table class="votes">
-        <caption>The vote over final answers, each sample counting its score</caption>
+        <caption>
+          The vote over final answers, each sample counting its score
+          <Majority votes={found.votes} />
+        </caption>
         <thead>
           <tr>
             <th scope="col">Answer</th>
@@ -117,8 +121,8 @@ function Samples() {
           {found.votes.map(({ answer, share, votes }) => (
             <tr key={answer}>
               <th scope="row">{answer}</th>
-              <td>
-                <ScoreMark score={share} label="share" />
+              <td style={{ "--share": share }}>
+                {Math.round(100 * share)} %<i class="bar" aria-hidden="true" />
               </td>
               <td>{votes}</td>
             </tr>
@@ -144,6 +148,18 @@ function Samples() {
         ))}
       </ol>
     </section>
+  );
+}
+
+/** What most samples say, where the scores say something else. */
+function Majority({ votes }: { votes: readonly Vote[] }) {
+  const [most] = [...votes].sort((a, b) => b.votes - a.votes);
+  const [best] = votes;
+  if (most === undefined || best === undefined || most.votes === best.votes) return <>.</>;
+  return (
+    <>
+      : {best.answer}. By number alone it would be {most.answer}.
+    </>
   );
 }
 

@@ -6,7 +6,7 @@ import { splitSteps } from "../../shared/steps.ts";
 import { type ApiFailure, toFailure } from "../api/failure.ts";
 import type { PairRecord } from "../api/pair-file.ts";
 import { addressView } from "../state/address.ts";
-import { client, clientOf, SOURCES, type Source, source } from "../state/session.ts";
+import { ALL_SOURCES, client, clientOf, SOURCES, type Source, source, sources } from "../state/session.ts";
 import { EXAMPLES } from "./ask-state.ts";
 
 export const SIDES = ["left", "right"] as const;
@@ -29,7 +29,7 @@ const MAX_NEW_TOKENS = 200;
 const hasBaseline = SOURCES.includes("baseline");
 const blank = { text: "", scores: [], ms: undefined, seed: 1, temperature: 0 };
 
-export const question = signal<string>(EXAMPLES[1]);
+export const question = signal<string>(EXAMPLES[0].text);
 export const sides = signal<Record<Side, Completion>>({
   left: { ...blank, name: hasBaseline ? "tuned" : "chosen", from: SOURCES[0] ?? "worker" },
   right: {
@@ -125,7 +125,7 @@ export function writeSide(side: Side): Promise<void> {
 
 const sideShape = z.object({
   name: z.string(),
-  from: z.enum(["worker", "baseline", "browser"]),
+  from: z.enum(ALL_SOURCES),
   temperature: z.number(),
   seed: z.number(),
   text: z.string(),
@@ -142,7 +142,7 @@ addressView("compare", {
     const parsed = savedShape.safeParse(saved);
     if (!parsed.success) return;
     const { left, right } = parsed.data;
-    const known = (from: Source): Source => (SOURCES.includes(from) ? from : (SOURCES[0] ?? "worker"));
+    const known = (from: Source): Source => (sources.value.includes(from) ? from : (SOURCES[0] ?? "worker"));
     question.value = parsed.data.question;
     sides.value = {
       left: { ...left, from: known(left.from), ms: undefined },

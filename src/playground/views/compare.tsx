@@ -1,7 +1,7 @@
 // Compare: two completions side by side, aligned by step, the first wrong step of each marked, the preferred one and the margin on top.
 
 import { readPairFile } from "../api/pair-file-lazy.ts";
-import { aggregation, SOURCE_NAMES, SOURCES } from "../state/session.ts";
+import { aggregation, SOURCE_NAMES, sources } from "../state/session.ts";
 import { AggregatePicker } from "../steps/aggregate-picker.tsx";
 import { alignSteps, firstWrongStep, preferenceOf } from "../steps/compare-parts.ts";
 import { Field, NumberField, TextField } from "../steps/fields.tsx";
@@ -9,7 +9,7 @@ import { FilePicker } from "../steps/file-picker.tsx";
 import { LackingNote } from "../steps/lacking-note.tsx";
 import { Problem } from "../steps/problem.tsx";
 import { SamplingFields } from "../steps/sampling-fields.tsx";
-import { ScoreMark } from "../steps/score-mark.tsx";
+import { ScoreLegend, ScoreMark } from "../steps/score-mark.tsx";
 import { aggregateOf, NOTHING, partsOf, type StepPart } from "../steps/scored-text.ts";
 import {
   busy,
@@ -53,6 +53,12 @@ export function Compare() {
       </p>
       {failure.value !== undefined && (
         <Problem failure={failure.value} onRetry={() => void (hasText ? scoreBoth() : writeBoth())} />
+      )}
+      {!hasText && (
+        <p class="soft">
+          Paste two completions, a step a line, load a pair of a file, or let the model write both: they will stand
+          beside each other here, step by step.
+        </p>
       )}
       <Verdict />
     </>
@@ -102,16 +108,16 @@ function SideForm({ side }: { side: Side }) {
         <textarea rows={5} value={text} onInput={(event) => setSide(side, { text: event.currentTarget.value })} />
       </Field>
       <div class="row settings">
-        {SOURCES.length > 1 && (
+        {sources.value.length > 1 && (
           <Field label="Written by">
             <select
               value={from}
               onChange={(event) => {
-                const chosen = SOURCES.find((each) => each === event.currentTarget.value);
+                const chosen = sources.value.find((each) => each === event.currentTarget.value);
                 if (chosen !== undefined) setSide(side, { from: chosen });
               }}
             >
-              {SOURCES.map((each) => (
+              {sources.value.map((each) => (
                 <option key={each} value={each}>
                   {SOURCE_NAMES[each]}
                 </option>
@@ -184,6 +190,7 @@ function Verdict() {
           ))}
         </tbody>
       </table>
+      <ScoreLegend />
       <LackingNote prompt={question.value} />
     </section>
   );

@@ -43,8 +43,30 @@ export function Data() {
       >
         <span class="soft">or drop it here; it is read in this browser</span>
       </FilePicker>
-      {rows.value.length > 0 && <Loaded />}
+      {rows.value.length > 0 ? <Loaded /> : <Start />}
     </>
+  );
+}
+
+/** What a file looks like, for who has none at hand. */
+function Start() {
+  const load = async (): Promise<void> => {
+    const { EXAMPLE_PAIRS } = await import("../state/example-pairs.ts");
+    takeFile(await readPairFile(EXAMPLE_PAIRS), "example.jsonl");
+  };
+  return (
+    <div class="soft">
+      <p>
+        A pair is a question, a better and a worse solution, a step a line. The reward model tells how far it prefers
+        the better one: a margin below zero says that a pair is reversed, or that the model is wrong.
+      </p>
+      <pre>{'{"prompt": "…", "chosen": "step\\nstep", "rejected": "step\\nstep"}'}</pre>
+      <p>
+        <button type="button" onClick={() => void load()}>
+          Load an example
+        </button>
+      </p>
+    </div>
   );
 }
 
@@ -77,7 +99,14 @@ function Loaded() {
           Download JSONL
         </button>
       </p>
-      {isBusy && <progress aria-label="Pairs scored" value={margins.length} max={rows.value.length} />}
+      {isBusy && (
+        <p class="row">
+          <progress aria-label="Pairs scored" value={margins.length} max={rows.value.length} />
+          <span class="soft">
+            {margins.length} of {rows.value.length}
+          </span>
+        </p>
+      )}
       {failure.value !== undefined && <Problem failure={failure.value} onRetry={() => void scoreRows()} />}
       <MarginHistogram margins={margins} />
       <div class="row settings">
@@ -110,13 +139,27 @@ function Loaded() {
       </div>
       <VirtualRows
         label="Pairs"
-        columns={["Line", "Margin", "Chosen", "Rejected", "Question"]}
+        columns={[
+          { name: "Line" },
+          { name: "Margin", order: { now: SORTED[order.value], onChange: nextOrder } },
+          { name: "Chosen" },
+          { name: "Rejected" },
+          { name: "Question" },
+        ]}
         count={shown.value.length}
         keyOf={(index) => shown.value[index]?.row.line ?? index}
         cells={(index) => cellsOf(shown.value[index])}
       />
     </section>
   );
+}
+
+const SORTED = { line: "none", margin_up: "ascending", margin_down: "descending" } as const;
+
+/** By margin, the smallest first; the largest first; as in the file. */
+function nextOrder(): void {
+  const at = ORDERS.indexOf(order.value);
+  order.value = ORDERS[(at + 1) % ORDERS.length] ?? "line";
 }
 
 function cellsOf(one: ShownRow | undefined) {

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { Info } from "../api/answers.ts";
-import { addressNow, view } from "../state/address.ts";
+import { copyText } from "../state/copy-text.ts";
 import { apiKey, baseOf, info, SOURCES } from "../state/session.ts";
 import { snippetsOf } from "../state/snippets.ts";
 import { askBody } from "./ask-state.ts";
@@ -13,7 +13,6 @@ export function Developers() {
   return (
     <>
       <h2 class="hidden">For developers</h2>
-      <CopyLink />
       {SOURCES.includes("worker") && (
         <section class="answer" aria-labelledby="code">
           <h2 id="code">The request of “Ask” as code</h2>
@@ -25,27 +24,12 @@ export function Developers() {
           ))}
         </section>
       )}
+      <p class="soft">
+        “Copy link” copies the address with all that a view shows. It stands after “#”, which is sent to no server; a
+        key is never part of it.
+      </p>
       {known !== undefined && <Card info={known} />}
     </>
-  );
-}
-
-function CopyLink() {
-  const said = useSignal("");
-  return (
-    <p class="row">
-      <button
-        type="button"
-        onClick={async () => {
-          view.value = "ask";
-          said.value = await copy(await addressNow());
-        }}
-      >
-        Copy the address of “Ask” as it is
-      </button>
-      <span role="status">{said.value}</span>
-      <span class="soft">The state stands after “#”, which is sent to no server; a key is never part of it.</span>
-    </p>
   );
 }
 
@@ -60,7 +44,7 @@ function Code({ name, code }: { name: string; code: string }) {
           class="quiet"
           aria-label={`Copy as ${name}`}
           onClick={async () => {
-            said.value = await copy(code);
+            said.value = await copyText(code);
           }}
         >
           Copy
@@ -68,18 +52,10 @@ function Code({ name, code }: { name: string; code: string }) {
         <span role="status">{said.value}</span>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keys too */}
-      <section tabIndex={0} aria-label={`Code: ${name}`}>
-        <pre>{code}</pre>
-      </section>
+      <pre tabIndex={0} role="region" aria-label={`Code: ${name}`}>
+        {code}
+      </pre>
     </div>
-  );
-}
-
-/** Puts a text on the clipboard; what to say then. */
-async function copy(text: string): Promise<string> {
-  return navigator.clipboard.writeText(text).then(
-    () => "Copied.",
-    () => "The browser does not let a page copy here: select the text instead.",
   );
 }
 

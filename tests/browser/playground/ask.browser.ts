@@ -90,9 +90,57 @@ describe.skipIf(noBrowser)("Ask", () => {
     const place = details.tokens.findIndex(({ text }) => /\d/.test(text));
     await page.locator(".token").nth(place).hover();
     const panel = (await page.locator(".token-panel").textContent()) ?? "";
-    expect(panel).toContain(`log-prob ${details.tokens[place]?.logprob.toFixed(3)}`);
-    for (const { logprob } of details.top_tokens[place] ?? []) expect(panel).toContain(logprob.toFixed(3));
+    const shown = (logprob = Number.NaN) => (logprob > -0.0005 ? "0.000" : logprob.toFixed(3));
+    expect(panel).toContain(`log-prob ${shown(details.tokens[place]?.logprob)} `);
+    for (const { logprob } of details.top_tokens[place] ?? []) expect(panel).toContain(` ${shown(logprob)} `);
     expect(await page.locator(".token-panel li").count()).toBe(4);
+    // the same by keys: from the first token of the step to the one under the pointer
+    const before = details.tokens.slice(0, place).map(({ text }) => text);
+    expect(before.join("")).not.toContain("\n");
+    await page.mouse.move(0, 0);
+    const first = page.getByRole("listbox").first();
+    await first.focus();
+    await first.press("ArrowLeft");
+    await first.press("Home");
+    expect(await page.locator(".token.shown").count()).toBe(1);
+    for (let at = 0; at < place; at++) await first.press("ArrowRight");
+    expect(await page.locator(".token-panel").textContent()).toBe(panel);
+    const active = await first.getAttribute("aria-activedescendant");
+    expect(await page.locator(`[id="${active}"]`).getAttribute("aria-selected")).toBe("true");
+  });
+
+  test("what a screen reader is told: the answer's progress and end, a score by its step, the chosen token", async () => {
+    const live = page.locator('[role="status"]');
+    expect((await live.allTextContents()).join("\n")).toMatch(/\d steps, aggregate \d\.\d\d\./);
+    const marks = await page.locator(".steps .score").allTextContents();
+    expect(marks[0]).toMatch(/^step 1: \d\.\d\d$/);
+    expect(await page.getByRole("status", { name: "Chosen token" }).count()).toBe(1);
+    // a bar as long as the score, beside number and colour
+    const shares = await page
+      .locator(".steps .score")
+      .evaluateAll((all) => all.map((one) => Number(getComputedStyle(one).getPropertyValue("--share")).toFixed(2)));
+    expect(shares).toEqual(marks.map((mark) => mark.slice(-4)));
+  });
+
+  test("who waits is told the place in the line; then the answer comes, with its times", async () => {
+    const leave = new AbortController();
+    // more than the worker answers at once, none of which may end before its 500th token
+    const body = JSON.stringify({ inputs: PROMPT, parameters: { min_new_tokens: 500, max_new_tokens: 500 } });
+    const others = Array.from({ length: 24 }, () =>
+      fetch(`${worker.url}/generate`, { method: "POST", body, signal: leave.signal }).catch(() => undefined),
+    );
+    const waiting = async () =>
+      Number((await (await fetch(`${worker.url}/metrics`)).text()).match(/^stepwise_requests_waiting (\d+)/m)?.[1]);
+    await expect.poll(waiting, { interval: 20, timeout: 30_000 }).toBeGreaterThan(4);
+    await page.getByRole("button", { name: "Generate", exact: true }).click();
+    await page.getByText(/Waiting: place \d+ in the line\./).waitFor();
+    leave.abort();
+    await Promise.all(others);
+    expect((await written()).length).toBeGreaterThan(1);
+    expect(await page.locator(".speed").textContent()).toMatch(
+      /^First token after \d+ ms, \d+ tokens in \d+ ms, \d+ tokens a second\.$/,
+    );
+    expect(await page.getByText("in the line").count()).toBe(0);
   });
 
   test("a step that is edited is scored again with all others, and continued from", async () => {

@@ -64,11 +64,16 @@ describe.skipIf(noBrowser)("budget", () => {
       }
       throw new Error(`${wanted} cannot be reached`);
     };
+    await tabTo(/^Compare/);
+    await page.keyboard.press("Enter");
+    await page.getByRole("group", { name: "rejected" }).waitFor();
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Enter");
     await tabTo(/^Generate/);
     await page.keyboard.press("Enter");
     await page.locator(".speed").waitFor();
     await page.getByRole("button", { name: "Stop" }).and(page.locator(":disabled")).waitFor();
-    await tabTo(/^Mia has/);
+    await tabTo(/^Ella has/);
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
     expect(await page.locator(".token.shown").count()).toBe(1);
@@ -114,7 +119,7 @@ describe.skipIf(noBrowser)("budget", () => {
         fullPage: true,
       });
     };
-    await page.getByRole("button", { name: "Ben starts" }).click();
+    await page.getByRole("button", { name: "Six steps" }).click();
     await page.getByRole("button", { name: "Generate", exact: true }).click();
     await page.locator(".speed").waitFor();
     await page.getByRole("button", { name: "Stop" }).and(page.locator(":disabled")).waitFor();

@@ -1,6 +1,6 @@
 // The page without a worker, on a host of files; and beside a baseline, as `npm run playground` serves it.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -55,7 +55,10 @@ describe.skipIf(noBrowser)("hosts", () => {
   test("a static host: the models run in the browser, on one thread, and nothing but files is asked for", async () => {
     const outputDir = join(dir, "site");
     const { bytes } = await buildSite({ ...(await shippedModels()), dtype: "int8", outputDir });
-    expect(bytes).toBeLessThan(20_000_000);
+    // of which this visitor never loads the runtime for GPUs
+    const { size: gpuBytes } = await stat(join(outputDir, "playground/ort-jspi.gz"));
+    expect(gpuBytes).toBeLessThan(4_500_000);
+    expect(bytes - gpuBytes).toBeLessThan(20_000_000);
     const host = await serveFiles(outputDir);
     try {
       const { page, complaints, context } = await openPage(browser, `http://127.0.0.1:${portOf(host)}/site/`);

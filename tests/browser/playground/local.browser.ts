@@ -1,20 +1,19 @@
 // The model in the browser: the worker's text and scores, from its cache the second time, and what is said when it does not fit.
 
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { LocalWorker } from "../../../src/infer/local-worker.ts";
-import { unpack } from "../../../src/playground/state/pack.ts";
 import { axeViolations, noBrowser, openPage, startBrowser } from "../chromium.ts";
+import { ask, MIA, saved, untilWritten } from "./local-page.ts";
 import { startPlayground } from "./stage.ts";
 
 const PROMPTS = [
-  "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?",
+  MIA,
   "Ruth has 24 trays with 3 eggs each. Later she sells half of her eggs. How many eggs does Ruth have in the end?",
   "Ben starts with 78 stickers. Eva takes 35 of the stickers. Then he gets as many stickers again from Eva. How many stickers does Ben have now?",
 ];
 const answerShape = z.object({ generated_text: z.string(), steps: z.array(z.object({ score: z.number() })) });
-const savedShape = z.object({ text: z.string(), scores: z.array(z.number()) });
 
 /** In the page: chooses the worker as soon as there is a token. */
 const TURN_AT_FIRST_TOKEN = `
@@ -27,18 +26,22 @@ const TURN_AT_FIRST_TOKEN = `
   }).observe(document.body, { subtree: true, childList: true });
 `;
 
-/** What the page holds, exactly: its address. */
-async function saved(page: Page) {
-  await page.waitForTimeout(600);
-  return savedShape.parse(await unpack(new URL(page.url()).hash.split("/")[1] ?? ""));
-}
-
-async function ask(page: Page, prompt: string) {
-  await page.getByLabel("Question").fill(prompt);
-  await page.getByRole("button", { name: "Generate", exact: true }).click();
-  await page.getByRole("button", { name: "Stop" }).and(page.locator(":disabled")).waitFor();
-  return saved(page);
-}
+/**
+ * In the thread: when the first step's score has been told, no more of the answer leaves it, so that it cannot end, and an error that nobody
+ * catches is thrown.
+ */
+const BREAK_AFTER_FIRST_STEP = `
+  const tell = self.postMessage.bind(self);
+  let isBroken = false;
+  self.postMessage = (told, ...rest) => {
+    if (isBroken && told.type !== "failed") return;
+    const hasStep = told.type === "chunk" && new TextDecoder().decode(told.bytes).includes("event: step");
+    tell(told, ...rest);
+    if (isBroken || !hasStep) return;
+    isBroken = true;
+    setTimeout(() => { throw new Error("the thread is out of order"); });
+  };
+`;
 
 describe.skipIf(noBrowser)("in the browser", () => {
   let worker: LocalWorker;
@@ -94,7 +97,7 @@ describe.skipIf(noBrowser)("in the browser", () => {
     await page.getByText("The model runs in this browser").waitFor();
     const whole = await ask(page, PROMPTS[1] ?? "");
     await page.getByRole("button", { name: "Continue from step 1" }).click();
-    await page.getByRole("button", { name: "Stop" }).and(page.locator(":disabled")).waitFor();
+    await untilWritten(page);
     expect((await saved(page)).text).toBe(whole.text);
     await context.close();
   });
@@ -109,8 +112,28 @@ describe.skipIf(noBrowser)("in the browser", () => {
     await page.getByRole("button", { name: "Generate", exact: true }).click();
     await page.locator(".token").first().waitFor();
     expect(await page.getByLabel("Run on").inputValue()).toBe("worker");
-    await page.getByRole("button", { name: "Stop" }).and(page.locator(":disabled")).waitFor();
+    await untilWritten(page);
     expect((await ask(page, PROMPTS[0] ?? "")).scores.length).toBeGreaterThan(0);
+    await context.close();
+  });
+
+  test("a thread that breaks off while it writes: what was written stays, and trying again opens the model anew", async () => {
+    const { page, context } = await openPage(browser, worker.url);
+    await page.getByLabel("Run on").selectOption("browser");
+    await page.getByText("The model runs in this browser").waitFor();
+    const thread = page.workers().find((one) => one.url().includes("thread-"));
+    await thread?.evaluate(BREAK_AFTER_FIRST_STEP);
+    await page.getByRole("button", { name: "Generate", exact: true }).click();
+    const problem = page.locator(".problem[data-kind=fault]");
+    await problem.waitFor();
+    expect(await problem.textContent()).toContain("out of order");
+    expect(await page.locator(".steps > li").count()).toBeGreaterThan(0);
+    expect(await page.getByText("The model runs in this browser").count()).toBe(0);
+    await problem.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("The model runs in this browser").waitFor();
+    await untilWritten(page);
+    expect((await saved(page)).scores.length).toBeGreaterThan(0);
+    expect(await problem.count()).toBe(0);
     await context.close();
   });
 

@@ -88,6 +88,28 @@ describe.skipIf(noBrowser)("views", () => {
     await expect.poll(() => page.getByLabel("Question").inputValue()).toBe(pairs[2]?.prompt);
   });
 
+  test("Compare: a pair that is pasted is scored as the API scores it; a file that is none changes nothing", async () => {
+    const pair = pairs[1];
+    if (pair === undefined) throw new Error("no pair");
+    await page.getByLabel("Question").fill(pair.prompt);
+    await page.getByLabel("Completion, a step a line (chosen)").fill(pair.chosen);
+    await page.getByLabel("Completion, a step a line (rejected)").fill(pair.rejected);
+    await page.getByText("Not scored yet.").first().waitFor();
+    await page.getByRole("button", { name: "Score both" }).click();
+    const { margin, preferred } = pairAnswer.parse(await post("/score", pair));
+    const said = `Preferred: ${preferred}, by a margin of ${Math.abs(margin).toFixed(3)}.`;
+    await expect.poll(() => page.locator("#verdict").textContent()).toBe(said);
+    const bad = join(dir, "bad-pairs.csv");
+    await writeFile(bad, "question,answer\n1 + 1,2\n");
+    await page.getByLabel("Load a row of a JSONL or CSV file").setInputFiles(bad);
+    const problem = page.locator(".problem[data-kind=file]");
+    await problem.waitFor();
+    expect(await problem.textContent()).toMatch(/bad-pairs\.csv was not taken: .*What was here stays\./);
+    expect(await page.locator("#verdict").textContent()).toBe(said);
+    await page.getByLabel("Load a row of a JSONL or CSV file").setInputFiles(PAIRS);
+    await problem.waitFor({ state: "detached" });
+  });
+
   test("Compare: two temperatures are written and scored; the address brings all of it to another person", async () => {
     await page.getByRole("button", { name: "Write both" }).click();
     await page.locator(".aligned tbody .score").first().waitFor();
@@ -168,6 +190,8 @@ describe.skipIf(noBrowser)("views", () => {
     await page.getByText("10000 pairs, 10000 scored: 1000 reversed, 100 zero.").waitFor();
     await page.getByText("50 more pairs were left out").waitFor();
     expect(await page.locator(".virtual-row").count()).toBeLessThan(60);
+    const drawn = () => page.locator(".virtual *").count();
+    const atRest = await drawn();
     // the last row comes into sight, and no frame takes long
     await page.locator(".virtual").evaluate((box) => box.scrollTo(0, box.scrollHeight));
     await page.getByText("10000: ").first().waitFor();
@@ -182,8 +206,14 @@ describe.skipIf(noBrowser)("views", () => {
       return longest;
     });
     expect(slowest).toBeLessThan(1000);
+    // wherever it scrolls, as much is drawn: the rows in sight and a few beside them
+    expect(await drawn()).toBeLessThan(1.3 * atRest);
+    expect(await page.locator(".virtual-row").count()).toBeLessThan(60);
     await checkBoth();
-    await page.getByLabel("Order").selectOption("margin_up");
+    const byMargin = page.getByRole("columnheader", { name: "Margin" });
+    expect(await byMargin.getAttribute("aria-sort")).toBe("none");
+    await byMargin.getByRole("button").click();
+    expect(await byMargin.getAttribute("aria-sort")).toBe("ascending");
     await page.locator(".virtual").evaluate((box) => box.scrollTo(0, 0));
     await expect.poll(() => page.locator(".virtual-row").first().textContent()).toContain("reversed");
     await page.getByLabel("Show").selectOption("zero");
@@ -245,13 +275,44 @@ describe.skipIf(noBrowser)("views", () => {
     await expect.poll(() => page.getByLabel("Question").inputValue()).toBe(some[1]?.prompt);
   });
 
+  test("Data: a file that is dropped is taken; the example has a reversed pair and one whose sides are equal", async () => {
+    await page.reload();
+    await go("Data");
+    await checkBoth();
+    await page.getByRole("button", { name: "Load an example" }).click();
+    await page.getByText("5 pairs, 0 scored").waitFor();
+    await page.getByRole("button", { name: "Score", exact: true }).click();
+    await page.getByText(/5 pairs, 5 scored: \d reversed, 1 zero\./).waitFor();
+    expect(await page.locator(".virtual-row").nth(3).textContent()).toContain("= zero");
+    const dropped = await page.evaluateHandle((line) => {
+      const data = new DataTransfer();
+      data.items.add(new File([line], "dropped.jsonl"));
+      return data;
+    }, JSON.stringify(pairs[0]));
+    await page.getByRole("region", { name: "Drop a file here" }).dispatchEvent("drop", { dataTransfer: dropped });
+    await page.getByRole("heading", { name: "dropped.jsonl" }).waitFor();
+    await page.getByText("1 pairs, 0 scored").waitFor();
+  });
+
+  test("a link to what a view shows is copied, without asking anybody", async () => {
+    await go("Best of N");
+    await page.getByLabel("Question").fill("Tom has 3 apples. How many apples does Tom have?");
+    await page.getByRole("button", { name: "Copy link" }).click();
+    await page.getByText("Copied.").waitFor();
+    const link = z.string().parse(await page.evaluate("navigator.clipboard.readText()"));
+    const other = await openPage(browser, link);
+    expect(await other.page.getByLabel("Question").inputValue()).toBe(
+      "Tom has 3 apples. How many apples does Tom have?",
+    );
+    await other.context.close();
+  });
+
   test("For developers: what is copied runs, and answers as the worker does", async () => {
+    await go("Ask");
+    const question = await page.getByLabel("Question").inputValue();
     await go("For developers");
     await page.getByText("stepwise-t5-nano-prm (process)").waitFor();
     await checkBoth();
-    const question = await page
-      .evaluate("1")
-      .then(() => "Mia has 12 apples. Then she gets 7 apples from Tom. How many apples does Mia have now?");
     const expected = z
       .object({ generated_text: z.string() })
       .parse(await post("/generate", { inputs: question, parameters: { max_new_tokens: 160 } }));

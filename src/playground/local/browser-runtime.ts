@@ -1,9 +1,7 @@
-// The engine's Runtime in a browser: onnxruntime-web as it is meant to be used there, on as many threads as the page may have. The same
-// WebAssembly as in the worker.
+// The engine's Runtime in a browser, on a build of onnxruntime-web: the one for processors or the one for WebGPU, which both compute on
+// processors, too.
 
-// its own file, because threads load it again
-import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
-import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-web/wasm";
 import type { Runtime, Value } from "../../edge/engine/runtime.ts";
 import { javascriptRows } from "../../edge/ort/javascript-rows.ts";
 import { sessionOptions } from "../../edge/ort/session-options.ts";
@@ -15,26 +13,53 @@ export const NO_MEMORY = /memory|bad_alloc|allocat|RangeError|Out of bounds|unre
 /** Of a page's 4 GB of WebAssembly and as much of JavaScript, models beside it, which model-files.ts bounds. */
 const LIMIT_BYTES = 1_000_000_000;
 
-function tensorOf(value: Value | undefined): Tensor {
-  if (value instanceof Tensor) return value;
-  throw new TypeError("not a tensor of onnxruntime-web");
+/** What is used of a build of the library. */
+export interface Library {
+  env: {
+    wasm: { wasmPaths?: unknown; wasmBinary?: ArrayBufferLike | Uint8Array; numThreads?: number };
+    logLevel?: "verbose" | "info" | "warning" | "error" | "fatal";
+  };
+  InferenceSession: Pick<typeof InferenceSession, "create">;
+  Tensor: TensorConstructor;
+}
+
+export interface LibraryParts {
+  /** Its script for WebAssembly, a file of its own because threads load it again. */
+  glue: string;
+  /** Its WebAssembly, gzipped. */
+  wasm: string;
+  threads: number;
+}
+
+/** Fetches what a build of the library needs before it can start, which it does with the first session. Throws what fetch throws. */
+export async function prepareLibrary({ env }: Library, { glue, wasm, threads }: LibraryParts): Promise<void> {
+  env.wasm.wasmPaths = { mjs: new URL(glue, import.meta.url).href };
+  env.wasm.wasmBinary = await unpacked(wasm);
+  env.wasm.numThreads = threads;
+  env.logLevel = "error";
+}
+
+async function unpacked(url: string): Promise<ArrayBuffer> {
+  const { body, ok, status } = await fetch(url);
+  if (!ok || body === null) throw new Error(`the runtime cannot be loaded: status ${status}.`);
+  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
 function floatsOf(value: Value): Float32Array {
-  const { data } = tensorOf(value);
-  if (data instanceof Float32Array) return data;
+  if ("data" in value && value.data instanceof Float32Array) return value.data;
   throw new TypeError("not a float32 tensor");
 }
 
-/** `wasm` are the runtime's bytes. The runtime starts with the first session. */
-export function createBrowserRuntime(wasm: ArrayBuffer, threads: number): Runtime {
-  env.wasm.wasmPaths = { mjs: new URL(glue, import.meta.url).href };
-  env.wasm.wasmBinary = wasm;
-  env.wasm.numThreads = threads;
-  env.logLevel = "error";
+/** On a prepared library. */
+export function createBrowserRuntime({ InferenceSession, Tensor }: Library, provider: "wasm" | "webgpu"): Runtime {
+  const tensorOf = (value: Value | undefined): Tensor => {
+    if (value instanceof Tensor) return value;
+    throw new TypeError("not a tensor of onnxruntime-web");
+  };
   return {
     async createSession(bytes, where, weights = []) {
-      const session = await InferenceSession.create(bytes, sessionOptions(weights)).catch((cause: unknown) => {
+      const options = { ...sessionOptions(weights), executionProviders: [provider] };
+      const session = await InferenceSession.create(bytes, options).catch((cause: unknown) => {
         throw notOpened(where, cause);
       });
       return {
