@@ -56,7 +56,7 @@ async function open({ base, files, headers, index, threads, device }: OpenMessag
   let engine: Engine | undefined;
   if (device === "gpu") {
     const { openOnGpu } = await import("./gpu/open-on-gpu.ts");
-    engine = await openOnGpu({ files: where, engineOn, onPart: () => onProgress(progress) }).catch((error: unknown) => {
+    engine = await openOnGpu({ files: where, engineOn, onBeat: () => onProgress(progress) }).catch((error: unknown) => {
       instead = error instanceof StepwiseError ? error.what : String(error);
       return undefined;
     });

@@ -18,22 +18,40 @@ const QUESTION =
 const ANSWER =
   "Ruth has 24 * 3 = 72 eggs.\nThat is 6 + 4 = 10 eggs.\nRuth has 72 - 10 = 62 eggs.\nRuth has 62 / 2 = 31 eggs.\nA: 31";
 
+/** How often it is told that the opening goes on, and how long that may take: programs for a GPU are made when they are first used. */
+const BEAT_MS = 5_000;
+const LIMIT_MS = 180_000;
+
 export interface GpuOptions {
   /** Where the page's own files lie. */
   files: URL;
   engineOn: (runtime: Runtime) => Engine;
-  /** Told after each part that may take long. */
-  onPart: () => void;
+  /** Told again and again while the model opens. */
+  onBeat: () => void;
 }
 
 /**
- * An engine on the GPU, opened. Throws CapacityError where there is none, or where it computes something else than the processor, and
- * ArtifactError for a model whose graphs WebGPU cannot run.
+ * An engine on the GPU, opened. Throws CapacityError where there is none, or where it computes something else than the processor or takes
+ * three minutes, and ArtifactError for a model whose graphs WebGPU cannot run.
  */
-export async function openOnGpu({ files, engineOn, onPart }: GpuOptions): Promise<Engine> {
+export async function openOnGpu(options: GpuOptions): Promise<Engine> {
+  const beat = setInterval(options.onBeat, BEAT_MS);
+  let limit: ReturnType<typeof setTimeout> | undefined;
+  const tooSlow = new Promise<never>((_, reject) => {
+    const what = `the GPU was not ready after ${LIMIT_MS / 1000} s`;
+    limit = setTimeout(() => reject(new CapacityError({ code: "gpu_too_slow", what })), LIMIT_MS);
+  });
+  try {
+    return await Promise.race([openAndCheck(options), tooSlow]);
+  } finally {
+    clearInterval(beat);
+    clearTimeout(limit);
+  }
+}
+
+async function openAndCheck({ files, engineOn }: Pick<GpuOptions, "files" | "engineOn">): Promise<Engine> {
   if (!(await hasGpu())) throw new CapacityError({ code: "no_gpu", what: "this browser gives the page no GPU" });
   await prepareLibrary(library, { glue, wasm: new URL("ort-jspi.gz", files).href, threads: 1 });
-  onPart();
   const onGpu = createBrowserRuntime(library, "webgpu");
   const engine = engineOn({
     ...onGpu,
@@ -42,8 +60,7 @@ export async function openOnGpu({ files, engineOn, onPart }: GpuOptions): Promis
   const { runtime, release } = withRelease(createBrowserRuntime(library, "wasm"));
   try {
     const expected = await probe(engineOn(runtime));
-    onPart();
-    const actual = await probe(engine, onPart);
+    const actual = await probe(engine);
     if (agree(actual, expected)) return engine;
   } finally {
     await release();
@@ -52,11 +69,8 @@ export async function openOnGpu({ files, engineOn, onPart }: GpuOptions): Promis
 }
 
 /** Log-probabilities and step scores. */
-async function probe(engine: Engine, onPart: () => void = () => undefined): Promise<number[]> {
-  await engine.load();
-  onPart();
+async function probe(engine: Engine): Promise<number[]> {
   const { logps } = await engine.forced({ prompt: QUESTION, completion: ANSWER, field: "completion" });
-  onPart();
   const completions = [{ field: "completion", steps: splitSteps(ANSWER) }];
   const scored = await engine.score({ prompt: QUESTION, completions, aggregation: "mean", context: "prefix" });
   return [...logps, ...scored.completions.flatMap(({ steps }) => steps.map(({ score }) => score))];
