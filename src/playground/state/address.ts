@@ -49,8 +49,15 @@ let written = "";
 
 async function write(name: View, saved: unknown): Promise<void> {
   const packed = saved === undefined ? "" : `/${await pack(JSON.stringify(saved))}`;
+  if (isLeaving()) return;
   written = `#${name}${packed.length > MAX_ADDRESS ? "" : packed}`;
   history.replaceState(null, "", written);
+}
+
+/** Whether another view was asked for, which is about to be shown: its address stays. */
+function isLeaving(): boolean {
+  const [name = ""] = location.hash.slice(1).split("/", 1);
+  return location.hash !== written && VIEWS.some((each) => each === name);
 }
 
 async function restore(): Promise<void> {
@@ -58,6 +65,7 @@ async function restore(): Promise<void> {
   const [name = "", packed = ""] = location.hash.slice(1).split("/", 2);
   const known = VIEWS.find((each) => each === name);
   if (known === undefined) return;
+  written = location.hash;
   const saved = packed === "" ? undefined : await unpack(packed);
   if (saved !== undefined) addressed.get(known)?.restore(saved);
   view.value = known;

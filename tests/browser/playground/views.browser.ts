@@ -309,6 +309,7 @@ describe.skipIf(noBrowser)("views", () => {
 
   test("For developers: what is copied runs, and answers as the worker does", async () => {
     await go("Ask");
+    await page.getByRole("heading", { name: "Answer" }).waitFor();
     const question = await page.getByLabel("Question").inputValue();
     await go("For developers");
     await page.getByText("stepwise-t5-nano-prm (process)").waitFor();
