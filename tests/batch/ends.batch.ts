@@ -112,6 +112,41 @@ test("workflows that are ended from outside are replaced, and every record is th
   expect(await idsOf(batch.output_file_id)).toEqual(firstNumbers(400));
 });
 
+test("a shard whose workflow has died four times has the reason in place of answers, and the batch is completed", async () => {
+  await setFaults([{ call: "shard", key: "batch_", times: 4 }]);
+  const { id } = await submit(openai, requests(3));
+  const batch = await untilEnded(openai, id);
+  expect(await failures()).toBe(4);
+  expect(batch).toMatchObject({ status: "completed", request_counts: { total: 3, completed: 0, failed: 3 } });
+  for (const { error } of await linesOf(openai, batch.error_file_id)) {
+    expect(error?.code).toBe("shard_failed");
+    expect(error?.message).toContain(MADE);
+  }
+});
+
+test("a shard whose workflow dies again and again ends the batch with the reason", async () => {
+  await setFaults([{ call: "shard", key: "batch_", times: -1 }]);
+  const { status, errors } = await untilEnded(openai, (await submit(openai, requests(3))).id);
+  // the first life and six that followed
+  expect(await failures()).toBe(7);
+  expect({ status, code: errors?.data?.[0]?.code }).toEqual({ status: "failed", code: "batch_broken_off" });
+  expect(errors?.data?.[0]?.message).toContain(MADE);
+});
+
+test("a batch that is not done a day after its window has failed, though nothing works on it", async () => {
+  const file = await openai.files.create({ file: await requestsFile(requests(4)), purpose: "batch" });
+  // no workflow is ever made for it
+  await setFaults([{ call: "createBatch", key: "batch_", times: -1 }]);
+  const ask = { input_file_id: file.id, endpoint: "/v1/completions", completion_window: "24h" } as const;
+  await expect(openai.batches.create(ask)).rejects.toThrow("500");
+  const [made] = (await openai.batches.list()).data;
+  expect(made?.status).toBe("validating");
+  await call(`overdue?id=${made?.id}`);
+  const batch = await untilEnded(openai, made?.id ?? "");
+  expect(batch).toMatchObject({ status: "failed", errors: { data: [{ code: "batch_broken_off" }] } });
+  expect(batch.errors?.data?.[0]?.message).toContain("not done a day after its window");
+});
+
 test("a batch is cancelled while its input is checked, and where its shards are gone", async () => {
   const early = await submit(openai, requests(10));
   await openai.batches.cancel(early.id);

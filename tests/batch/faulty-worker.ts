@@ -6,8 +6,13 @@ import { BatchJob as Job, BatchShard as Shard } from "../../src/edge/batch/workf
 import type { Env } from "../../src/edge/env.ts";
 import worker from "../../src/edge/worker.ts";
 
-/** The ledger, whose files may be told to have expired. */
+/** The ledger, whose files may be told to have expired, and whose batches that their time is long over. */
 export class BatchLedger extends Ledger {
+  async overdueNow(id: string): Promise<void> {
+    this.ctx.storage.sql.exec("UPDATE batches SET doc = json_set(doc, '$.expiresAt', 1) WHERE id = ?", id);
+    await this.ctx.storage.setAlarm(Date.now());
+  }
+
   async expireNow(id: string): Promise<void> {
     this.ctx.storage.sql.exec("UPDATE files SET doc = json_set(doc, '$.expiresAt', 1) WHERE id = ?", id);
     await this.ctx.storage.setAlarm(Date.now());
@@ -79,6 +84,12 @@ export class BatchShard extends Shard {
   constructor(...[ctx, env]: ConstructorParameters<typeof Shard>) {
     super(ctx, faulty(env));
   }
+
+  /** Dies of a fault of "shard", as no failure of a step lets it. */
+  override async run(...[event, step]: Parameters<Shard["run"]>): Promise<void> {
+    mayFail("shard", event.payload.batch);
+    return super.run(event, step);
+  }
 }
 
 export default {
@@ -90,10 +101,12 @@ export default {
       return Response.json({});
     }
     if (pathname === "/test/failed") return Response.json(failed);
-    if (pathname === "/test/expire") {
-      const ledger = env.BATCH_LEDGER?.get(env.BATCH_LEDGER.idFromName("everyone"));
-      // a function of the tests' own ledger
-      await (ledger as unknown as BatchLedger).expireNow(query.get("id") ?? "");
+    if (pathname === "/test/expire" || pathname === "/test/overdue") {
+      const stub = env.BATCH_LEDGER?.get(env.BATCH_LEDGER.idFromName("everyone"));
+      // functions of the tests' own ledger
+      const ledger = stub as unknown as BatchLedger;
+      const id = query.get("id") ?? "";
+      await (pathname === "/test/expire" ? ledger.expireNow(id) : ledger.overdueNow(id));
       return Response.json({});
     }
     if (pathname === "/test/terminate") {

@@ -34,6 +34,8 @@ export interface LedgerEnv extends BatchBindings {
 export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
   /** After a restart every workflow is looked after once. */
   #isFresh = true;
+  /** The alarm that is being set. */
+  #setting: Promise<void> = Promise.resolve();
 
   constructor(ctx: DurableObject<LedgerEnv>["ctx"], env: LedgerEnv) {
     super(ctx, env);
@@ -281,13 +283,15 @@ export class BatchLedger extends DurableObject<LedgerEnv> implements Ledger {
     return { sql: this.#sql, env: this.env, ledger: this };
   }
 
-  /** Sees to an alarm within so many milliseconds. */
+  /** Sees to an alarm within so many milliseconds. One after the other: who did not see the one before would set a later alarm in its place. */
   #watch(ms: number): void {
-    this.ctx.waitUntil(
-      this.ctx.storage.getAlarm().then(async (set) => {
-        const at = Date.now() + ms;
+    const at = Date.now() + ms;
+    this.#setting = this.#setting
+      .then(async () => {
+        const set = await this.ctx.storage.getAlarm();
         if (set === null || set > at || set < Date.now()) await this.ctx.storage.setAlarm(at);
-      }),
-    );
+      })
+      .catch(() => undefined);
+    this.ctx.waitUntil(this.#setting);
   }
 }

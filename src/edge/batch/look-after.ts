@@ -3,7 +3,7 @@
 
 import { brokenOff } from "./fault.ts";
 import type { BatchRecord, Ledger, Shard } from "./ledger-api.ts";
-import { controlOf, JOB, lifeRow, setLife, shardsOf } from "./ledger-rows.ts";
+import { controlOf, JOB, lifeRow, seeShard, setLife, shardsOf } from "./ledger-rows.ts";
 import type { Sql } from "./ledger-tables.ts";
 import { type LifeNow, lifeOf, tick } from "./life.ts";
 import { jobInstance, shardInstance } from "./names.ts";
@@ -56,9 +56,12 @@ async function reviveJob(care: Care, batch: BatchRecord, { reason }: LifeNow): P
   else await startJob(care, batch, life);
 }
 
-/** Shards that were not heard of for so long. */
+/** Shards that were not heard of for so long; where none runs, the workflow that starts them, or goes on without: its word may be lost. */
 async function wakeShards(care: Care, batch: BatchRecord, staleMs: number): Promise<void> {
-  const stale = shardsOf(care.sql, batch.id, "running").filter(({ seen }) => Date.now() - seen >= staleMs);
+  const running = shardsOf(care.sql, batch.id, "running");
+  const isBetween = running.length === 0 && ["in_progress", "cancelling"].includes(batch.status);
+  if (isBetween) await tick(care.env.BATCH_JOBS, jobInstance(batch.id, lifeRow(care.sql, batch.id, JOB).life));
+  const stale = running.filter(({ seen }) => Date.now() - seen >= staleMs);
   for (const shard of stale) {
     const { life } = lifeRow(care.sql, batch.id, shard.shard);
     const name = shardInstance(batch.id, shard.shard, life);
@@ -88,6 +91,8 @@ async function reviveShard(care: Care, one: OneShard, { reason }: LifeNow): Prom
   const next = { life: life + 1, givenUp: givenUp ?? (life >= MAX_LIVES ? reason : null) };
   setLife(care.sql, id, number, next);
   if (next.life <= 2 * MAX_LIVES && !isCancelled) return startShard(care, one, next.life);
+  // before others are woken, who would start it once more
+  seeShard(care.sql, id, number, "ended");
   if (!isCancelled) await care.ledger.breakOff(id, brokenOff(reason));
   await care.ledger.shardEnded(id, number);
 }
