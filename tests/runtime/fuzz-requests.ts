@@ -111,6 +111,12 @@ function spoilt(value: unknown): fc.Arbitrary<unknown> {
   return fc.tuple(key, anything).map(([name, other]) => Object.fromEntries([...Object.entries(value), [name, other]]));
 }
 
+/** A body that asks for an id has one that is there, sometimes. */
+function withId(value: Json, id: fc.Arbitrary<string>): fc.Arbitrary<unknown> {
+  const given = id.map((one) => ({ ...value, input_file_id: one, completion_window: "1h" }));
+  return fc.oneof({ weight: 1, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: given });
+}
+
 const bytes: fc.Arbitrary<Uint8Array<ArrayBuffer>> = fc.oneof(
   fc.uint8Array({ maxLength: 200 }).map((some) => new Uint8Array(some)),
   fc.constant(Uint8Array.from([0x22, 0xff, 0xfe, 0x22])),
@@ -153,24 +159,74 @@ const headers = fc.oneof(
   },
 );
 
-/** Any request about the routes of the document at /openapi.json. */
-export function fuzzRequests(document: unknown): fc.Arbitrary<FuzzRequest> {
+/** A form that fits an upload, and forms that nearly do. */
+const forms: fc.Arbitrary<Pick<FuzzRequest, "body" | "headers">> = fc
+  .record({
+    boundary: fc.constantFrom("b", "b".repeat(70), "b b", "--", ""),
+    named: fc.constantFrom("b", "c", ""),
+    purpose: fc.constantFrom("batch", "batch", "fine-tune", "x".repeat(5_000)),
+    seconds: fc.constantFrom(undefined, "3600", "1", "1e9", "soon"),
+    filename: fc.constantFrom("a.jsonl", "../../etc/passwd", "f".repeat(2_000), 'a"; x="', "日本.jsonl"),
+    lines: fc.array(
+      fc.oneof(
+        fc.constantFrom(
+          '{"prompt": "apples", "chosen": "a", "rejected": "b"}',
+          '{"custom_id": "1", "method": "POST", "url": "/v1/completions", "body": {"prompt": "apples", "max_tokens": 2}}',
+          '{"custom_id": "1", "method": "GET", "url": "/", "body": {}}',
+          "",
+          "\r",
+        ),
+        badText,
+        shortText,
+      ),
+      { maxLength: 6 },
+    ),
+    times: fc.constantFrom(1, 1, 2, 20),
+    isWhole: fc.constantFrom(true, true, true, false),
+  })
+  .map(({ boundary, named, purpose, seconds, filename, lines, times, isWhole }) => {
+    const part = (head: string, text: string) =>
+      `--${boundary}\r\nContent-Disposition: form-data; ${head}\r\n\r\n${text}\r\n`;
+    const body = [
+      part('name="purpose"', purpose),
+      seconds === undefined ? "" : part('name="expires_after[seconds]"', seconds),
+      part(`name="file"; filename="${filename}"`, lines.join("\n")).repeat(times),
+      isWhole ? `--${boundary}--\r\n` : "",
+    ].join("");
+    return { body, headers: { "content-type": `multipart/form-data; boundary=${named === "b" ? boundary : named}` } };
+  });
+
+/**
+ * Any request about the routes of the document at /openapi.json. `ids` stand where a path asks for one, and where a body does: what is
+ * there, so that more is reached than what says that there is nothing.
+ */
+export function fuzzRequests(document: unknown, ids: readonly string[] = []): fc.Arbitrary<FuzzRequest> {
   const paths = isObject(document) && isObject(document.paths) ? document.paths : {};
   const posts: [string, unknown][] = Object.entries(paths).flatMap(([path, item]): [string, unknown][] => {
     const post = isObject(item) ? item.post : undefined;
-    const body = isObject(post) ? Object(post.requestBody).content?.["application/json"]?.schema : undefined;
-    return body === undefined ? [] : [[path, body]];
+    const content = isObject(post) ? Object(post.requestBody).content : undefined;
+    // a form is no JSON, which its route is then to say
+    return isObject(post) ? [[path, content?.["application/json"]?.schema]] : [];
   });
+  const uploads = Object.keys(paths).filter((path) => path === "/v1/files");
+  const id = fc.constantFrom(...ids, "none", "..", "%2e%2e", "batch_0", "x".repeat(300));
   const known = fc.constantFrom(...posts);
   const body = known.chain(([path, schema]) =>
     fitting(schema)
       .chain((value) => fc.oneof({ weight: 5, arbitrary: fc.constant(value) }, { weight: 3, arbitrary: spoilt(value) }))
+      .chain((value) => (isObject(value) && "input_file_id" in value ? withId(value, id) : fc.constant(value)))
       .map((value): [string, string | Uint8Array<ArrayBuffer>] => [path, JSON.stringify(value) ?? "null"]),
   );
   const raw = fc.tuple(known, fc.oneof(bytes, badText)).map(([[path], some]): [string, typeof some] => [path, some]);
-  const post = fc
-    .tuple(fc.oneof({ weight: 8, arbitrary: body }, { weight: 1, arbitrary: raw }), headers)
-    .map(([[path, some], more]): FuzzRequest => ({ method: "POST", path, headers: more, body: some }));
+  const post = fc.tuple(fc.oneof({ weight: 8, arbitrary: body }, { weight: 1, arbitrary: raw }), headers, id).map(
+    ([[path, some], more, one]): FuzzRequest => ({
+      method: "POST",
+      path: path.replace("{id}", one),
+      headers: more,
+      body: some,
+    }),
+  );
+  const upload = fc.constantFrom(...uploads).chain((path) => forms.map((form) => ({ method: "POST", path, ...form })));
   const oddPath = fc.oneof(
     fc.constantFrom(
       ...Object.keys(paths),
@@ -189,16 +245,24 @@ export function fuzzRequests(document: unknown): fc.Arbitrary<FuzzRequest> {
     .tuple(
       fc.constantFrom("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"),
       oddPath,
-      fc.webQueryParameters(),
+      fc.oneof(
+        fc.webQueryParameters(),
+        fc.constantFrom("limit=1", "limit=0", "limit=1e9&after=x", "order=asc", "after="),
+      ),
       headers,
+      id,
     )
     .map(
-      ([method, path, query, more]): FuzzRequest => ({
+      ([method, path, query, more, one]): FuzzRequest => ({
         method,
-        path: `${path.startsWith("/") ? "" : "/"}${path}?${query}`,
+        path: `${path.startsWith("/") ? "" : "/"}${path.replace("{id}", one)}?${query}`,
         headers: more,
         body: undefined,
       }),
     );
-  return fc.oneof({ weight: 9, arbitrary: post }, { weight: 1, arbitrary: other });
+  return fc.oneof(
+    { weight: 9, arbitrary: post },
+    { weight: 1, arbitrary: other },
+    ...(uploads.length > 0 ? [{ weight: 1, arbitrary: upload }] : []),
+  );
 }

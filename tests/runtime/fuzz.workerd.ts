@@ -1,9 +1,14 @@
 // Requests made from /openapi.json, good and bad, against real workerd: never a 500, never a hang, nothing internal told.
 // STEPWISE_FUZZ says how many (npm run test:fuzz: 10,000); STEPWISE_FUZZ_SEED repeats a run.
 
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
+import OpenAI, { toFile } from "openai";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { isBatchPath } from "../../src/edge/batch/openai-error.ts";
 import { type LocalWorker, startLocalWorker } from "../../src/infer/local-worker.ts";
 import { type FuzzRequest, fuzzRequests } from "./fuzz-requests.ts";
 import { exportTinyModel } from "./tiny-model.ts";
@@ -12,20 +17,23 @@ const RUNS = Number(process.env.STEPWISE_FUZZ ?? 400);
 const SEED = Number(process.env.STEPWISE_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const AT_ONCE = 8;
 const MAX_MS = 20_000;
-const DECLARED = new Set([200, 204, 400, 401, 404, 405, 408, 413, 422, 429, 503]);
+const DECLARED = new Set([200, 204, 400, 401, 404, 405, 408, 409, 413, 422, 429, 503]);
 const INTERNAL = /node_modules|\.ts:\d|\.js:\d|\bat [\w.<>]+ \(|\/tmp\/|ort-wasm|TypeError|RangeError|onnxruntime|zod/i;
 
 const logs: string[] = [];
 let worker: LocalWorker;
+let batchDir = "";
 let model: Awaited<ReturnType<typeof exportTinyModel>>;
 
 beforeAll(async () => {
   // texts end soon: what is tried is many requests, not long ones
   model = await exportTinyModel("t5-v1.1", { maxTargetTokens: 64 });
+  batchDir = await mkdtemp(join(tmpdir(), "stepwise-fuzz-"));
   worker = await startLocalWorker({
     policyDir: model.dir,
     rewardDir: model.dir,
     env: { CORS_ORIGIN: "*" },
+    batchDir,
     onLog: (line) => logs.push(line),
   });
 });
@@ -35,7 +43,23 @@ afterEach(() => {
 afterAll(async () => {
   await worker.stop();
   await model.remove();
+  await rm(batchDir, { recursive: true, force: true });
 });
+
+/** Ids of two files, and of two batches, one of them to be held. */
+async function someIds(): Promise<string[]> {
+  const openai = new OpenAI({ baseURL: `${worker.url}/v1`, apiKey: "none" });
+  const body = { prompt: "apples", max_tokens: 2 };
+  const line = `${JSON.stringify({ custom_id: "1", method: "POST", url: "/v1/completions", body })}\n`;
+  const file = async () =>
+    (await openai.files.create({ file: await toFile(Buffer.from(line), "a.jsonl"), purpose: "batch" })).id;
+  const [used, free] = [await file(), await file()];
+  const batch = async (input_file_id: string) =>
+    (await openai.batches.create({ input_file_id, endpoint: "/v1/completions", completion_window: "24h" })).id;
+  const [first, held] = [await batch(used), await batch(used)];
+  await openai.post(`/batches/${held}/pause`).catch(() => undefined); // it may have ended
+  return [used, free, first, held];
+}
 
 /** What is wrong with an answer; undefined when nothing is. */
 async function fault(request: FuzzRequest, isSecondTry = false): Promise<string | undefined> {
@@ -63,7 +87,12 @@ async function fault(request: FuzzRequest, isSecondTry = false): Promise<string 
   if (status === 431) return undefined;
   if (!DECLARED.has(status)) return `status ${status}: ${text.slice(0, 300)}`;
   if (status >= 400 && method !== "HEAD") {
-    const isError = /^\{"error":".*","error_type":"[a-z_]+"/s.test(text);
+    // as the client sends it: with no ".." left
+    const isOfBatches = isBatchPath(new URL(`${worker.url}${path}`).pathname);
+    const shape = isOfBatches
+      ? /^\{"error":\{"message":".*","type":"[a-z_]+"/s
+      : /^\{"error":".*","error_type":"[a-z_]+"/s;
+    const isError = shape.test(text);
     if (!isError) return `status ${status} without the error's shape: ${text.slice(0, 300)}`;
     if (text.length > 2_000) return `an error of ${text.length} characters`;
     if (INTERNAL.test(text)) return `an error that tells what is inside: ${text.slice(0, 300)}`;
@@ -76,7 +105,7 @@ async function fault(request: FuzzRequest, isSecondTry = false): Promise<string 
 
 test(`${RUNS} requests made from the description (seed ${SEED})`, { timeout: 30 * 60_000 }, async () => {
   const document: unknown = await (await fetch(`${worker.url}/openapi.json`)).json();
-  const requests = fc.sample(fuzzRequests(document), { numRuns: RUNS, seed: SEED }).values();
+  const requests = fc.sample(fuzzRequests(document, await someIds()), { numRuns: RUNS, seed: SEED }).values();
   const statuses = new Map<string, number>();
   const faults: string[] = [];
   const run = async () => {
@@ -93,6 +122,7 @@ test(`${RUNS} requests made from the description (seed ${SEED})`, { timeout: 30 
   await Promise.all(Array.from({ length: AT_ONCE }, run));
   expect(faults.slice(0, 10)).toEqual([]);
   expect(statuses.size).toBeGreaterThan(8);
+  expect([...statuses.keys()].filter((path) => path.startsWith("/v1/files")).length).toBeGreaterThan(0);
   expect((await fetch(`${worker.url}/health`)).status).toBe(200);
 });
 
