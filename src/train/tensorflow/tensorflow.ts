@@ -276,6 +276,7 @@ const NAMES: Readonly<Record<Backend, string>> = {
 
 /** One line for a log: the backend, and how to get a faster one. */
 export function describeBackend(backend: Backend): string {
-  const better = backend === "tensorflow" ? "" : " (`npm run setup:tensorflow` gets the faster native TensorFlow)";
+  const better =
+    backend === "tensorflow" ? "" : " (`npm run setup:tensorflow` gets native TensorFlow, faster on large models)";
   return `${NAMES[backend]}${better}`;
 }
