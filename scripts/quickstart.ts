@@ -135,7 +135,7 @@ try {
       "What is right in the end, by the symbolic checker, is learnt. The same as a command, of its own problems:\n" +
       `  npm run train -- --online --config ${CONFIG} --reward-model ${REWARD_MODEL} \\\n` +
       `    --search step-retry --search-expand ${TRIES} --search-threshold ${THRESHOLD} --samples 1 --replay --rounds ${ROUNDS} --problems ${flags.problems} \\\n` +
-      `    --problem-min-steps ${RANGE.minSteps} --problem-max-steps ${RANGE.maxSteps}`,
+      `    --problem-min-steps ${RANGE.minSteps} --problem-max-steps ${RANGE.maxSteps} --output outputs/guided`,
   );
   const file: unknown = JSON.parse(await readFile(CONFIG, "utf8"));
   const config = resolveTrainConfig(

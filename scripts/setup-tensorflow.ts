@@ -13,7 +13,7 @@ const DONE = {
 } as const;
 
 const program = new Command("npm run setup:tensorflow --")
-  .description("Get the native half of @tensorflow/tfjs-node (several times faster than the WebAssembly backend).")
+  .description("Get the native half of @tensorflow/tfjs-node (faster than onnxruntime on large models).")
   .option("--force", "build it again even when it works", false)
   .option("--cache <dir>", "where the libraries are kept, outside the repository", defaultCacheDir())
   .allowExcessArguments(false)

@@ -83,7 +83,7 @@ export async function setupTensorFlow(options: SetupOptions = {}): Promise<Setup
   throw new StepwiseError({
     code: "no_tensorflow",
     what: `native TensorFlow could not be set up:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}\n`,
-    fix: "Training works without it, on the WebAssembly backend (--backend auto), only slower.",
+    fix: "Training works without it, on onnxruntime or WebAssembly (--backend auto).",
   });
 }
 
