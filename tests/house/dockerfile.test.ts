@@ -53,7 +53,7 @@ test("every script and source that is run or imported is among what is copied, w
     expect(source).toContain(`"${flag} <`);
   const ran = argumentsOf("RUN").join(" ");
   const commands = [...ran.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => packageJson.scripts[name ?? ""] ?? "none");
-  const files = [script, ...commands.map((command) => command.replace(/^tsx /, ""))];
+  const files = [script, ...commands.map((command) => command.replace(/^node --import tsx /, ""))];
   const imported = [...ran.matchAll(/\/app\/([\w./-]+\.ts)/g)].map(([, path]) => path ?? "");
   const models = [...`${ran} ${entry.join(" ")}`.matchAll(/data\/models\/[\w-]+/g)].map(([path]) => path);
   expect(models.length).toBeGreaterThan(2);

@@ -14,7 +14,13 @@ export interface TemporaryFolder {
 /** Makes a folder whose name begins with `prefix`. The caller removes it. */
 export async function makeTemporaryFolder(prefix: string): Promise<TemporaryFolder> {
   const dir = await mkdtemp(join(tmpdir(), prefix));
-  const atExit = (): void => rmSync(dir, { recursive: true, force: true });
+  const atExit = (): void => {
+    try {
+      rmSync(dir, { recursive: true, force: true });
+    } catch {
+      // a file that is open cannot be deleted on every system; the exit code is the run's
+    }
+  };
   process.once("exit", atExit);
   return {
     dir,

@@ -10,7 +10,7 @@ import * as tf from "@tensorflow/tfjs";
 import { InputError } from "../../shared/errors.ts";
 import { BACKENDS, type BackendChoice, type Precision } from "./backends.ts";
 import { ONNX_BACKEND, registerOnnxBackend } from "./graphs/onnx-backend.ts";
-import { onnxruntimeIsInstalled, onnxThreads, THREADS_VARIABLE } from "./graphs/onnx-session.ts";
+import { onnxruntimeFault, onnxThreads, THREADS_VARIABLE } from "./graphs/onnx-session.ts";
 import type { GraphRuntime } from "./graphs/run-graph.ts";
 import { tensorflowRuntime } from "./graphs/tensorflow-runtime.ts";
 
@@ -165,8 +165,12 @@ function automatic(): Backend {
   }
   if (backend !== "auto") return backend;
   if (nativeIsInstalled()) return "tensorflow";
-  return onnxruntimeIsInstalled() ? "onnxruntime" : "wasm";
+  missed = onnxruntimeFault();
+  return missed === undefined ? "onnxruntime" : "wasm";
 }
+
+/** Why `auto` did not take onnxruntime. */
+let missed: string | undefined;
 
 const START: Readonly<Record<Backend, (precision: Precision) => Promise<void>>> = {
   tensorflow: startNative,
@@ -216,11 +220,12 @@ export async function startTensorflow(
       fix: "Run `npm run setup:tensorflow`, or use --backend onnxruntime.",
     });
   }
-  if (wanted === "onnxruntime" && !onnxruntimeIsInstalled()) {
+  const fault = wanted === "onnxruntime" ? onnxruntimeFault() : undefined;
+  if (fault !== undefined) {
     throw new InputError({
       code: "no_onnxruntime",
-      what: `onnxruntime-node has no binary for ${process.platform} on ${process.arch}`,
-      fix: "Use --backend wasm.",
+      what: `onnxruntime does not run here (${process.platform}, ${process.arch}): ${fault}`,
+      fix: "Run `npm ci` once more where a package is missing, or use --backend wasm.",
     });
   }
   if (wanted !== "tensorflow" && precision === "bf16") {
@@ -274,9 +279,10 @@ const NAMES: Readonly<Record<Backend, string>> = {
   wasm: "WebAssembly",
 };
 
-/** One line for a log: the backend, and how to get a faster one. */
+/** One line for a log: the backend, why it is not a faster one that npm gives, and how to get one. */
 export function describeBackend(backend: Backend): string {
   const better =
     backend === "tensorflow" ? "" : " (`npm run setup:tensorflow` gets native TensorFlow, faster on large models)";
-  return `${NAMES[backend]}${better}`;
+  const why = backend === "wasm" && missed !== undefined ? `; onnxruntime does not run here: ${missed}` : "";
+  return `${NAMES[backend]}${better}${why}`;
 }

@@ -13,6 +13,7 @@ import type { BackendChoice } from "../../tensorflow/backends.ts";
 import { resolveTrainConfig, type TrainConfig } from "../dpo/config.ts";
 import { trainOnline } from "../online/recipe.ts";
 import { type OnlineSettings, onlineSettingsFromJson, resolveOnlineSettings } from "../online/settings.ts";
+import { withRunLock } from "../run/run-lock.ts";
 import { type Figures, figuresSchema } from "./figures.ts";
 import { exactOfFirst, keptOnAll, type Measured } from "./kept-figures.ts";
 import type { TournamentMethod, TournamentPlan } from "./tournament-plan.ts";
@@ -151,12 +152,13 @@ export async function runCell(
   return outcome;
 }
 
-/** A run of other settings or another model in the cell's folder is removed: it cannot be gone on with. */
+/** A run of other settings or another model in the cell's folder is removed: it cannot be gone on with. Throws InputError while it runs. */
 async function forgetOtherRun({ dir, config, runKey }: Cell): Promise<void> {
   const file = join(dir, "run.key");
   const known = await readFile(file, "utf8").catch(() => undefined);
   if (known === runKey) return;
-  if (existsSync(config.outputDir)) await rm(dir, { recursive: true, force: true });
+  if (existsSync(config.outputDir))
+    await withRunLock(config.outputDir, () => rm(dir, { recursive: true, force: true }));
   await writeText(file, runKey);
 }
 

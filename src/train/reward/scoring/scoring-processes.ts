@@ -59,7 +59,7 @@ export async function loadScorer(dir: string, processes: number, options: Reward
   try {
     return { processes: 1, isProcess: true, ...(await openOnnxProcessRewardModel(dir, onnxThreads(), options)) };
   } catch (error) {
-    if (!(error instanceof CapacityError)) throw error;
+    if (!(error instanceof CapacityError && error.code === "model_too_large")) throw error;
     return scorerOf(await loadRewardModel(dir, options)); // above 2 GiB, which one graph cannot hold
   }
 }

@@ -39,6 +39,8 @@ export interface OnnxMemory {
 interface Held {
   made: OrtTensor | undefined;
   byShape: Map<string, OrtTensor>;
+  /** What onnxruntime reads of JavaScript's memory, kept from the garbage collector: the backend may have made it for this only. */
+  values?: Float32Array | Int32Array;
 }
 
 const NO_VALUES = new Float32Array();
@@ -63,12 +65,16 @@ export function startOnnxMemory(backend: MemoryBackend): void {
   };
   current = {
     ortTensor({ dataId, shape }) {
-      const own = held.get(dataId) ?? { made: undefined, byShape: new Map<string, OrtTensor>() };
+      const own: Held = held.get(dataId) ?? { made: undefined, byShape: new Map() };
       held.set(dataId, own);
       const key = shape.join();
       const known = own.byShape.get(key);
       if (known !== undefined) return known;
-      const tensor = own.made ? reshaped(own.made, shape) : tensorOver(numbers(backend.readSync(dataId)), shape);
+      let tensor: OrtTensor;
+      if (own.made === undefined) {
+        own.values ??= numbers(backend.readSync(dataId));
+        tensor = tensorOver(own.values, shape);
+      } else tensor = reshaped(own.made, shape);
       own.byShape.set(key, tensor);
       return tensor;
     },

@@ -13,13 +13,13 @@ export interface OnnxSession {
   close(): void;
 }
 
-/** Whether onnxruntime-node has a binary for this machine. */
-export function onnxruntimeIsInstalled(): boolean {
+/** Why onnxruntime does not run on this machine; undefined where it does. */
+export function onnxruntimeFault(): string | undefined {
   try {
     ort();
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return String(error instanceof Error ? error.message : error).split("\n")[0];
   }
 }
 

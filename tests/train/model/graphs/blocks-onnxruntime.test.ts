@@ -1,4 +1,4 @@
-import { onnxruntimeIsInstalled } from "../../../../src/train/tensorflow/graphs/onnx-session.ts";
+import { onnxruntimeFault } from "../../../../src/train/tensorflow/graphs/onnx-session.ts";
 import { testBlocks } from "./block-tests.ts";
 
-testBlocks("onnxruntime", onnxruntimeIsInstalled());
+testBlocks("onnxruntime", onnxruntimeFault() === undefined);
