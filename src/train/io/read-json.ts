@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { ArtifactError, type ErrorParts } from "../../shared/errors.ts";
+import { jsonErrorPosition } from "./json-error.ts";
 
 /** How a file that cannot be read is reported; ArtifactError by default. */
 export interface JsonFailure {
@@ -23,7 +24,8 @@ export async function readJson(path: string, failure: JsonFailure): Promise<unkn
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const what = `${basename(path)} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw new Failure({ code: "bad_json", what, where: path, fix: "Mend or restore the file.", cause });
+    const { line, column } = jsonErrorPosition(text);
+    const what = `${basename(path)} is not JSON from column ${column} of line ${line} on`;
+    throw new Failure({ code: "bad_json", what, where: `${path}:${line}`, fix: "Mend or restore the file.", cause });
   }
 }

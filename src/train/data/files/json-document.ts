@@ -2,7 +2,7 @@
 // only one record is parsed at a time, so that a list of any length never stands in memory.
 
 import { InputError } from "../../../shared/errors.ts";
-import { jsonErrorPosition } from "./json-error.ts";
+import { jsonErrorPosition } from "../../io/json-error.ts";
 import { parseLenientJson } from "./lenient-json.ts";
 import { tooLong } from "./lines.ts";
 import { MAX_RECORD_BYTES } from "./raw-record.ts";

@@ -1,6 +1,6 @@
 // JSON Lines: one record a line; a line that is not JSON is left out with its place.
 
-import { jsonErrorPosition } from "./json-error.ts";
+import { jsonErrorPosition } from "../../io/json-error.ts";
 import { parseLenientJson } from "./lenient-json.ts";
 import { linesOf } from "./lines.ts";
 import type { RawItem } from "./raw-record.ts";

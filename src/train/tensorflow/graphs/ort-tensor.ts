@@ -40,7 +40,7 @@ export function ort(): Ort {
   const environment = written(() => library.call.createEnv(FATAL, "stepwise-dpo", result));
   const memory = written(() => library.call.createCpuMemoryInfo(ARENA, DEFAULT_MEMORY, result));
   library.call.createAndRegisterAllocator(environment, memory, null);
-  opened = { ...library, environment, memory };
+  opened = { memory, environment, ...library };
   return opened;
 }
 

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonErrorOffset, jsonErrorPosition } from "../../../src/train/data/files/json-error.ts";
+import { jsonErrorOffset, jsonErrorPosition } from "../../../src/train/io/json-error.ts";
 
 test("the place is that of the first token that cannot stand there", () => {
   expect(jsonErrorPosition('[\n{"a": 1},\n{"a": 2,}\n]')).toEqual({ line: 3, column: 9 });
